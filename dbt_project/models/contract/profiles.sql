@@ -1,0 +1,16 @@
+with
+
+profiles as (
+    select * from {{ ref(var('book') ~ '_profiles') }}
+),
+
+final as (
+    select
+        user_id,
+        as_of,
+        attributes,
+        lifelong
+    from profiles
+)
+
+select * from final

@@ -1,0 +1,1 @@
+{{ tokenize_events(tokenizer_spec(ref('tokenizer')), checked('events'), ref('vocabulary')) }}

@@ -1,0 +1,1 @@
+{{ tokenize_profiles(tokenizer_spec(ref('tokenizer')), checked('profiles'), ref('vocabulary')) }}

@@ -1,0 +1,19 @@
+{{ config(post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}"]) }}
+
+with
+
+collected as (
+    {{ collect_user_tokens(
+        ref('event_tokens'), ref('profile_tokens'), tokenizer_spec(ref('tokenizer')).tokenizer_hash
+    ) }}
+),
+
+final as (
+    select
+        *,
+        {{ split_of('user_id') }} as split
+    from collected
+)
+
+select * from final
+order by user_id

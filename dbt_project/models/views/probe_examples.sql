@@ -1,0 +1,31 @@
+{{ config(materialized='external', format='parquet') }}
+
+with
+
+labels as (
+    select * from {{ checked('labels') }}
+),
+
+features as (
+    select * from {{ ref('user_features') }}
+),
+
+embeddings as (
+    select * from {{ ref('user_embeddings') }}
+),
+
+final as (
+    select
+        labels.task,
+        labels.label,
+        {{ split_of('labels.user_id') }} as split,
+        embeddings.model_id,
+        embeddings.embedding::float[] as embedding,
+        features.*
+    from labels
+    inner join features on labels.user_id = features.user_id and labels.eval_ts = features.eval_ts
+    inner join embeddings on labels.user_id = embeddings.user_id and labels.eval_ts = embeddings.as_of
+)
+
+select * from final
+order by task, eval_ts, user_id
