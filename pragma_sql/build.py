@@ -1,0 +1,160 @@
+"""`dbt build` on the bundled project, in this process, with results and errors made readable."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from pragma_sql.book import Variables
+from pragma_sql.bundle import read_manifest
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
+from pragma_sql.project import DBT_PROJECT
+from pragma_sql.warehouse import opened
+
+if TYPE_CHECKING:
+    from dbt_common.events.base_types import EventMsg
+
+
+
+
+@dataclass(frozen=True)
+class Built:
+    """One model that was built."""
+
+    relation: str
+    seconds: float
+    rows: int | None
+    """None for a view."""
+
+
+def build(
+    home: Home,
+    variables: Variables,
+    *,
+    select: Sequence[str] = (),
+    refit: bool = False,
+    progress: Console | None = None,
+) -> list[Built]:
+    """Run `dbt build` and return the models built, in order.
+
+    Args:
+        home: where the warehouse and dbt's artefacts go.
+        variables: dbt vars that differ from dbt_project.yml.
+        select: dbt node selectors; all when empty.
+        refit: also make the frozen fit anew.
+        progress: told of each model that ends.
+
+    Raises:
+        PragmaError: for the first failure, in words; whatever is downstream of it was not touched.
+    """
+    # A second of imports that other commands do without.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    home.root.mkdir(parents=True, exist_ok=True)
+    os.environ["PRAGMA_HOME"] = str(home.root)
+    all_variables = {**_embedding_size(home), **variables}
+    arguments = [
+        *("--log-level", "none", "--log-path", str(home.dbt / "logs")),
+        "build",
+        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
+        *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
+        *(["--select", *select] if select else []),
+        *(["--full-refresh"] if refit else []),
+    ]
+    try:
+        outcome = dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(arguments)
+    finally:
+        # dbt leaves the file open, and then nobody else may read it.
+        DuckDBConnectionManager.close_all_connections()
+    if outcome.exception is not None:
+        raise _readable(str(outcome.exception), home)
+    failures = [r.message for r in outcome.result if str(r.status) in ("error", "fail")]
+    if failures:
+        raise _readable(str(failures[0]), home)
+    return _with_rows(
+        home.warehouse,
+        [
+            (f"{r.node.schema}.{r.node.name}", float(r.execution_time))
+            for r in outcome.result
+            if r.node.resource_type == "model"
+        ],
+    )
+
+
+def validate(home: Home, variables: Variables, *, progress: Console | None = None) -> pa.Table:
+    """Build the contract and its checks alone; returns contract.checks, broken rules first.
+
+    Raises:
+        PragmaError: when an error-rule is broken.
+    """
+    build(home, variables, select=["+checks"], progress=progress)
+    with opened(home.warehouse) as con:
+        query = "select * exclude (fix) from contract.checks order by passed, severity, relation, rule"
+        return con.execute(query).to_arrow_table()
+
+
+def built_table(built: Sequence[Built]) -> Table:
+    """The models that a build made, as a table for people."""
+    table = Table(title="built", title_justify="left")
+    table.add_column("model")
+    for name in ("rows", "seconds"):
+        table.add_column(name, justify="right")
+    for model in built:
+        rows = "view" if model.rows is None else f"{model.rows:,}"
+        table.add_row(model.relation, rows, f"{model.seconds:.2f}")
+    return table
+
+
+def _with_rows(warehouse: Path, models: Sequence[tuple[str, float]]) -> list[Built]:
+    with opened(warehouse) as con:
+        tables = dict(
+            con.execute(
+                "select schema_name || '.' || table_name, estimated_size from duckdb_tables()"
+            ).fetchall()
+        )
+    return [Built(name, seconds, tables.get(name)) for name, seconds in models]
+
+
+def _embedding_size(home: Home) -> Variables:
+    """The width of the current model, which types vectors.user_embeddings."""
+    pointer = home.bundles / "current"
+    if not pointer.is_file():
+        return {}
+    return {"embedding_size": read_manifest(home.bundles / pointer.read_text().strip()).embedding_size}
+
+
+def _reporter(progress: Console) -> Callable[[EventMsg], None]:
+    def report(event: EventMsg) -> None:
+        if event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model":
+            seconds = event.data.run_result.execution_time
+            progress.print(
+                f"  {event.data.node_info.node_status:8} {event.data.node_info.node_name} {seconds:.1f} s",
+                style="dim",
+            )
+
+    return report
+
+
+def _readable(message: str, home: Home) -> PragmaError:
+    """dbt's account of a failure, without the tracebacks: they are in the log."""
+    ours = re.search(r"PragmaError: (?P<what>.*?)(?:\n\s*next: (?P<next>[^\n]*)|$)", message, re.S)
+    if ours:
+        what = "\n".join(line.strip() for line in ours["what"].strip().splitlines())
+        return PragmaError(what, (ours["next"] or "").strip())
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if "lock on file" in message:
+        return PragmaError(f"{home.warehouse} is open in another process", "close it, then build again")
+    return PragmaError(
+        " ".join(lines[:4]), f"mend the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}"
+    )

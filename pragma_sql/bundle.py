@@ -1,0 +1,87 @@
+"""The bundle: one folder that holds everything a trained model needs to score, guarded by hashes.
+
+    manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
+    vocabulary.parquet  bpe.json  tokenize.sql
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pragma_sql.errors import PragmaError
+from pragma_sql.files import check_hashes, sha256
+
+FORMAT_VERSION = 1
+
+TOKENIZER_FILES = ("vocabulary.parquet", "bpe.json", "tokenize.sql")
+MODEL_FILES = ("model.safetensors", "event_encoder.onnx", "user_encoder.onnx")
+
+
+@dataclass(frozen=True)
+class BundleManifest:
+    """What `manifest.json` of a bundle says."""
+
+    tokenizer_hash: str
+    size: str
+    embedding_size: int
+    vocabulary_size: int
+    max_events: int
+    trained_until: str
+    """ISO moment; training saw only what was strictly before it."""
+    metrics: Mapping[str, float]
+    settings: Mapping[str, float | int | str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every other file of the bundle, by name."""
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def model_id(self) -> str:
+        """Twelve hex digits that stand for the content of the files."""
+        return hashlib.sha256(json.dumps(dict(sorted(self.files.items()))).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: its folder and its manifest."""
+
+    path: Path
+    manifest: BundleManifest
+
+
+def seal(folder: Path, manifest: BundleManifest) -> Bundle:
+    """Hash the files that lie in the folder and write the manifest over them."""
+    files = {name: sha256(folder / name) for name in TOKENIZER_FILES + MODEL_FILES}
+    sealed = BundleManifest(**{**asdict(manifest), "files": files})
+    text = json.dumps({"model_id": sealed.model_id, **asdict(sealed)}, indent=2)
+    (folder / "manifest.json").write_text(text + "\n")
+    return Bundle(folder, sealed)
+
+
+def read_manifest(folder: Path) -> BundleManifest:
+    """Read a bundle's manifest without looking at the other files."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise PragmaError(f"{folder} is not a bundle: no manifest.json", "pragma train SHARDS")
+    try:
+        content = json.loads(path.read_text())
+        version = content["format_version"]
+        if version != FORMAT_VERSION:
+            raise PragmaError(
+                f"{path}: format version {version}, this program reads {FORMAT_VERSION}",
+                "install the pragma that wrote it, or train again",
+            )
+        content.pop("model_id")
+        return BundleManifest(**content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PragmaError(f"{path}: not a bundle manifest ({error})", "pragma train SHARDS") from None
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open a bundle, after checking every file against its hash."""
+    manifest = read_manifest(folder)
+    check_hashes(folder, dict(manifest.files), "copy the bundle again, or `pragma register` its run")
+    return Bundle(folder, manifest)

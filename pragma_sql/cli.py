@@ -1,0 +1,164 @@
+"""The `pragma` command: one command, one function of the same name, no logic of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pragma_sql.errors import PragmaError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Event histories in a SQL warehouse: tokens by dbt, a PRAGMA encoder, embeddings in SQL.",
+)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the warehouse [default: $PRAGMA_HOME, else ./warehouse]."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+VarOption = Annotated[
+    list[str] | None, typer.Option("--var", help="A dbt var, NAME=VALUE; may be repeated.")
+]
+ContractOption = Annotated[
+    Path | None,
+    typer.Option("--contract", help="Read the book from a folder of contract parquet files."),
+]
+
+talk = Console(stderr=True)
+result = Console()
+
+
+@app.command()
+def demo(home: HomeOption = None) -> None:
+    """Run the whole loop on real purchase cards: contract, tokens, model, embeddings, probe.
+
+    Example: pragma demo
+    """
+    from pragma_sql.demo import run_demo
+    from pragma_sql.home import Home
+
+    run_demo(Home.of(home))
+
+
+@app.command()
+def build(
+    home: HomeOption = None,
+    contract: ContractOption = None,
+    select: Annotated[list[str] | None, typer.Option(help="dbt selector; may be repeated.")] = None,
+    var: VarOption = None,
+    refit: Annotated[bool, typer.Option(help="Fit the tokenizer anew: other token ids.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the warehouse: `dbt build` with the bundled project.
+
+    Example: pragma build --contract my_book --var fit_until=2024-01-01
+    """
+    from pragma_sql.build import build as run, built_table
+    from pragma_sql.home import Home
+    from pragma_sql.book import book_of
+
+    book = book_of(contract, var or [])
+    built = run(Home.of(home), book, select=select or [], refit=refit, progress=talk)
+    if as_json:
+        print(json.dumps([asdict(model) for model in built]))
+    else:
+        result.print(built_table(built))
+
+
+@app.command()
+def validate(
+    home: HomeOption = None,
+    contract: ContractOption = None,
+    var: VarOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the contract and print every rule with what it found.
+
+    Example: pragma validate --contract my_book
+    """
+    from pragma_sql.build import validate as run
+    from pragma_sql.home import Home
+    from pragma_sql.book import book_of
+
+    checks = run(Home.of(home), book_of(contract, var or []), progress=talk)
+    if as_json:
+        print(json.dumps(checks.to_pylist()))
+    else:
+        from pragma_sql.tables import table_of
+
+        result.print(table_of(checks, title="contract"))
+
+
+@app.command()
+def shards(
+    home: HomeOption = None,
+    until: Annotated[str | None, typer.Option(help="Cut as of this moment, UTC.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the Arrow shards that training reads, cut as of the fit's moment.
+
+    Example: pragma shards --until 2016-07-01
+    """
+    from pragma_sql.export import export_shards
+    from pragma_sql.home import Home
+
+    place = Home.of(home)
+    written = export_shards(place.warehouse, place.shards, until)
+    if as_json:
+        print(json.dumps(asdict(written.manifest)))
+    else:
+        from pragma_sql.tables import shards_table
+
+        result.print(shards_table(written))
+
+
+@app.command()
+def register(
+    run: Annotated[str, typer.Argument(help="A run's name, or the path of a run or bundle.")],
+    home: HomeOption = None,
+) -> None:
+    """Make a trained bundle the model that `embed` uses.
+
+    Example: pragma register nano
+    """
+    from pragma_sql.bundle import open_bundle
+    from pragma_sql.home import Home
+    from pragma_sql.registry import find_bundle, register_bundle
+
+    place = Home.of(home)
+    model_id = register_bundle(open_bundle(find_bundle(run, place.runs)), place.warehouse)
+    print(model_id)
+    talk.print(f"next: pragma build --select models+   # embeddings of model {model_id}")
+
+
+def main() -> None:
+    """Entry point of `pragma`: errors as one or two lines, tracebacks when PRAGMA_DEBUG is set."""
+    for command in entry_points(group="pragma.commands"):
+        app.command(command.name)(command.load())
+    try:
+        app()
+    except PragmaError as error:
+        _stop(error, f"error: {error}")
+    except MemoryError as error:
+        _stop(error, "error: out of memory\nnext: lower PRAGMA_MEMORY_LIMIT or --budget")
+    except Exception as error:  # the last net: a user gets a sentence, not a traceback
+        what = " ".join(str(error).split())[:400]
+        _stop(error, f"error: {type(error).__name__}: {what}\nnext: PRAGMA_DEBUG=1 shows where")
+
+
+def _stop(error: BaseException, message: str) -> None:
+    if os.environ.get("PRAGMA_DEBUG"):
+        raise error
+    print(message, file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,99 @@
+"""`tokens.user_tokens` -> shards, cut as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from pragma_sql.bundle import TOKENIZER_FILES
+from pragma_sql.errors import PragmaError
+from pragma_sql.files import replaced_folder, sha256
+from pragma_sql.histories import MAX_EVENTS, Histories
+from pragma_sql.render import tokenize_sql
+from pragma_sql.shards import (
+    SPLITS,
+    ShardManifest,
+    Shards,
+    Split,
+    open_shards,
+    seal_shards,
+    write_split,
+)
+from pragma_sql.warehouse import opened, read_tokenizer
+
+USERS_PER_READ = 2_048
+
+
+def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Shards:
+    """Write the shards that training reads; the folder is replaced whole.
+
+    Users without an event before the moment are left out (PRAGMA, section on the corpus).
+
+    Args:
+        warehouse: the DuckDB file.
+        folder: where the shards go.
+        until: ISO moment, UTC; by default the tokenizer's `fit_until`.
+    """
+    with opened(warehouse) as con, replaced_folder(folder) as draft:
+        tokenizer = read_tokenizer(con)
+        as_of = until or tokenizer.fit_until
+        moment = _micros(as_of)
+        shards = [
+            shard
+            for split in SPLITS
+            for shard in write_split(draft, split, _histories(con, split, moment))
+        ]
+        if not any(shard.split == "train" for shard in shards):
+            raise PragmaError(
+                f"no training user has an event before {as_of}", "pragma shards --until LATER"
+            )
+        (draft / "tokenizer").mkdir()
+        con.execute(
+            "copy (select * from fit.vocabulary order by token_id) to $path (format parquet)",
+            {"path": str(draft / "tokenizer" / "vocabulary.parquet")},
+        )
+        (draft / "tokenizer" / "bpe.json").write_text(tokenizer.bpe)
+        (draft / "tokenizer" / "tokenize.sql").write_text(
+            tokenize_sql(tokenizer.spec, tokenizer.tokenizer_hash)
+        )
+        seal_shards(
+            draft,
+            ShardManifest(
+                tokenizer_hash=tokenizer.tokenizer_hash,
+                vocabulary_size=tokenizer.vocabulary_size,
+                as_of=as_of,
+                max_events=MAX_EVENTS,
+                split_rule=tokenizer.split_rule,
+                shards=tuple(shards),
+                tokenizer_files={
+                    name: sha256(draft / "tokenizer" / name) for name in TOKENIZER_FILES
+                },
+            ),
+        )
+    return open_shards(folder)
+
+
+def _histories(con: duckdb.DuckDBPyConnection, split: Split, moment: int) -> Iterator[Histories]:
+    """Users of a split in the order of a hash, a few at a time, cut at the moment."""
+    reader = con.execute(
+        "select * from tokens.user_tokens where split = $split order by md5(user_id)",
+        {"split": split},
+    ).to_arrow_reader(USERS_PER_READ)
+    for batch in reader:
+        histories = Histories.from_arrow(batch.to_struct_array())
+        cut = histories.as_of(np.full(len(histories), moment))
+        with_events = np.flatnonzero(np.diff(cut.event_offsets))
+        if len(with_events):
+            yield cut.select(with_events)
+
+
+def _micros(iso: str) -> int:
+    try:
+        return int(np.datetime64(iso, "us").astype(np.int64))
+    except ValueError:
+        raise PragmaError(
+            f"'{iso}' is not a moment", "write it like 2016-07-01 or 2016-07-01T12:00:00"
+        ) from None

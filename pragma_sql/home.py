@@ -1,0 +1,59 @@
+"""Where everything that the commands write lies: one folder, named by --home or PRAGMA_HOME."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = "warehouse"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one warehouse.
+
+    pragma.duckdb  data_docs/  shards/  runs/<run>/  bundles/<model id>/  bundles/current
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, folder: Path | None = None) -> Home:
+        """The folder given, else PRAGMA_HOME, else `./warehouse`."""
+        return cls((folder or Path(os.environ.get("PRAGMA_HOME", DEFAULT))).resolve())
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.root / "pragma.duckdb"
+
+    @property
+    def data_docs(self) -> Path:
+        """The folder of Great Expectations' pages."""
+        return self.root / "data_docs"
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the exported shards."""
+        return self.root / "shards"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of training runs."""
+        return self.root / "runs"
+
+    @property
+    def bundles(self) -> Path:
+        """The folder of registered bundles."""
+        return self.root / "bundles"
+
+    @property
+    def examples(self) -> Path:
+        """The labelled examples that the probe reads."""
+        return self.root / "probe_examples.parquet"
+
+    @property
+    def dbt(self) -> Path:
+        """dbt's artefacts and log."""
+        return self.root / "dbt"

@@ -1,0 +1,13 @@
+"""Where the bundled dbt project, its macros and the examples lie: in the checkout or in the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
+"""The folder that holds `dbt_project`, `macros` and `examples`."""
+
+DBT_PROJECT = DATA / "dbt_project"
+MACROS = DATA / "macros"

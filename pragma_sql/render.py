@@ -1,0 +1,65 @@
+"""The warehouse's own macros, rendered without dbt: what a bundle carries as `tokenize.sql`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from pragma_sql.project import MACROS
+
+Macro = Callable[..., str]
+
+
+class _Returned(str):
+    """What dbt's `return` gives inside a macro, for macros that yield text."""
+
+
+class _Adapter:
+    """dbt's `adapter.dispatch`, for one engine: `name` is found as `<engine>__name`."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self.macros: dict[str, Macro] = {}
+
+    def dispatch(self, name: str, _package: str) -> Macro:
+        return self.macros.get(f"{self._engine}__{name}") or self.macros[f"default__{name}"]
+
+
+def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macro]:
+    """Every macro of the folder by name, as a function that returns SQL."""
+    adapter = _Adapter(engine)
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - SQL, not HTML
+    environment.globals |= {"adapter": adapter, "return": _Returned}
+    source = "\n".join(path.read_text() for path in sorted(folder.glob("*.sql")))
+    module = environment.from_string(source).module
+    adapter.macros = {
+        name: value for name, value in vars(module).items() if callable(value)
+    }
+    return adapter.macros
+
+
+def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
+    """The tokenizer as three temporary views over `events`, `profiles` and `vocabulary`.
+
+    Run on a connection that has `bpe_encode` and those three relations, it gives `event_tokens`,
+    `profile_tokens` and `user_tokens`, equal to the warehouse's.
+
+    Args:
+        spec_json: fit.tokenizer.spec.
+        tokenizer_hash: fit.tokenizer.tokenizer_hash.
+    """
+    macros = load_macros()
+    spec = json.loads(spec_json)
+    views = {
+        "event_tokens": macros["tokenize_events"](spec, "events", "vocabulary"),
+        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "vocabulary"),
+        "user_tokens": macros["collect_user_tokens"](
+            "event_tokens", "profile_tokens", tokenizer_hash
+        ),
+    }
+    return "\n\n".join(
+        f"create or replace temp view {name} as\n{sql.strip()};" for name, sql in views.items()
+    ) + "\n"

@@ -1,0 +1,148 @@
+"""Shards: token histories as Arrow IPC files, cut as of one moment, split by user.
+
+    manifest.json  train-00000.arrow ...  validation-00000.arrow ...  test-00000.arrow ...
+    tokenizer/vocabulary.parquet  tokenizer/bpe.json  tokenizer/tokenize.sql
+
+A row is a user, with the columns of `tokens.user_tokens`; anything that reads Arrow reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from pragma_sql.errors import PragmaError
+from pragma_sql.files import check_hashes, sha256
+from pragma_sql.histories import Histories
+
+FORMAT_VERSION = 1
+USERS_PER_SHARD = 65_536
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One shard: its name, its split and what it holds."""
+
+    file: str
+    split: Split
+    users: int
+    events: int
+    tokens: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ShardManifest:
+    """What `manifest.json` of a shard folder says."""
+
+    tokenizer_hash: str
+    vocabulary_size: int
+    as_of: str
+    """ISO moment, UTC; only what was strictly before it is in the shards."""
+    max_events: int
+    split_rule: str
+    shards: tuple[ShardFile, ...]
+    tokenizer_files: Mapping[str, str]
+    format_version: int = FORMAT_VERSION
+
+    def moments(self, users: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The cut-off once a user, [users] microseconds UTC."""
+        return np.full(users, np.datetime64(self.as_of, "us").astype(np.int64))
+
+    def count(self, what: Literal["users", "events", "tokens"], split: Split | None = None) -> int:
+        """Users, events or tokens of a split, or of all."""
+        return sum(getattr(s, what) for s in self.shards if split in (None, s.split))
+
+
+def write_split(folder: Path, split: Split, batches: Iterable[Histories]) -> list[ShardFile]:
+    """Write the histories of one split, already cut, starting a new file as one fills up."""
+    written: list[ShardFile] = []
+    writer: pa.ipc.RecordBatchFileWriter | None = None
+    users = events = tokens = 0
+
+    def close() -> None:
+        nonlocal writer, users, events, tokens
+        if writer is not None:
+            writer.close()
+            name = _file_name(split, len(written))
+            written.append(
+                ShardFile(name, split, users, events, tokens, sha256(folder / name))
+            )
+        writer, users, events, tokens = None, 0, 0, 0
+
+    for histories in batches:
+        table = histories.to_arrow()
+        if writer is None:
+            writer = pa.ipc.new_file(folder / _file_name(split, len(written)), table.schema)
+        writer.write_table(table)
+        users += len(histories)
+        events += len(histories.ts)
+        tokens += len(histories.tokens)
+        if users >= USERS_PER_SHARD:
+            close()
+    close()
+    return written
+
+
+def seal_shards(folder: Path, manifest: ShardManifest) -> None:
+    """Write the manifest over shards that lie in the folder."""
+    (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Shards:
+    """An opened shard folder."""
+
+    path: Path
+    manifest: ShardManifest
+
+    def table(self, split: Split) -> pa.Table:
+        """All users of a split, memory-mapped; nothing is read before it is used."""
+        maps = [
+            pa.ipc.open_file(pa.memory_map(str(self.path / shard.file))).read_all()
+            for shard in self.manifest.shards
+            if shard.split == split
+        ]
+        return pa.concat_tables(maps) if maps else pa.table({})
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder with the tokenizer's files."""
+        return self.path / "tokenizer"
+
+
+def open_shards(folder: Path) -> Shards:
+    """Open a shard folder, after checking every file against its hash."""
+    path = folder / "manifest.json"
+    again = "write them again: pragma shards"
+    if not path.is_file():
+        raise PragmaError(f"{folder} holds no shards: no manifest.json", again)
+    try:
+        content = json.loads(path.read_text())
+        shards = tuple(ShardFile(**shard) for shard in content.pop("shards"))
+        manifest = ShardManifest(shards=shards, **content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PragmaError(f"{path}: not a shard manifest ({error})", again) from None
+    if manifest.format_version != FORMAT_VERSION:
+        raise PragmaError(
+            f"{path}: format version {manifest.format_version}, this program reads "
+            f"{FORMAT_VERSION}",
+            again,
+        )
+    hashes = {shard.file: shard.sha256 for shard in manifest.shards}
+    hashes |= {f"tokenizer/{name}": value for name, value in manifest.tokenizer_files.items()}
+    check_hashes(folder, hashes, again)
+    return Shards(folder, manifest)
+
+
+def _file_name(split: Split, number: int) -> str:
+    return f"{split}-{number:05d}.arrow"

@@ -1,0 +1,60 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from rich.table import Table
+
+from pragma_sql.shards import SPLITS, Shards
+
+Cell = str | int | float | bool | None | list[float]
+
+
+def cell(value: Cell) -> str:
+    """A value as a table shows it: thousands in groups, floats short, long lists cut."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, list | tuple):
+        shown = ", ".join(cell(item) for item in value[:4])
+        return f"[{shown}, ... {len(value)} in all]" if len(value) > 4 else f"[{shown}]"
+    return str(value)
+
+
+def table_of(rows: pa.Table, title: str | None = None) -> Table:
+    """Any Arrow table; numbers to the right."""
+    table = Table(title=title, title_justify="left")
+    for field in rows.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
+    for row in rows.to_pylist():
+        table.add_row(*(cell(value) for value in row.values()))
+    return table
+
+
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], title: str) -> Table:
+    """Rows of cells; the first column is text, the others numbers."""
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    return table
+
+
+def shards_table(shards: Shards) -> Table:
+    """Users, events and tokens of each split."""
+    count = shards.manifest.count
+    rows: list[list[Cell]] = [
+        [split, count("users", split), count("events", split), count("tokens", split)]
+        for split in SPLITS
+    ]
+    title = f"shards as of {shards.manifest.as_of} in {shards.path}"
+    return plain_table(["split", "users", "events", "tokens"], rows, title)

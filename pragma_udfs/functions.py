@@ -1,0 +1,49 @@
+"""The SQL functions of a warehouse: `bpe_train`, `bpe_encode` and `embed_history`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+
+from pragma_sql.bundle import open_bundle
+from pragma_sql.errors import PragmaError
+from pragma_sql.registry import current_bundle
+from pragma_udfs.bpe import register_bpe
+from pragma_udfs.embed import register_embed
+from pragma_udfs.scoring import Scorer
+
+
+def register(con: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection to a warehouse file its functions.
+
+    Nothing is loaded before the first call, so tokens can be built before any model exists.
+    """
+
+    def load_bpe() -> str:
+        rows = con.cursor().execute("select bpe from fit.bpe").fetchall()
+        if not rows:
+            raise PragmaError("fit.bpe is empty", "pragma build --refit")
+        return str(rows[0][0])
+
+    @lru_cache(maxsize=2)
+    def scorer_of(folder: Path) -> Scorer:
+        return Scorer(open_bundle(folder))
+
+    def current() -> Scorer:
+        return scorer_of(current_bundle(warehouse_of(con)))
+
+    register_bpe(con, load_bpe)
+    register_embed(con, current)
+
+
+def warehouse_of(con: duckdb.DuckDBPyConnection) -> Path:
+    """The file that a connection has open."""
+    sql = "select path from duckdb_databases() where database_name = current_database()"
+    (path,) = con.cursor().execute(sql).fetchall()[0]
+    if path is None:
+        raise PragmaError(
+            "this database is in memory, so no model is registered beside it", "open a warehouse file"
+        )
+    return Path(path)

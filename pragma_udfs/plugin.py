@@ -1,0 +1,26 @@
+"""The dbt-duckdb plugin that profiles.yml names: it gives dbt's connection our SQL functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from pragma_sql.project import DATA
+from pragma_udfs.functions import register
+
+
+class Plugin(BasePlugin):  # type: ignore[misc]
+    """dbt-duckdb calls these hooks once for each connection that it opens."""
+
+    def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, object]) -> None:
+        """Make the folder of the warehouse, which DuckDB itself does not."""
+        if creds.path != ":memory:":
+            Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Register the functions, and let file names be relative to the bundled examples too."""
+        register(conn)
+        conn.execute("set global file_search_path = $folders", {"folders": f"{Path.cwd()},{DATA}"})

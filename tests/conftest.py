@@ -1,0 +1,37 @@
+"""One toy warehouse for all tests that only read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import books
+import duckdb
+import pytest
+
+from pragma_sql.book import book_of
+from pragma_sql.build import build
+from pragma_sql.home import Home
+
+
+@pytest.fixture(scope="session")
+def toy_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The contract folder of the toy book."""
+    return books.write_book(
+        tmp_path_factory.mktemp("book"), books.toy_events(), books.toy_profiles(), books.toy_labels()
+    )
+
+
+@pytest.fixture(scope="session")
+def toy(toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A warehouse built from the toy book, before any model exists. Read it only."""
+    home = Home.of(tmp_path_factory.mktemp("toy"))
+    build(home, {**book_of(toy_book, []), **books.TOY_VARS})
+    return home
+
+
+@pytest.fixture
+def toy_connection(toy: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to the toy warehouse."""
+    with duckdb.connect(str(toy.warehouse), read_only=True) as con:
+        yield con

@@ -1,0 +1,85 @@
+"""The same rows give the same tables, bit for bit."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import books
+import duckdb
+import pytest
+
+from pragma_sql.book import book_of
+from pragma_sql.build import build
+from pragma_sql.home import Home
+
+RELATIONS = (
+    "fit.field_values",
+    "fit.fields",
+    "fit.numeric_bins",
+    "fit.categories",
+    "fit.bpe",
+    "fit.vocabulary",
+    "fit.tokenizer",
+    "tokens.event_tokens",
+    "tokens.profile_tokens",
+    "tokens.user_tokens",
+)
+
+
+def contents(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return {name: con.execute(f"from {name} order by all").fetchall() for name in RELATIONS}
+
+
+def test_shuffled_rows_and_another_number_of_threads_give_identical_tables(
+    toy: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shuffle = random.Random(7).sample
+    events, profiles, labels = books.toy_events(), books.toy_profiles(), books.toy_labels()
+    book = books.write_book(
+        tmp_path / "book",
+        shuffle(events, len(events)),
+        shuffle(profiles, len(profiles)),
+        shuffle(labels, len(labels)),
+    )
+    monkeypatch.setenv("PRAGMA_THREADS", "1")
+    home = Home.of(tmp_path / "one_thread")
+    build(home, {**book_of(book, []), **books.TOY_VARS})
+
+    expected, found = contents(toy), contents(home)
+    for relation in RELATIONS:
+        assert found[relation] == expected[relation], relation
+
+
+def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, tmp_path: Path) -> None:
+    book = books.write_book(
+        tmp_path / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
+    )
+    home = Home.of(tmp_path / "home")
+    variables = {**book_of(book, []), **books.TOY_VARS}
+    build(home, variables)
+    late = [books.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})] * 50
+    books.write_book(
+        book, books.toy_events() + late, books.toy_profiles(), books.toy_labels()
+    )
+    build(home, variables)
+
+    found = contents(home)
+    assert found["fit.tokenizer"] == contents(toy)["fit.tokenizer"]
+    assert len(found["tokens.event_tokens"]) == len(books.toy_events()) + 50
+
+
+def test_a_refit_is_asked_for_by_name(tmp_path: Path, toy: Home) -> None:
+    book = books.write_book(
+        tmp_path / "book", books.toy_events()[:200], books.toy_profiles(), books.toy_labels()
+    )
+    home = Home.of(tmp_path / "home")
+    variables = {**book_of(book, []), **books.TOY_VARS}
+    build(home, variables)
+    before = contents(home)["fit.tokenizer"]
+    books.write_book(book, books.toy_events(), books.toy_profiles(), books.toy_labels())
+    build(home, variables, refit=True)
+
+    assert contents(home)["fit.tokenizer"] != before
+    assert contents(home)["fit.tokenizer"] == contents(toy)["fit.tokenizer"]
