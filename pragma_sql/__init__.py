@@ -1,3 +1,3 @@
-"""Around the warehouse: the `pragma` command, contract checks, shards, packing and bundles; no torch."""
+"""Around the warehouse: the `pragma` command, checks, shards, packing and bundles; no torch."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The book that a build reads: dbt vars, with the source files looked at before dbt writes anything."""
+"""The book that a build reads: dbt vars, and a look at the source files before dbt writes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def _parse(pairs: Sequence[str]) -> Variables:
 
 def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     if not folder.is_dir():
-        raise PragmaError(f"--contract {folder}: no such folder", "give the folder of events.parquet")
+        raise PragmaError(
+            f"--contract {folder}: no such folder", "give the folder of events.parquet"
+        )
     for name, columns in CONTRACT_FILES.items():
         path = folder / f"{name}.parquet"
         if name in ("events", "profiles") or path.exists():

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
 
 
-
-
 @dataclass(frozen=True)
 class Built:
     """One model that was built."""
@@ -59,6 +57,8 @@ def build(
     """
     # A second of imports that other commands do without.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.artifacts.resources.types import NodeType
+    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.cli.main import dbtRunner
 
     home.root.mkdir(parents=True, exist_ok=True)
@@ -76,18 +76,19 @@ def build(
         outcome = dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(arguments)
     finally:
         # dbt leaves the file open, and then nobody else may read it.
-        DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None:
         raise _readable(str(outcome.exception), home)
-    failures = [r.message for r in outcome.result if str(r.status) in ("error", "fail")]
+    results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
+    failures = [r.message for r in results if r.status in ("error", "fail")]
     if failures:
         raise _readable(str(failures[0]), home)
     return _with_rows(
         home.warehouse,
         [
-            (f"{r.node.schema}.{r.node.name}", float(r.execution_time))
-            for r in outcome.result
-            if r.node.resource_type == "model"
+            (f"{r.node.schema}.{r.node.name}", r.execution_time)
+            for r in results
+            if r.node.resource_type == NodeType.Model
         ],
     )
 
@@ -100,7 +101,9 @@ def validate(home: Home, variables: Variables, *, progress: Console | None = Non
     """
     build(home, variables, select=["+checks"], progress=progress)
     with opened(home.warehouse) as con:
-        query = "select * exclude (fix) from contract.checks order by passed, severity, relation, rule"
+        query = (
+            "select * exclude (fix) from contract.checks order by passed, severity, relation, rule"
+        )
         return con.execute(query).to_arrow_table()
 
 
@@ -131,30 +134,33 @@ def _embedding_size(home: Home) -> Variables:
     pointer = home.bundles / "current"
     if not pointer.is_file():
         return {}
-    return {"embedding_size": read_manifest(home.bundles / pointer.read_text().strip()).embedding_size}
+    return {
+        "embedding_size": read_manifest(home.bundles / pointer.read_text().strip()).embedding_size
+    }
 
 
 def _reporter(progress: Console) -> Callable[[EventMsg], None]:
     def report(event: EventMsg) -> None:
         if event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model":
             seconds = event.data.run_result.execution_time
-            progress.print(
-                f"  {event.data.node_info.node_status:8} {event.data.node_info.node_name} {seconds:.1f} s",
-                style="dim",
-            )
+            node = event.data.node_info
+            progress.print(f"  {node.node_status:8} {node.node_name} {seconds:.1f} s", style="dim")
 
     return report
 
 
 def _readable(message: str, home: Home) -> PragmaError:
-    """dbt's account of a failure, without the tracebacks: they are in the log."""
+    """Dbt's account of a failure, without the tracebacks: they are in the log."""
     ours = re.search(r"PragmaError: (?P<what>.*?)(?:\n\s*next: (?P<next>[^\n]*)|$)", message, re.S)
     if ours:
         what = "\n".join(line.strip() for line in ours["what"].strip().splitlines())
         return PragmaError(what, (ours["next"] or "").strip())
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if "lock on file" in message:
-        return PragmaError(f"{home.warehouse} is open in another process", "close it, then build again")
+        return PragmaError(
+            f"{home.warehouse} is open in another process", "close it, then build again"
+        )
     return PragmaError(
-        " ".join(lines[:4]), f"mend the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}"
+        " ".join(lines[:4]),
+        f"mend the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}",
     )

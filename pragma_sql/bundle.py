@@ -1,7 +1,7 @@
 """The bundle: one folder that holds everything a trained model needs to score, guarded by hashes.
 
-    manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
-    vocabulary.parquet  bpe.json  tokenize.sql
+manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
+vocabulary.parquet  bpe.json  tokenize.sql
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class BundleManifest:
     @property
     def model_id(self) -> str:
         """Twelve hex digits that stand for the content of the files."""
-        return hashlib.sha256(json.dumps(dict(sorted(self.files.items()))).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(dict(sorted(self.files.items()))).encode()).hexdigest()[
+            :12
+        ]
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,15 @@ def read_manifest(folder: Path) -> BundleManifest:
         content.pop("model_id")
         return BundleManifest(**content)
     except (ValueError, KeyError, TypeError) as error:
-        raise PragmaError(f"{path}: not a bundle manifest ({error})", "pragma train SHARDS") from None
+        raise PragmaError(
+            f"{path}: not a bundle manifest ({error})", "pragma train SHARDS"
+        ) from None
 
 
 def open_bundle(folder: Path) -> Bundle:
     """Open a bundle, after checking every file against its hash."""
     manifest = read_manifest(folder)
-    check_hashes(folder, dict(manifest.files), "copy the bundle again, or `pragma register` its run")
+    check_hashes(
+        folder, dict(manifest.files), "copy the bundle again, or `pragma register` its run"
+    )
     return Bundle(folder, manifest)

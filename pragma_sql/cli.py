@@ -64,9 +64,10 @@ def build(
 
     Example: pragma build --contract my_book --var fit_until=2024-01-01
     """
-    from pragma_sql.build import build as run, built_table
-    from pragma_sql.home import Home
     from pragma_sql.book import book_of
+    from pragma_sql.build import build as run
+    from pragma_sql.build import built_table
+    from pragma_sql.home import Home
 
     book = book_of(contract, var or [])
     built = run(Home.of(home), book, select=select or [], refit=refit, progress=talk)
@@ -87,9 +88,9 @@ def validate(
 
     Example: pragma validate --contract my_book
     """
+    from pragma_sql.book import book_of
     from pragma_sql.build import validate as run
     from pragma_sql.home import Home
-    from pragma_sql.book import book_of
 
     checks = run(Home.of(home), book_of(contract, var or []), progress=talk)
     if as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 from rich.console import Console
+from rich.table import Table
 
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import sha256
@@ -21,6 +22,12 @@ from pragma_sql.warehouse import opened
 
 RUN = "demo"
 STEPS = 400
+
+TRY_NEXT = (
+    'sql{home} "select user_id, embed(user_id) from contract.profiles limit 3"',
+    "sql{home} \"select user_id, embed_at(user_id, '2016-01-01') from contract.profiles limit 3\"",
+    "validate{home}",
+)
 
 EMBEDDINGS = "select count(*), max(model_id) from vectors.user_embeddings"
 
@@ -39,13 +46,8 @@ def run_demo(home: Home) -> None:
     out.print(f"picture     {home.root / 'embedding_map.png'}", soft_wrap=True, highlight=False)
     folder = "" if home.root == Home.of().root else f" --home {home.root}"
     out.print("\ntry next:", highlight=False)
-    for command in (
-        f'pragma sql{folder} "select user_id, embed(user_id) from contract.profiles limit 3"',
-        f"pragma sql{folder} \"select user_id, embed_at(user_id, timestamp '2016-01-01')"
-        ' from contract.profiles limit 3"',
-        f"pragma validate{folder}",
-    ):
-        out.print(f"  {command}", soft_wrap=True, highlight=False)
+    for command in TRY_NEXT:
+        out.print(f"  pragma {command.format(home=folder)}", soft_wrap=True, highlight=False)
 
 
 def demo_stages(home: Home) -> list[Stage]:
@@ -73,7 +75,17 @@ def demo_stages(home: Home) -> list[Stage]:
         ),
         Stage(
             "train",
-            ["train", str(home.shards), "--size", "nano", "--steps", str(STEPS), "--run", RUN, "--overwrite"],
+            [
+                "train",
+                str(home.shards),
+                "--size",
+                "nano",
+                "--steps",
+                str(STEPS),
+                "--run",
+                RUN,
+                "--overwrite",
+            ],
             model_code,
             lambda: _hash(bundle),
             lambda: _events_seen(home.runs / RUN / "metrics.jsonl"),
@@ -109,7 +121,7 @@ def demo_stages(home: Home) -> list[Stage]:
     ]
 
 
-def _stage_table(outcomes: list[Outcome]):  # type: ignore[no-untyped-def]
+def _stage_table(outcomes: list[Outcome]) -> Table:
     rows: list[list[Cell]] = []
     for outcome in outcomes:
         stamp = outcome.stamp
@@ -137,4 +149,4 @@ def _hash(path: Path) -> str:
 def _events_seen(metrics: Path) -> int:
     """Events that training fed forward and backward, all steps together."""
     steps = [json.loads(line) for line in metrics.read_text().splitlines()]
-    return round(sum(step["events_per_s"] * step["seconds"] for step in steps if "epoch" in step))
+    return int(sum(step["events_per_s"] * step["seconds"] for step in steps if "epoch" in step))

@@ -2,10 +2,10 @@
 
 
 class PragmaError(Exception):
-    """Something the user can mend: `what` went wrong and where, and the `next_step` to take.
+    r"""Something the user can mend: `what` went wrong and where, and the `next_step` to take.
 
     >>> str(PragmaError("shards/: no manifest.json", "run `pragma shards`"))
-    'shards/: no manifest.json\\nnext: run `pragma shards`'
+    'shards/: no manifest.json\nnext: run `pragma shards`'
     """
 
     def __init__(self, what: str, next_step: str = "") -> None:

@@ -19,7 +19,7 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into that takes the place of `target` on success and vanishes on failure."""
+    """A folder to write into: takes the place of `target` on success, vanishes on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.draft")
     old = target.with_name(f".{target.name}.old")

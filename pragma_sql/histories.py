@@ -23,7 +23,7 @@ MAX_EVENTS = 6500
 
 @dataclass(frozen=True)
 class Histories:
-    """Token histories of B users. Times are microseconds UTC; events of a user are in time order."""
+    """Token histories of B users: microseconds UTC, events of a user in time order."""
 
     user_ids: list[str]
     event_offsets: Int  # [B+1] into events
@@ -99,9 +99,7 @@ class Histories:
             item_as_of=self.item_as_of[items],
             item_ts=self.item_ts[items],
             item_token_offsets=offsets_of(item_token_counts),
-            item_tokens=self.item_tokens[
-                ranges(self.item_token_offsets[items], item_token_counts)
-            ],
+            item_tokens=self.item_tokens[ranges(self.item_token_offsets[items], item_token_counts)],
         )
 
     def _keep(self, events: Bool, items: Bool) -> Histories:
@@ -126,7 +124,9 @@ class Histories:
         token_ends = self.token_offsets[self.event_offsets]
         item_ends = self.item_token_offsets[self.item_offsets]
 
-        def lists(offsets: Int, values: Int, kind: pa.DataType, null: Bool | None = None) -> pa.Array:
+        def lists(
+            offsets: Int, values: Int, kind: pa.DataType, null: Bool | None = None
+        ) -> pa.Array:
             flat = pa.array(values, pa.int64(), mask=null).cast(kind)
             return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
 

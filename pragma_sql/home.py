@@ -55,5 +55,5 @@ class Home:
 
     @property
     def dbt(self) -> Path:
-        """dbt's artefacts and log."""
+        """Dbt's artefacts and log."""
         return self.root / "dbt"

@@ -57,12 +57,35 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Packed:
-    """One batch for the model. All indices are int64, all floats float32."""
+class _Arrays:
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The arrays by name, layouts flattened to `<name>_pad`, `_mask` and `_unpad`."""
+        out: dict[str, npt.NDArray[np.generic]] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Layout):
+                prefix = field.name.removesuffix("_layout")
+                out |= {
+                    f"{prefix}_{part.name}": getattr(value, part.name) for part in fields(value)
+                }
+            else:
+                out[field.name] = value
+        return out
+
+
+@dataclass(frozen=True)
+class PackedEvents(_Arrays):
+    """What the event encoder takes. All indices are int64."""
 
     event_tokens: Int  # [T, 3] key, value, position; every row starts with [EVT]
     event_layout: Layout  # rows R
     event_first: Int  # [R] where each row's [EVT] lies in T
+
+
+@dataclass(frozen=True)
+class PackedUsers(_Arrays):
+    """What the profile and history encoders take beside the vectors of R event rows."""
+
     event_row: Int  # [M] the row that encodes each event
     calendar: Float  # [M, 6]
     profile_tokens: Int  # [Q, 3]; every user starts with [USR]
@@ -76,17 +99,10 @@ class Packed:
     event_slot: Int  # [M] where each event lies in S
     event_user: Int  # [M] the user of each event
 
-    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """The arrays by name, layouts flattened to `<name>_pad`, `_mask` and `_unpad`."""
-        out: dict[str, npt.NDArray[np.generic]] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Layout):
-                prefix = field.name.removesuffix("_layout")
-                out |= {f"{prefix}_{part.name}": getattr(value, part.name) for part in fields(value)}
-            else:
-                out[field.name] = value
-        return out
+
+@dataclass(frozen=True)
+class Packed(PackedUsers, PackedEvents):
+    """One batch for the model."""
 
 
 def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
@@ -98,13 +114,24 @@ def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
         distinct: encode equal event rows once. Right for scoring, since an event's encoding
             depends on its tokens alone; wrong under masking, which makes equal rows differ.
     """
-    users, events = len(histories), len(histories.ts)
-    lengths = np.diff(histories.token_offsets)
-    rows, event_row = _distinct_rows(histories) if distinct else (np.arange(events),) * 2
-    event_tokens, event_first = _with_marker(
-        histories.tokens[ranges(histories.token_offsets[rows], lengths[rows])], lengths[rows], EVT
+    every = np.arange(len(histories.ts))
+    rows, event_row = distinct_rows(histories) if distinct else (every, every)
+    return Packed(
+        **vars(pack_events(histories, rows)), **vars(pack_users(histories, moments, event_row))
     )
 
+
+def pack_events(histories: Histories, events: Int) -> PackedEvents:
+    """Pack the tokens of these events, one row each."""
+    lengths = np.diff(histories.token_offsets)[events]
+    tokens = histories.tokens[ranges(histories.token_offsets[events], lengths)]
+    event_tokens, event_first = _with_marker(tokens, lengths, EVT)
+    return PackedEvents(event_tokens, Layout.of(lengths + 1), event_first)
+
+
+def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUsers:
+    """Pack all but the events' tokens; `event_row` [M] says which row encodes each event."""
+    users, events = len(histories), len(histories.ts)
     item_lengths = np.diff(histories.item_token_offsets)
     token_item = np.repeat(np.arange(len(item_lengths)), item_lengths)
     user_tokens = np.bincount(histories.item_user[token_item], minlength=users)
@@ -125,10 +152,7 @@ def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
         last = histories.ts[np.maximum(histories.event_offsets[1:] - 1, 0)]
         history_time[event_slot] = log_time((last[histories.event_user] - histories.ts) / 1e6)
 
-    return Packed(
-        event_tokens=event_tokens,
-        event_layout=Layout.of(lengths[rows] + 1),
-        event_first=event_first,
+    return PackedUsers(
         event_row=event_row,
         calendar=calendar_features(histories.calendar),
         profile_tokens=profile_tokens,
@@ -142,6 +166,19 @@ def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
         event_slot=event_slot,
         event_user=histories.event_user,
     )
+
+
+def distinct_rows(histories: Histories) -> tuple[Int, Int]:
+    """An event of each distinct token row, [R], and the number of each event's row, [M]."""
+    lengths = np.diff(histories.token_offsets)
+    if not len(lengths):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    layout = Layout.of(lengths)
+    cells = np.where(layout.mask[..., None], histories.tokens[layout.pad], PAD)
+    rows = np.ascontiguousarray(cells.reshape(len(lengths), -1).astype(np.int32))
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first.astype(np.int64), inverse.astype(np.int64).ravel()
 
 
 def budgeted(sizes: Int, budget: int) -> Iterator[Int]:
@@ -175,16 +212,3 @@ def _others(indices: Int, size: int) -> Int:
     rest = np.ones(size, np.bool_)
     rest[indices] = False
     return np.flatnonzero(rest)
-
-
-def _distinct_rows(histories: Histories) -> tuple[Int, Int]:
-    """An event of each distinct token row, and for each event the number of its row."""
-    lengths = np.diff(histories.token_offsets)
-    if not len(lengths):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    layout = Layout.of(lengths)
-    cells = np.where(layout.mask[..., None], histories.tokens[layout.pad], PAD)
-    rows = np.ascontiguousarray(cells.reshape(len(lengths), -1).astype(np.int32))
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return first.astype(np.int64), inverse.astype(np.int64).ravel()

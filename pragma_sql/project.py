@@ -1,4 +1,4 @@
-"""Where the bundled dbt project, its macros and the examples lie: in the checkout or in the wheel."""
+"""Where the dbt project, its macros and the examples lie: in the checkout or in the wheel."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def find_bundle(run: str, runs: Path) -> Path:
         if (folder / "manifest.json").is_file():
             return folder
     known = ", ".join(sorted(path.parent.name for path in runs.glob("*/bundle"))) or "none"
-    raise PragmaError(f"there is no run '{run}' with a bundle; runs: {known}", "pragma train SHARDS")
+    raise PragmaError(
+        f"there is no run '{run}' with a bundle; runs: {known}", "pragma train SHARDS"
+    )
 
 
 def current_bundle(warehouse: Path) -> Path:
@@ -54,7 +56,8 @@ def current_bundle(warehouse: Path) -> Path:
     pointer = warehouse.parent / "bundles" / "current"
     if not pointer.is_file():
         raise PragmaError(
-            "embed: no model is registered for this warehouse", "pragma train, then pragma register RUN"
+            "embed: no model is registered for this warehouse",
+            "pragma train, then pragma register RUN",
         )
     return pointer.parent / pointer.read_text().strip()
 

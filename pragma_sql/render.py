@@ -35,9 +35,7 @@ def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macr
     environment.globals |= {"adapter": adapter, "return": _Returned}
     source = "\n".join(path.read_text() for path in sorted(folder.glob("*.sql")))
     module = environment.from_string(source).module
-    adapter.macros = {
-        name: value for name, value in vars(module).items() if callable(value)
-    }
+    adapter.macros = {name: value for name, value in vars(module).items() if callable(value)}
     return adapter.macros
 
 
@@ -60,6 +58,9 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
             "event_tokens", "profile_tokens", tokenizer_hash
         ),
     }
-    return "\n\n".join(
-        f"create or replace temp view {name} as\n{sql.strip()};" for name, sql in views.items()
-    ) + "\n"
+    return (
+        "\n\n".join(
+            f"create or replace temp view {name} as\n{sql.strip()};" for name, sql in views.items()
+        )
+        + "\n"
+    )

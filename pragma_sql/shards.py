@@ -74,15 +74,13 @@ def write_split(folder: Path, split: Split, batches: Iterable[Histories]) -> lis
         if writer is not None:
             writer.close()
             name = _file_name(split, len(written))
-            written.append(
-                ShardFile(name, split, users, events, tokens, sha256(folder / name))
-            )
+            written.append(ShardFile(name, split, users, events, tokens, sha256(folder / name)))
         writer, users, events, tokens = None, 0, 0, 0
 
     for histories in batches:
         table = histories.to_arrow()
         if writer is None:
-            writer = pa.ipc.new_file(folder / _file_name(split, len(written)), table.schema)
+            writer = pa.ipc.new_file(str(folder / _file_name(split, len(written))), table.schema)
         writer.write_table(table)
         users += len(histories)
         events += len(histories.ts)

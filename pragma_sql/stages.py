@@ -64,7 +64,9 @@ def run_stages(stages: Sequence[Stage], stamps: Path, environment: dict[str, str
         stamp_file = stamps / f"{stage.name}.json"
         stamp = _read(stamp_file)
         fresh = stamp is not None and stamp.digest == digest and stamp.produced == stage.produced()
-        talk.rule(f"{number}/{len(stages)} {stage.name}{' (unchanged)' if fresh else ''}", align="left")
+        talk.rule(
+            f"{number}/{len(stages)} {stage.name}{' (unchanged)' if fresh else ''}", align="left"
+        )
         if stamp is None or not fresh:
             stamp_file.unlink(missing_ok=True)
             stamp = _run(stage, digest, talk, environment)
@@ -108,5 +110,6 @@ def _files(inputs: Iterable[Path]) -> list[Path]:
         path
         for root in inputs
         for path in ([root] if root.is_file() else root.rglob("*"))
-        if path.suffix in suffixes and not {"target", "logs", "data"} & set(path.parts[len(root.parts) :])
+        if path.suffix in suffixes
+        and not {"target", "logs", "data"} & set(path.parts[len(root.parts) :])
     )

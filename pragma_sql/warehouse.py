@@ -22,7 +22,8 @@ def opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
             raise PragmaError(
-                f"{warehouse} is being written by another process", "wait for it to end, then try again"
+                f"{warehouse} is being written by another process",
+                "wait for it to end, then try again",
             ) from None
         raise PragmaError(f"{warehouse} is not a DuckDB file: {error}", "pragma build") from None
     try:
@@ -47,9 +48,11 @@ class Tokenizer:
 
 def read_tokenizer(con: duckdb.DuckDBPyConnection) -> Tokenizer:
     """The tokenizer that the warehouse's tokens are of."""
-    columns = "tokenizer_hash, vocabulary_size, strftime(fit_until, '%Y-%m-%dT%H:%M:%S'), split_rule, spec, bpe"
     try:
-        row = con.execute(f"select {columns} from fit.tokenizer").fetchall()[0]  # noqa: S608 - constant
+        row = con.execute(
+            "select tokenizer_hash, vocabulary_size, strftime(fit_until, '%Y-%m-%dT%H:%M:%S'),"
+            " split_rule, spec, bpe from fit.tokenizer"
+        ).fetchall()[0]
     except (duckdb.CatalogException, IndexError):
         raise PragmaError("the warehouse has no tokenizer yet", "pragma build") from None
     return Tokenizer(*row)

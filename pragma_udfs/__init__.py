@@ -1,1 +1,1 @@
-"""Pure functions on Arrow arrays that SQL calls, and the dbt-duckdb plugin that registers them; no torch."""
+"""Functions on Arrow arrays that SQL calls, and the dbt plugin that registers them; no torch."""

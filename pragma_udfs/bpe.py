@@ -11,6 +11,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pragma_sql.errors import PragmaError
+from pragma_udfs.arrow import register_function
 
 ALPHABET = 256
 """Every byte is a piece of its own, so that no text is ever unknown."""
@@ -43,12 +44,11 @@ def train(texts: list[str], budget: int) -> str:
 
 def encode(texts: pa.Array, tokenizer: Tokenizer) -> pa.Array:
     """Piece ids of each text, list<int32>; null in, null out."""
-    known = [text or "" for text in texts.to_pylist()]
-    ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(known)]
-    return pa.array(
-        [row if valid else None for row, valid in zip(ids, texts.is_valid().to_pylist(), strict=True)],
-        pa.list_(pa.int32()),
-    )
+    filled = [text or "" for text in texts.to_pylist()]
+    ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(filled)]
+    valid = texts.is_valid().to_pylist()
+    rows = [row if known else None for row, known in zip(ids, valid, strict=True)]
+    return pa.array(rows, pa.list_(pa.int32()))
 
 
 def register_bpe(con: duckdb.DuckDBPyConnection, load: Callable[[], str]) -> None:
@@ -65,31 +65,12 @@ def register_bpe(con: duckdb.DuckDBPyConnection, load: Callable[[], str]) -> Non
             )
         return Tokenizer.from_str(bpe)
 
-    def bpe_encode(texts: pa.ChunkedArray, hashes: pa.ChunkedArray) -> pa.Array:
-        bpe_hash = hashes[0].as_py() if len(hashes) else ""
-        return encode(_whole(texts), tokenizer_of(bpe_hash))
+    def bpe_encode(texts: pa.Array, hashes: pa.Array) -> pa.Array:
+        return encode(texts, tokenizer_of(hashes[0].as_py()))
 
-    def bpe_train(texts: pa.ChunkedArray, budgets: pa.ChunkedArray) -> pa.Array:
+    def bpe_train(texts: pa.Array, budgets: pa.Array) -> pa.Array:
         rows = zip(texts.to_pylist(), budgets.to_pylist(), strict=True)
         return pa.array([train(list(row), budget) for row, budget in rows], pa.string())
 
-    con.create_function(
-        "bpe_encode",
-        bpe_encode,
-        ["VARCHAR", "VARCHAR"],  # type: ignore[list-item]
-        "INTEGER[]",  # type: ignore[arg-type]
-        type="arrow",  # type: ignore[arg-type]
-        null_handling="special",  # type: ignore[arg-type]
-    )
-    con.create_function(
-        "bpe_train",
-        bpe_train,
-        ["VARCHAR[]", "INTEGER"],  # type: ignore[list-item]
-        "VARCHAR",  # type: ignore[arg-type]
-        type="arrow",  # type: ignore[arg-type]
-        null_handling="special",  # type: ignore[arg-type]
-    )
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    register_function(con, "bpe_encode", bpe_encode, ["VARCHAR", "VARCHAR"], "INTEGER[]")
+    register_function(con, "bpe_train", bpe_train, ["VARCHAR[]", "INTEGER"], "VARCHAR")

@@ -48,4 +48,4 @@ def _readable(error: Exception) -> PragmaError:
     if "PragmaError: " in message:
         what, _, next_step = message.split("PragmaError: ", 1)[1].partition("\nnext: ")
         return PragmaError(what.strip(), next_step.strip())
-    return PragmaError(message.strip(), "see what there is: pragma sql \"show all tables\"")
+    return PragmaError(message.strip(), 'see what there is: pragma sql "show all tables"')

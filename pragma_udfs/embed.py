@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pragma_sql.histories import Histories
+from pragma_udfs.arrow import register_function
 from pragma_udfs.scoring import Scorer
 
 HISTORY = {
@@ -31,7 +32,7 @@ HISTORY = {
     "tokenizer_hash": "VARCHAR",
     "moment": "TIMESTAMP",
 }
-"""A row of `tokens.user_tokens` and the moment to score it at; a null moment means after all of it."""
+"""A row of `tokens.user_tokens` and the moment to score it at; null means after all of it."""
 
 HISTORY_TYPE = f"STRUCT({', '.join(f'{name} {kind}' for name, kind in HISTORY.items())})"
 
@@ -60,17 +61,9 @@ def embed(rows: pa.StructArray, scorer: Scorer) -> pa.Array:
 def register_embed(con: duckdb.DuckDBPyConnection, current: Callable[[], Scorer]) -> None:
     """Register `embed_history`; `current` gives the model in force, asked for at the first row."""
 
-    def embed_history(rows: pa.ChunkedArray) -> pa.Array:
-        whole = rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows
-        if whole.null_count == len(whole):
-            return pa.nulls(len(whole), pa.list_(pa.float32()))
-        return embed(whole, current())
+    def embed_history(rows: pa.StructArray) -> pa.Array:
+        if rows.null_count == len(rows):
+            return pa.nulls(len(rows), pa.list_(pa.float32()))
+        return embed(rows, current())
 
-    con.create_function(
-        "embed_history",
-        embed_history,
-        [duckdb.sqltype(HISTORY_TYPE)],
-        "FLOAT[]",  # type: ignore[arg-type]
-        type="arrow",  # type: ignore[arg-type]
-        null_handling="special",  # type: ignore[arg-type]
-    )
+    register_function(con, "embed_history", embed_history, [HISTORY_TYPE], "FLOAT[]")

@@ -44,6 +44,7 @@ def warehouse_of(con: duckdb.DuckDBPyConnection) -> Path:
     (path,) = con.cursor().execute(sql).fetchall()[0]
     if path is None:
         raise PragmaError(
-            "this database is in memory, so no model is registered beside it", "open a warehouse file"
+            "this database is in memory, so no model is registered beside it",
+            "open a warehouse file",
         )
     return Path(path)

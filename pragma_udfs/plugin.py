@@ -12,7 +12,7 @@ from pragma_sql.project import DATA
 from pragma_udfs.functions import register
 
 
-class Plugin(BasePlugin):  # type: ignore[misc]
+class Plugin(BasePlugin):
     """dbt-duckdb calls these hooks once for each connection that it opens."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, object]) -> None:

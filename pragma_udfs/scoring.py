@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ import onnxruntime
 
 from pragma_sql.bundle import Bundle
 from pragma_sql.errors import PragmaError
-from pragma_sql.histories import Histories, Int, offsets_of, ranges
-from pragma_sql.packing import Float, Layout, Packed, budgeted, pack
+from pragma_sql.histories import Histories, Int, ranges
+from pragma_sql.packing import Float, budgeted, distinct_rows, pack_events, pack_users
 
 HISTORY_BUDGET = 16_384
 """Padded history slots a batch: users times the longest history."""
+
+GROUP_EVENTS = 131_072
+"""About as many events are looked at together for equal ones."""
 
 TOKEN_BUDGET = 65_536
 """Padded tokens a call of the event encoder: rows times the longest row."""
@@ -37,7 +41,8 @@ class Scorer:
         if tokenizer_hash != self.manifest.tokenizer_hash:
             raise PragmaError(
                 f"model {self.manifest.model_id} was trained on tokenizer "
-                f"{self.manifest.tokenizer_hash[:12]}, but these tokens are of {tokenizer_hash[:12]}",
+                f"{self.manifest.tokenizer_hash[:12]}, "
+                f"but these tokens are of {tokenizer_hash[:12]}",
                 "train on the present tokens: pragma shards, pragma train, pragma register",
             )
 
@@ -45,33 +50,39 @@ class Scorer:
         """User vectors as of each user's moment, [B, d]; `moments` [B] in microseconds UTC."""
         cut = histories.as_of(moments, self.manifest.max_events)
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
-        for users in budgeted(np.diff(cut.event_offsets) + 1, HISTORY_BUDGET):
-            packed = pack(cut.select(users), moments[users], distinct=True)
-            vectors[users] = self._encode_users(packed)
+        for group in _groups(cut):
+            vectors[group] = self._score_group(cut.select(group), moments[group])
         return vectors
 
-    def _encode_users(self, packed: Packed) -> Float:
-        arrays = packed.arrays()
-        arrays["event_vectors"] = self._encode_events(packed)
-        inputs = {node.name: arrays[node.name] for node in self._users.get_inputs()}
-        return np.asarray(self._users.run(["user_vectors"], inputs)[0], np.float32)
-
-    def _encode_events(self, packed: Packed) -> Float:
-        """Vectors of the distinct event rows, [R, d], in batches of rows of like length."""
-        ends = np.append(packed.event_first, len(packed.event_tokens))
-        lengths = np.diff(ends)
-        vectors = np.empty((len(lengths), self.manifest.embedding_size), np.float32)
-        for rows in budgeted(lengths, TOKEN_BUDGET):
-            layout = Layout.of(lengths[rows])
-            inputs = {
-                "event_tokens": packed.event_tokens[ranges(packed.event_first[rows], lengths[rows])],
-                "event_pad": layout.pad,
-                "event_mask": layout.mask,
-                "event_unpad": layout.unpad,
-                "event_first": offsets_of(lengths[rows])[:-1],
-            }
-            vectors[rows] = self._events.run(["event_vectors"], inputs)[0]
+    def _score_group(self, cut: Histories, moments: Int) -> Float:
+        """Vectors of users whose equal events are encoded once."""
+        vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
+        rows, event_row = distinct_rows(cut)
+        event_vectors = self._encode_events(cut, rows)
+        counts = np.diff(cut.event_offsets)
+        for users in budgeted(counts + 1, HISTORY_BUDGET):
+            own_rows = event_row[ranges(cut.event_offsets[users], counts[users])]
+            arrays = pack_users(cut.select(users), moments[users], own_rows).arrays()
+            arrays["event_vectors"] = event_vectors
+            inputs = {node.name: arrays[node.name] for node in self._users.get_inputs()}
+            vectors[users] = self._users.run(["user_vectors"], inputs)[0]
         return vectors
+
+    def _encode_events(self, cut: Histories, rows: Int) -> Float:
+        """Vectors of these events, [R, d], in batches of events of like length."""
+        vectors = np.empty((len(rows), self.manifest.embedding_size), np.float32)
+        lengths = np.diff(cut.token_offsets)[rows]
+        for batch in budgeted(lengths + 1, TOKEN_BUDGET):
+            inputs = pack_events(cut, rows[batch]).arrays()
+            vectors[batch] = self._events.run(["event_vectors"], inputs)[0]
+        return vectors
+
+
+def _groups(cut: Histories) -> Iterator[Int]:
+    """Users in the order of their ids, so that one user's moments fall into one group."""
+    order = np.argsort(np.asarray(cut.user_ids), kind="stable")
+    events = np.cumsum(np.diff(cut.event_offsets)[order])
+    yield from np.split(order, np.flatnonzero(np.diff(events // GROUP_EVENTS)) + 1)
 
 
 def _session(graph: Path, threads: int | None) -> onnxruntime.InferenceSession:

@@ -1,0 +1,163 @@
+"""What keeps the house in order: directions of import, documentation, gates."""
+
+from __future__ import annotations
+
+import ast
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "dbt_project" / "models"
+
+FORBIDDEN = {
+    "pragma_sql": {"pragma_model", "pragma_udfs", "torch", "lightgbm", "sklearn"},
+    "pragma_udfs": {"pragma_model", "torch"},
+    "pragma_model": {"pragma_udfs", "duckdb", "dbt", "great_expectations"},
+}
+SHARED_FORMATS = {
+    "bundle",
+    "errors",
+    "files",
+    "histories",
+    "home",
+    "packing",
+    "shards",
+}
+"""What pragma_model may use of pragma_sql: formats, the packer, errors and places."""
+
+
+def imports_of(path: Path) -> set[str]:
+    """Dotted names that a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def files_of(package: str) -> list[Path]:
+    return sorted((ROOT / package).glob("**/*.py"))
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_rooms_import_only_in_the_stated_directions(package: str) -> None:
+    for path in files_of(package):
+        tops = {name.split(".")[0] for name in imports_of(path)}
+        assert not tops & FORBIDDEN[package], path
+
+
+def test_the_model_room_knows_of_the_warehouse_room_only_its_formats() -> None:
+    for path in files_of("pragma_model"):
+        used = {name.split(".")[1] for name in imports_of(path) if name.startswith("pragma_sql.")}
+        assert used <= SHARED_FORMATS, path
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    graph = {
+        f"{package}.{path.stem}": imports_of(path)
+        for package in FORBIDDEN
+        for path in files_of(package)
+    }
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join((*above, module))
+        if module in done:
+            return
+        for imported in graph.get(module, set()):
+            visit(imported, (*above, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_nothing_is_pickled_or_evaluated() -> None:
+    for package in FORBIDDEN:
+        for path in files_of(package):
+            assert not imports_of(path) & {"pickle", "dill", "joblib", "shelve"}, path
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in {"eval", "exec"}, path
+
+
+def command_names() -> set[str]:
+    from pragma_sql.cli import app
+
+    own = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    return own | {entry.name for entry in entry_points(group="pragma.commands")}
+
+
+def test_each_command_of_the_readme_exists_and_each_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"`?pragma ([a-z]+)\b(?=[ `\n])", "\n".join(code_of(readme))))
+    assert named == command_names()
+
+
+def code_of(markdown: str) -> list[str]:
+    """Fenced blocks and inline code."""
+    fenced = re.findall(r"```.*?\n(.*?)```", markdown, re.S)
+    return fenced + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", markdown, flags=re.S))
+
+
+def test_each_make_target_of_the_readme_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"make ([a-z-]+)", "\n".join(code_of((ROOT / "README.md").read_text()))))
+    assert {"demo", "test"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_each_command_shows_an_example_in_its_help() -> None:
+    from pragma_sql.cli import app
+
+    callbacks = [command.callback for command in app.registered_commands]
+    callbacks += [entry.load() for entry in entry_points(group="pragma.commands")]
+    for callback in callbacks:
+        assert callback is not None
+        assert "Example: pragma " in (callback.__doc__ or ""), callback
+
+
+def documented_models() -> dict[str, str]:
+    found = {}
+    for path in MODELS.glob("**/*.yml"):
+        for model in yaml.safe_load(path.read_text()).get("models", []):
+            found[model["name"]] = " ".join(model["description"].split())
+    return found
+
+
+def test_each_dbt_model_is_documented_down_to_its_grain() -> None:
+    described = documented_models()
+    models = {path.stem for path in MODELS.glob("**/*") if path.suffix in (".sql", ".py")}
+    assert models == set(described)
+    for name, description in described.items():
+        assert re.search(r"One row( per |\.)", description), name
+
+
+def test_downstream_of_the_contract_nothing_runs_before_its_checks() -> None:
+    contract = {"events", "profiles", "labels", "transfers"}
+    for path in MODELS.glob("**/*.sql"):
+        if path.is_relative_to(MODELS / "contract"):
+            continue
+        referred = set(re.findall(r"ref\('(\w+)'\)", path.read_text()))
+        assert not referred & contract, f"{path}: use checked(...) instead of ref(...)"
+
+
+def test_only_the_contract_calls_source() -> None:
+    for path in MODELS.glob("**/*.sql"):
+        if not path.is_relative_to(MODELS / "contract"):
+            assert "source(" not in path.read_text(), path
+
+
+def test_no_file_of_code_is_longer_than_a_person_reads_in_one_go() -> None:
+    for package in FORBIDDEN:
+        for path in files_of(package):
+            assert len(path.read_text().splitlines()) <= 250, path
+    for path in MODELS.glob("**/*.sql"):
+        assert len(path.read_text().splitlines()) <= 100, path

@@ -1,0 +1,233 @@
+"""The probe: four models on the same split by user, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from pragma_model.probe import Metric, ProbeResult, Sample, probe, to_json, to_table
+from pragma_sql.errors import PragmaError
+
+USERS = {"train": 400, "validation": 150, "test": 250}
+FEATURES, EMBEDDINGS, BOTH, LOGISTIC = (
+    "LightGBM on features",
+    "LightGBM on embeddings",
+    "LightGBM on both",
+    "logistic regression on embeddings",
+)
+
+Change = Callable[[pa.Table], pa.Table]
+
+
+def examples(*, told_by: str = "features", task: str = "churn") -> pa.Table:
+    """One row a user; a hidden habit makes the label, and either side, or none, can see it."""
+    users = sum(USERS.values())
+    random = np.random.default_rng(7)
+    habit = random.normal(size=users)
+    spend, visits, *embedding = random.normal(size=(6, users))
+    if told_by == "features":
+        spend = habit + 0.5 * spend
+    if told_by == "embedding":
+        embedding = [habit + 0.5 * noise for noise in embedding]
+    return pa.table(
+        {
+            "task": [task] * users,
+            "user_id": [f"u{number:04d}" for number in range(users)],
+            "eval_ts": pa.array([0] * users, pa.timestamp("us")),
+            "label": (habit + 0.5 * random.normal(size=users) > 0.5).astype(float),
+            "split": [split for split, count in USERS.items() for _ in range(count)],
+            "model_id": ["3f9c02ab7d51"] * users,
+            "embedding": pa.array(np.stack(embedding, axis=1).tolist(), pa.list_(pa.float32())),
+            "spend_30d": spend,
+            "visits_30d": pa.array([None if v > 1 else v for v in visits]),
+        }
+    )
+
+
+def changed(rows: pa.Table, column: str, values: object) -> pa.Table:
+    return rows.set_column(rows.column_names.index(column), column, pa.array(values))
+
+
+def in_test(rows: pa.Table) -> np.ndarray:
+    return np.array(rows["split"].to_pylist()) == "test"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., list[ProbeResult]]:
+    def run(rows: pa.Table, seeds: tuple[int, ...] = (0, 1)) -> list[ProbeResult]:
+        path = tmp_path / "examples.parquet"
+        pq.write_table(rows, path)
+        return probe(path, seeds)
+
+    return run
+
+
+def roc_auc(results: list[ProbeResult]) -> dict[str, float]:
+    return {result.model: result.roc_auc.mean for result in results if result.roc_auc}
+
+
+def test_features_win_where_the_embedding_is_noise(run):
+    found = roc_auc(run(examples(told_by="features")))
+    assert list(found) == [FEATURES, EMBEDDINGS, BOTH, LOGISTIC]
+    assert min(found[FEATURES], found[BOTH]) > 0.8
+    assert found[EMBEDDINGS] == pytest.approx(0.5, abs=0.15)
+    assert found[LOGISTIC] == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_embedding_wins_where_features_are_noise(run):
+    found = roc_auc(run(examples(told_by="embedding")))
+    assert min(found[EMBEDDINGS], found[BOTH], found[LOGISTIC]) > 0.8
+    assert found[FEATURES] == pytest.approx(0.5, abs=0.15)
+
+
+def test_labels_of_test_users_have_no_say_in_any_fit(run):
+    rows = examples()
+    labels = rows["label"].to_numpy()
+    flipped = changed(rows, "label", np.where(in_test(rows), 1 - labels, labels))
+    mirrored = {model: 1 - value for model, value in roc_auc(run(rows)).items()}
+    assert roc_auc(run(flipped)) == pytest.approx(mirrored, abs=1e-12)
+
+
+def test_a_feature_that_betrays_test_labels_alone_is_not_learnt(run):
+    rows = examples(told_by="nothing")
+    betrayal = np.where(in_test(rows), rows["label"].to_numpy(), np.nan)
+    found = roc_auc(run(changed(rows, "spend_30d", betrayal)))
+    assert found[FEATURES] == pytest.approx(0.5, abs=0.15)
+
+
+def test_embeddings_of_test_users_have_no_say_in_the_scaling(run):
+    rows = examples(told_by="embedding")
+    far = np.where(in_test(rows)[:, None], [1000.0, 1, 1, 1], 1) * rows["embedding"].to_pylist()
+    first_only = np.where(in_test(rows)[:, None], [1.0, 0, 0, 0], 1) * rows["embedding"].to_pylist()
+    # One number that dwarfs the others ranks the test users alone, unless scaling has tamed it.
+    stretched = roc_auc(run(changed(rows, "embedding", far.tolist())))
+    alone = roc_auc(run(changed(rows, "embedding", first_only.tolist())))
+    assert stretched[LOGISTIC] == pytest.approx(alone[LOGISTIC], abs=0.01)
+
+
+def test_two_runs_agree_whatever_the_order_of_rows(run):
+    rows = examples()
+    shuffled = rows.take(np.random.default_rng(0).permutation(len(rows)))
+    assert run(rows) == run(shuffled)
+
+
+def test_the_spread_is_that_of_the_seeds(run):
+    for result in run(examples(), seeds=(0,)):
+        assert result.roc_auc is not None
+        assert result.roc_auc.spread == 0
+    for result in run(examples(), seeds=(0, 1)):
+        assert result.roc_auc is not None
+        assert result.roc_auc.spread > 0
+
+
+def test_a_seed_draws_whole_users_and_loses_no_class():
+    users = np.repeat(np.arange(30), 2)
+    labels = (users == 3).astype(float)
+    sample = Sample(inputs=np.arange(60.0)[:, None], labels=labels, users=users)
+    for seed in range(20):
+        drawn = sample.resampled(seed)
+        assert len(drawn.users) == 60
+        assert set(drawn.labels) == {0, 1}
+        times = np.bincount(drawn.inputs[:, 0].astype(int), minlength=60)
+        assert (times[0::2] == times[1::2]).all()
+        assert times.max() > 1
+
+
+def test_a_task_of_one_class_is_reported_without_metrics(run):
+    normal, lone = examples(task="churn"), examples(task="fraud")
+    lone = changed(lone, "label", np.where(in_test(lone), 0.0, lone["label"].to_numpy()))
+    results = run(pa.concat_tables([lone, normal]), seeds=(0,))
+    churn, fraud = results[:4], results[4:]
+    assert all(result.roc_auc and not result.unscored for result in churn)
+    assert {(r.roc_auc, r.pr_auc, r.unscored) for r in fraud} == {
+        (None, None, "one class only in test")
+    }
+    assert json.loads(to_json(results))[4]["roc_auc"] is None
+    assert "one class only in test" in printed(results)
+
+
+def printed(results: list[ProbeResult]) -> str:
+    text = StringIO()
+    Console(file=text, width=100, force_terminal=True, color_system="standard").print(
+        to_table(results)
+    )
+    return text.getvalue()
+
+
+def test_the_table_heads_a_task_with_its_size_and_sets_the_best_in_bold():
+    def result(model: str, roc: float, pr: float) -> ProbeResult:
+        return ProbeResult(
+            "[loan]", model, "m", 1200, 0.071, Metric(roc, 0.01), Metric(pr, 0.02), ""
+        )
+
+    text = printed([result(FEATURES, 0.81, 0.32), result(EMBEDDINGS, 0.79, 0.35)])
+    bold, plain = "\x1b[1m", "\x1b[0m"
+    assert f"{bold}[loan]{plain}" in text
+    assert "1,200 test rows, prevalence 7.1%" in text
+    assert f"{bold}0.810 (0.010){plain}" in text
+    assert f"{bold}0.350 (0.020){plain}" in text
+    assert f"{bold}0.790" not in text
+    assert f"{bold}0.320" not in text
+
+
+def move_a_user(rows: pa.Table) -> pa.Table:
+    again = rows.slice(0, 1)
+    again = changed(changed(again, "split", ["test"]), "eval_ts", pa.array([1], pa.timestamp("us")))
+    return pa.concat_tables([rows, again])
+
+
+def first_value(column: str, value: object) -> Change:
+    return lambda rows: changed(rows, column, [value, *rows[column].to_pylist()[1:]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (move_a_user, "1 users are in more than one split, such as u0000"),
+        (lambda rows: rows.drop_columns(["split"]), "no column split; there are task, user_id"),
+        (lambda rows: rows.slice(0, 0), "it holds no examples"),
+        (lambda rows: rows.slice(0, 559), "task churn has 9 test users, and needs 10"),
+        (lambda rows: rows.drop_columns(["spend_30d", "visits_30d"]), "no features"),
+        (lambda rows: pa.concat_tables([rows, rows.slice(5, 2)]), "2 rows repeat the task, user"),
+        (first_value("label", None), "1 of 800 rows have no label"),
+        (first_value("label", 3.2), "labels other than 0 and 1, such as 3.2"),
+        (
+            first_value("model_id", "other"),
+            "embeddings of 2 models, such as other and 3f9c02ab7d51",
+        ),
+        (first_value("embedding", [1.0]), "found 799 of length 4, 1 of length 1"),
+        (first_value("embedding", [1.0, 2.0, None, 4.0]), "1 embeddings hold a null, a NaN"),
+        (
+            lambda rows: changed(rows, "visits_30d", ["often"] * len(rows)),
+            "feature visits_30d is string, not a number",
+        ),
+    ],
+)
+def test_bad_examples_are_refused_by_name_and_count(run, change: Change, message: str):
+    with pytest.raises(PragmaError) as refusal:
+        run(change(examples()))
+    assert message in refusal.value.what
+    assert "pragma build" in refusal.value.next_step
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(PragmaError, match=r"nothing\.parquet cannot be read"):
+        probe(tmp_path / "nothing.parquet")
+
+
+def test_a_missing_package_names_the_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(
+        PragmaError, match="pragma probe needs lightgbm and scikit-learn"
+    ) as refusal:
+        run(examples())
+    assert refusal.value.next_step == "pip install 'pragma-sql[train]'"
