@@ -121,7 +121,7 @@ SHOPS = ("Café Zoë", "corner shop", "corner café", "tesco 1234", "tesco 99", 
 
 
 def toy_events() -> list[Event]:
-    """Forty users over a year, by arithmetic: every kind of field, zeros, refunds, gaps and ties."""
+    """Forty users over a year, by arithmetic: every kind of field, zeros, refunds and gaps."""
     events = []
     for user in range(40):
         for number in range(3 + user % 17):
@@ -180,4 +180,4 @@ TOY_VARS: Mapping[str, str | int | float] = {
     "max_integer_codes": 9,
     "bins": 8,
 }
-"""Vars under which the toy book has each kind of field: shop is text, amount numeric, mcc a code."""
+"""Vars that give the toy book each kind of field: shop is text, amount numeric, mcc a code."""

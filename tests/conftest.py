@@ -18,7 +18,10 @@ from pragma_sql.home import Home
 def toy_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The contract folder of the toy book."""
     return books.write_book(
-        tmp_path_factory.mktemp("book"), books.toy_events(), books.toy_profiles(), books.toy_labels()
+        tmp_path_factory.mktemp("book"),
+        books.toy_events(),
+        books.toy_profiles(),
+        books.toy_labels(),
     )
 
 

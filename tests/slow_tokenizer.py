@@ -37,7 +37,9 @@ class SlowTokenizer:
     ) -> None:
         self.kinds = dict(fields)
         self.edges = {
-            key: sorted(upper for k, number, upper in bins if k == key and number and upper is not None)
+            key: sorted(
+                upper for k, number, upper in bins if k == key and number and upper is not None
+            )
             for key, _, _ in bins
         }
         self.ids = {(kind, key, value): token for token, kind, key, value in vocabulary}

@@ -60,9 +60,7 @@ def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, tmp_path: Path) -> 
     variables = {**book_of(book, []), **books.TOY_VARS}
     build(home, variables)
     late = [books.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})] * 50
-    books.write_book(
-        book, books.toy_events() + late, books.toy_profiles(), books.toy_labels()
-    )
+    books.write_book(book, books.toy_events() + late, books.toy_profiles(), books.toy_labels())
     build(home, variables)
 
     found = contents(home)

@@ -1,0 +1,199 @@
+"""Bad input stops a build before anything is written, in one or two lines that say what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import books
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pragma_sql import cli
+from pragma_sql.home import Home
+
+RELATIONS = ("fit.tokenizer", "tokens.event_tokens", "tokens.profile_tokens", "tokens.user_tokens")
+
+
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Exit code of `pragma ...` in this process."""
+    monkeypatch.setattr("sys.argv", ["pragma", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return int(stop.value.code or 0)
+
+
+def contents(home: Home) -> list[list[tuple[object, ...]]]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return [con.execute(f"from {name} order by all").fetchall() for name in RELATIONS]
+
+
+def without_a_column(book: Path) -> None:
+    path = book / "events.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["ts"]), path)
+
+
+def with_text_for_a_timestamp(book: Path) -> None:
+    path = book / "events.parquet"
+    events = pq.read_table(path)
+    moments = pa.array([str(ts) for ts in events["ts"].to_pylist()])
+    pq.write_table(events.set_column(1, "ts", moments), path)
+
+
+def not_parquet(book: Path) -> None:
+    (book / "events.parquet").write_bytes(b"PAR1 this is not what it says PAR1")
+
+
+def cut_short(book: Path) -> None:
+    path = book / "events.parquet"
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def empty(book: Path) -> None:
+    pq.write_table(books.EVENTS.empty_table(), book / "events.parquet")
+
+
+def events_with(**changes: object) -> Callable[[Path], None]:
+    """Change the fields of three events."""
+
+    def write(book: Path) -> None:
+        events = books.toy_events()
+        rows = [event.row() for event in events[3:]]
+        rows += [{**event.row(), **changes} for event in events[:3]]
+        table = pa.Table.from_pylist(rows, schema=books.EVENTS)
+        pq.write_table(table, book / "events.parquet")
+
+    return write
+
+
+def a_label_for_nobody(book: Path) -> None:
+    stranger = replace(books.toy_labels()[0], user_id="nobody")
+    books.write_book(
+        book, books.toy_events(), books.toy_profiles(), [*books.toy_labels(), stranger]
+    )
+
+
+CASES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
+    "missing column": (without_a_column, ("events.parquet", "ts", "user_id")),
+    "wrong type": (with_text_for_a_timestamp, ("events.parquet", "ts", "VARCHAR", "TIMESTAMP")),
+    "not parquet": (not_parquet, ("events.parquet",)),
+    "truncated": (cut_short, ("events.parquet",)),
+    "no rows": (empty, ("events.parquet", "empty")),
+    "null user": (events_with(user_id=None), ("contract.events", "user_id", "3 of")),
+    "blank user": (events_with(user_id=" "), ("contract.events", "user_id", "3 of")),
+    "null moment": (events_with(ts=None), ("contract.events", "ts", "3 of", "user 00")),
+    "year 9999": (
+        events_with(ts=datetime(9999, 1, 1)),
+        ("contract.events", "ts", "3 of", "9999", "user 00"),
+    ),
+    "label for nobody": (a_label_for_nobody, ("contract.labels", "1 of", "nobody")),
+}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    return books.write_book(
+        tmp_path / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
+    )
+
+
+@pytest.mark.parametrize(("spoil", "words"), CASES.values(), ids=CASES)
+def test_bad_input_stops_the_build_with_the_last_good_tables_in_place(
+    spoil: Callable[[Path], None],
+    words: tuple[str, ...],
+    book: Path,
+    toy: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = Home.of(tmp_path / "home")
+    home.root.mkdir()
+    shutil.copy(toy.warehouse, home.warehouse)
+    before = contents(home)
+    spoil(book)
+    variables = [
+        word for name, value in books.TOY_VARS.items() for word in ("--var", f"{name}={value}")
+    ]
+
+    code = run(
+        "build", "--home", str(home.root), "--contract", str(book), *variables,
+        monkeypatch=monkeypatch,
+    )  # fmt: skip
+
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if not line.startswith("  ")]
+    assert code == 1
+    assert "Traceback" not in said
+    assert lines[0].startswith("error: ")
+    assert lines[-1].startswith("next: ")
+    assert len(lines) <= 3
+    for word in words:
+        assert word in said
+    assert contents(home) == before
+
+
+def test_a_file_that_cannot_be_read_leaves_no_trace_of_a_new_warehouse(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    not_parquet(book)
+    home = tmp_path / "home"
+    assert run("build", "--home", str(home), "--contract", str(book), monkeypatch=monkeypatch) == 1
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["build", "--contract", "/no/such/folder"], "/no/such/folder"),
+        (["build", "--var", "bin=3"], "bins"),
+        (["build", "--var", "bins"], "NAME=VALUE"),
+        (["sql", "select 1", "--home", "/no/such/home"], "pragma build"),
+        (["shards", "--home", "/no/such/home"], "pragma build"),
+        (["register", "nothing"], "nothing"),
+        (["probe", "--home", "/no/such/home"], "probe_examples.parquet"),
+        (["map", "--home", "/no/such/home"], "embedding_map.parquet"),
+    ],
+)
+def test_a_wrong_word_on_the_command_line_is_answered_in_two_lines(
+    arguments: list[str],
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(*arguments, monkeypatch=monkeypatch) == 1
+    said = capsys.readouterr().err
+    assert word in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) <= 2
+
+
+def test_a_query_with_a_mistake_says_what_there_is(
+    toy: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(
+            "sql",
+            "select usr from contract.events",
+            "--home",
+            str(toy.root),
+            monkeypatch=monkeypatch,
+        )
+        == 1
+    )
+    said = capsys.readouterr().err
+    assert "user_id" in said
+    assert "Traceback" not in said
+
+
+def test_embed_before_any_model_says_what_to_run(
+    toy: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = "select embed(user_id) from contract.profiles limit 1"
+    assert run("sql", query, "--home", str(toy.root), monkeypatch=monkeypatch) == 1
+    assert "pragma register" in capsys.readouterr().err

@@ -1,0 +1,212 @@
+"""The contract's gate: Great Expectations records each rule; a broken error-rule stops a build."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+from clean_book import CLEAN_BOOK, events, profiles
+
+from pragma_sql.checks import CheckResult, data_docs_page, raise_if_broken, run_checks, to_arrow
+from pragma_sql.errors import PragmaError
+from pragma_sql.rules import contract_rules
+
+TWO_WITHOUT_USER = events("null, '2024-01-09', 'card', map {}, 'x'") * 2
+A_STRANGER = profiles("'cleo', '2024-01-01', map {}, []")
+MARKUP = events("'ann', null, '<script>alert(1)</script>', map {}, null")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One run of the gate: what it returned and the pages that it wrote."""
+
+    results: list[CheckResult]
+    docs: Path
+
+    @property
+    def broken(self) -> dict[str, int]:
+        return {result.rule.name: result.rows for result in self.results if not result.passed}
+
+
+def gate(docs: Path, spoiled: str = "") -> Gate:
+    with duckdb.connect() as con:
+        con.execute(CLEAN_BOOK + spoiled)
+        return Gate(run_checks(con, docs), docs)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    return gate(tmp_path_factory.mktemp("clean") / "data_docs")
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    return gate(
+        tmp_path_factory.mktemp("spoiled") / "data_docs", TWO_WITHOUT_USER + A_STRANGER + MARKUP
+    )
+
+
+@pytest.fixture
+def book() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute(CLEAN_BOOK)
+        yield con
+
+
+def refusal(results: list[CheckResult]) -> PragmaError:
+    with pytest.raises(PragmaError) as caught:
+        raise_if_broken(results)
+    return caught.value
+
+
+def test_a_clean_book_passes_every_rule(clean: Gate) -> None:
+    assert clean.broken == {}
+    assert [result.rule for result in clean.results] == list(contract_rules())
+    assert {(result.rule.relation, result.total) for result in clean.results} == {
+        ("events", 5),
+        ("profiles", 3),
+        ("labels", 3),
+        ("transfers", 1),
+    }
+    raise_if_broken(clean.results)
+
+
+def test_broken_rules_come_back_with_their_counts(spoiled: Gate) -> None:
+    assert spoiled.broken == {
+        "events_user_id_blank": 2,
+        "events_ts_null": 1,
+        "profiles_without_events": 1,
+    }
+
+
+def test_each_broken_error_rule_is_one_line_with_where_how_many_and_an_example(
+    spoiled: Gate,
+) -> None:
+    error = refusal(spoiled.results)
+    assert error.what.splitlines() == [
+        "contract.events.user_id: 2 of 8 rows are null or blank, "
+        "for example user_id null, ts 2024-01-09 00:00:00, source card",
+        "contract.events.ts: 1 of 8 rows are null, "
+        "for example user_id ann, ts null, source <script>alert(1)</script>",
+    ]
+    assert error.next_step == (
+        "mend the rows or the mapping, then run `pragma validate`; "
+        f"all checks: {data_docs_page(spoiled.docs)}"
+    )
+
+
+def test_one_broken_rule_says_how_to_mend_it(spoiled: Gate) -> None:
+    only = [result for result in spoiled.results if result.rule.name == "events_user_id_blank"]
+    assert refusal(only).next_step.startswith(
+        "say whose event it is, or drop the row, then run `pragma validate`; "
+    )
+
+
+def test_no_rows_at_all_are_said_plainly(clean: Gate) -> None:
+    first = clean.results[0].rule
+    empty = CheckResult(first, rows=1, total=0, example="", page=Path("page.html"))
+    assert refusal([empty]).what == "contract.events: there are no rows"
+
+
+def test_a_warning_stops_nothing(spoiled: Gate) -> None:
+    warnings = [result for result in spoiled.results if result.rule.severity == "warn"]
+    assert not all(result.passed for result in warnings)
+    raise_if_broken(warnings)
+
+
+def test_the_page_shows_every_rule_with_its_count_and_example(spoiled: Gate) -> None:
+    page = data_docs_page(spoiled.docs).read_text()
+    for rule in contract_rules():
+        assert f"{rule.name} ({rule.severity}): no rows of {rule.where} " in page
+    assert "2 of 8 rows, for example user_id null, ts 2024-01-09 00:00:00, source card" in page
+    assert "0 of 3 rows" in page
+
+
+def test_what_is_in_a_row_is_never_markup_in_the_page(spoiled: Gate) -> None:
+    page = data_docs_page(spoiled.docs).read_text()
+    assert "source &lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert(1)" not in page
+
+
+def test_the_index_and_the_suite_lie_beside_the_page(clean: Gate) -> None:
+    assert (clean.docs / "index.html").is_file()
+    suite = (clean.docs / "expectations" / "contract.html").read_text()
+    assert "All such rows: <code>select * from contract.events where ts is null</code>" in suite
+
+
+def test_the_pages_are_replaced_whole(book: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    run_checks(book, tmp_path / "data_docs")
+    (tmp_path / "data_docs" / "note.txt").touch()
+    run_checks(book, tmp_path / "data_docs")
+    assert not (tmp_path / "data_docs" / "note.txt").exists()
+    assert len(list((tmp_path / "data_docs" / "validations").glob("**/*.html"))) == 1
+
+
+def test_the_results_are_rows_for_the_warehouse(spoiled: Gate) -> None:
+    rows = to_arrow(spoiled.results).to_pylist()
+    assert len(rows) == len(contract_rules())
+    assert rows[1] == {
+        "rule": "events_user_id_blank",
+        "relation": "events",
+        "column_name": "user_id",
+        "severity": "error",
+        "rows": 2,
+        "total": 8,
+        "example": "user_id null, ts 2024-01-09 00:00:00, source card",
+        "passed": False,
+        "fix": "say whose event it is, or drop the row",
+    }
+
+
+def test_the_connection_is_left_as_it_was_and_nothing_is_printed(
+    book: duckdb.DuckDBPyConnection, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    book.execute("create temp table event_users as select 'mine' as owner")
+    tables = "select database_name, schema_name, table_name from duckdb_tables() order by all"
+    before = book.execute(tables).fetchall()
+    run_checks(book, tmp_path / "data_docs")
+    assert book.execute(tables).fetchall() == before
+    assert book.execute("from event_users").fetchall() == [("mine",)]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_views_are_read_in_the_connections_time_zone(
+    book: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    book.execute("set TimeZone = 'Asia/Tokyo'")
+    book.execute("alter table contract.events rename to raw_events")
+    book.execute("""
+        create view contract.events as
+        select * replace (('2024-01-05 00:00:00+00'::timestamptz)::timestamp as ts, '' as source)
+        from contract.raw_events
+    """)
+    results = {result.rule.name: result for result in run_checks(book, tmp_path / "data_docs")}
+    assert "ts 2024-01-05 09:00:00" in results["events_source_blank"].example
+
+
+def test_a_run_that_fails_leaves_the_last_pages(
+    book: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    run_checks(book, tmp_path / "data_docs")
+    page = data_docs_page(tmp_path / "data_docs")
+    book.execute("drop table contract.labels")
+    with pytest.raises(PragmaError, match=r"contract\.labels cannot be read"):
+        run_checks(book, tmp_path / "data_docs")
+    assert page.is_file()
+
+
+def test_pages_that_were_never_written_are_asked_for_by_their_command(tmp_path: Path) -> None:
+    with pytest.raises(PragmaError) as caught:
+        data_docs_page(tmp_path)
+    assert "pragma validate" in caught.value.next_step
+
+
+def test_the_library_is_not_imported_before_it_is_needed() -> None:
+    script = "import sys, pragma_sql.checks; print('great_expectations' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"

@@ -1,0 +1,292 @@
+"""One bundle, the same numbers at every door, and nothing from after the moment."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import books
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from pragma_sql.book import book_of
+from pragma_sql.build import build
+from pragma_sql.bundle import open_bundle
+from pragma_sql.errors import PragmaError
+from pragma_sql.export import export_shards
+from pragma_sql.histories import Histories, Int
+from pragma_sql.home import Home
+from pragma_sql.packing import pack
+from pragma_sql.registry import current_bundle, register_bundle
+from pragma_sql.render import tokenize_sql
+from pragma_udfs.bpe import register_bpe
+from pragma_udfs.functions import register
+from pragma_udfs.scoring import Scorer
+
+torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
+
+from pragma_model.export import load_model  # noqa: E402
+from pragma_model.inputs import Batch  # noqa: E402
+from pragma_model.settings import TrainSettings  # noqa: E402
+from pragma_model.trainer import train  # noqa: E402
+
+MOMENT = "2024-07-01"
+TOLERANCE = 1e-4
+
+Vectors = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def home(toy: Home, toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The toy warehouse with a registered model and its embeddings."""
+    home = Home.of(tmp_path_factory.mktemp("trained"))
+    shutil.copy(toy.warehouse, home.warehouse)
+    shards = export_shards(home.warehouse, home.shards)
+    train(shards, TrainSettings(steps=4, budget=1024), home, "toy")
+    register_bundle(open_bundle(home.runs / "toy" / "bundle"), home.warehouse)
+    build(home, {**book_of(toy_book, []), **books.TOY_VARS}, select=["models+"])
+    return home
+
+
+@pytest.fixture
+def con(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        register(con)
+        yield con
+
+
+def by_user(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, Vectors]:
+    return {user: np.asarray(vector, np.float32) for user, vector in con.execute(query).fetchall()}
+
+
+def assert_same(found: dict[str, Vectors], expected: dict[str, Vectors]) -> None:
+    assert set(found) == set(expected)
+    for user, vector in expected.items():
+        np.testing.assert_allclose(found[user], vector, atol=TOLERANCE, err_msg=user)
+
+
+def micros(day: str) -> int:
+    return int(np.datetime64(day, "us").astype(np.int64))
+
+
+def user_tokens(con: duckdb.DuckDBPyConnection) -> Histories:
+    rows = con.execute("from tokens.user_tokens order by user_id").to_arrow_table()
+    return Histories.from_arrow(rows)
+
+
+def tokens_of(
+    con: duckdb.DuckDBPyConnection, events: list[books.Event], profiles: list[books.Profile]
+) -> Histories:
+    """Rows that are in no warehouse, by the warehouse's own frozen tokenizer."""
+    spec, tokenizer_hash, bpe = con.execute(
+        "select spec, tokenizer_hash, bpe from fit.tokenizer"
+    ).fetchall()[0]
+    with duckdb.connect() as online:
+        register_bpe(online, lambda: bpe)
+        online.register("vocabulary", con.execute("from fit.vocabulary").to_arrow_table())
+        for name, rows, schema in (
+            ("events", [event.row() for event in events], books.EVENTS),
+            ("profiles", [profile.row() for profile in profiles], books.PROFILES),
+        ):
+            online.register(name, pa.Table.from_pylist(rows, schema=schema))
+        online.execute(tokenize_sql(spec, tokenizer_hash))
+        rows = online.execute("from user_tokens order by user_id").to_arrow_table()
+    return Histories.from_arrow(rows)
+
+
+def score(home: Home, histories: Histories, day: str = MOMENT) -> dict[str, Vectors]:
+    scorer = Scorer(open_bundle(current_bundle(home.warehouse)))
+    vectors = scorer.score(histories, np.full(len(histories), micros(day)))
+    return dict(zip(histories.user_ids, vectors, strict=True))
+
+
+def torch_vectors(home: Home, histories: Histories, moments: Int) -> dict[str, Vectors]:
+    model = load_model(open_bundle(current_bundle(home.warehouse)))
+    with torch.no_grad():
+        batch = Batch.of(pack(histories.as_of(moments), moments, distinct=False))
+        vectors = model(batch).users.vectors.numpy()
+    return dict(zip(histories.user_ids, vectors, strict=True))
+
+
+def test_torch_onnx_embed_and_the_table_agree(home: Home, con: duckdb.DuckDBPyConnection) -> None:
+    histories = user_tokens(con)
+    expected = torch_vectors(home, histories, np.full(len(histories), micros(MOMENT)))
+    assert_same(score(home, histories), expected)
+    at = f"embed_at(user_id, timestamp '{MOMENT}')"
+    assert_same(by_user(con, f"select user_id, {at} from contract.profiles"), expected)
+    table = f"from vectors.user_embeddings where as_of = timestamp '{MOMENT}'"
+    assert_same(by_user(con, f"select user_id, embedding {table}"), expected)
+
+
+def test_embed_is_embed_at_just_after_all_that_is_known(
+    home: Home, con: duckdb.DuckDBPyConnection
+) -> None:
+    histories = user_tokens(con)
+    expected = torch_vectors(home, histories, histories.latest_moments())
+    assert_same(by_user(con, "select user_id, embed(user_id) from contract.profiles"), expected)
+
+
+def test_embed_at_equals_tokenising_only_what_came_before(
+    home: Home, con: duckdb.DuckDBPyConnection
+) -> None:
+    before = [event for event in books.toy_events() if (event.day or "") < MOMENT]
+    known = [
+        replace(
+            profile, lifelong={key: day for key, day in profile.lifelong.items() if day < MOMENT}
+        )
+        for profile in books.toy_profiles()
+    ]
+    assert len(before) < len(books.toy_events())
+    at = f"embed_at(user_id, timestamp '{MOMENT}')"
+    assert_same(
+        by_user(con, f"select user_id, {at} from contract.profiles"),
+        score(home, tokens_of(con, before, known)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("planted", "moves"),
+    [
+        (books.Event("user 05", "2024-06-30 23:59", {"category": "fuel"}), True),
+        (books.Event("user 05", "2024-07-01", {"category": "fuel"}), False),
+        (books.Event("user 05", "2024-07-02", {"category": "fuel"}), False),
+    ],
+    ids=["a minute before", "at the moment", "a day after"],
+)
+def test_only_an_event_strictly_before_the_moment_moves_the_vector(
+    planted: books.Event, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
+) -> None:
+    events, profiles = books.toy_events(), books.toy_profiles()
+    honest = score(home, tokens_of(con, events, profiles))
+    betrayed = score(home, tokens_of(con, [*events, planted], profiles))
+    moved = {user for user in honest if not np.allclose(honest[user], betrayed[user], atol=1e-5)}
+    assert moved == ({"user 05"} if moves else set())
+
+
+@pytest.mark.parametrize(
+    ("planted", "moves"),
+    [
+        (books.Profile("user 05", MOMENT, {"region": "north", "age": "99"}), True),
+        (books.Profile("user 05", "2024-07-02", {"region": "north", "age": "99"}), False),
+        (books.Profile("user 05", "2024-07-02", {}, {"first_refund": "2024-01-02"}), False),
+    ],
+    ids=["snapshot of the moment", "later snapshot", "later snapshot with an old milestone"],
+)
+def test_the_newest_snapshot_not_later_than_the_moment_counts(
+    planted: books.Profile, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
+) -> None:
+    events, profiles = books.toy_events(), books.toy_profiles()
+    honest = score(home, tokens_of(con, events, profiles))
+    betrayed = score(home, tokens_of(con, events, [*profiles, planted]))
+    moved = {user for user in honest if not np.allclose(honest[user], betrayed[user], atol=1e-5)}
+    assert moved == ({"user 05"} if moves else set())
+
+
+def test_a_user_without_events_before_the_moment_has_a_vector(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    (vector,) = con.execute("select embed_at('user 05', timestamp '2023-01-01')").fetchall()[0]
+    assert np.isfinite(vector).all()
+
+
+def test_an_unknown_user_and_a_null_have_none(con: duckdb.DuckDBPyConnection) -> None:
+    assert con.execute("select embed('nobody'), embed(null)").fetchall() == [(None, None)]
+
+
+QUERIES = {
+    "limit": "select user_id, embed(user_id) from contract.profiles limit 3",
+    "limit of an order": (
+        "select user_id, embed(user_id)"
+        " from (select user_id from contract.profiles order by user_id limit 3)"
+    ),
+    "filter": "select user_id, embed(user_id) from contract.profiles where user_id < 'user 03'",
+    "join": (
+        "select p.user_id, embed(p.user_id) from contract.profiles as p"
+        " join (select distinct user_id from contract.labels) as l using (user_id)"
+        " where p.user_id < 'user 03'"
+    ),
+    "group by": (
+        "select user_id, embed(user_id) from contract.events"
+        " where user_id < 'user 03' group by user_id"
+    ),
+    "cte": (
+        "with few as (select user_id from contract.profiles where user_id < 'user 03')"
+        " select user_id, embed(user_id) from few"
+    ),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_embed_is_right_and_scores_only_the_users_asked_for(
+    query: str, con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = by_user(con, "select user_id, embed(user_id) from contract.profiles")
+    scored: list[str] = []
+    score_all = Scorer.score
+
+    def counting(self: Scorer, histories: Histories, moments: Int) -> Vectors:
+        scored.extend(histories.user_ids)
+        return score_all(self, histories, moments)
+
+    monkeypatch.setattr(Scorer, "score", counting)
+    found = by_user(con, query)
+    assert len(found) == 3
+    assert sorted(scored) == sorted(found)
+    assert_same(found, {user: everyone[user] for user in found})
+
+
+def test_any_duckdb_client_reads_the_table(home: Home) -> None:
+    with duckdb.connect(str(home.warehouse), read_only=True) as plain:
+        kind, count = plain.execute(
+            "select typeof(any_value(embedding)), count(*) from vectors.user_embeddings"
+        ).fetchall()[0]
+    assert (kind, count) == ("FLOAT[64]", len(books.toy_labels()))
+
+
+def test_the_shards_hold_nothing_from_the_cut_off_on(home: Home) -> None:
+    from pragma_sql.shards import SPLITS, open_shards
+
+    shards = open_shards(home.shards)
+    until = micros(shards.manifest.as_of)
+    assert until == micros(str(books.TOY_VARS["fit_until"]))
+    users: list[str] = []
+    for split in SPLITS:
+        histories = Histories.from_arrow(shards.table(split))
+        users += histories.user_ids
+        assert len(histories.ts)
+        assert (histories.ts < until).all()
+        assert (histories.item_ts < until).all()
+    assert len(users) == len(set(users))
+
+
+def test_a_bundle_of_another_tokenizer_is_refused(home: Home) -> None:
+    bundle = open_bundle(home.runs / "toy" / "bundle")
+    other = replace(bundle, manifest=replace(bundle.manifest, tokenizer_hash="f" * 64))
+    with pytest.raises(PragmaError, match="ffffffffffff, but this warehouse's tokens are of"):
+        register_bundle(other, home.warehouse)
+
+
+def test_embed_refuses_tokens_of_another_tokenizer(home: Home, tmp_path: Path) -> None:
+    stray = Home.of(tmp_path)
+    shutil.copy(home.warehouse, stray.warehouse)
+    shutil.copytree(home.bundles, stray.bundles)
+    with duckdb.connect(str(stray.warehouse)) as con:
+        register(con)
+        con.execute("update tokens.user_tokens set tokenizer_hash = 'refitted'")
+        with pytest.raises(duckdb.Error, match="these tokens are of refitted"):
+            con.execute("select embed(user_id) from contract.profiles").fetchall()
+
+
+@pytest.mark.parametrize("name", ["event_encoder.onnx", "model.safetensors", "tokenize.sql"])
+def test_a_bundle_with_one_changed_byte_is_refused(name: str, home: Home, tmp_path: Path) -> None:
+    copy = shutil.copytree(home.runs / "toy" / "bundle", tmp_path / "bundle")
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(PragmaError, match=f"{name}: the content differs"):
+        open_bundle(copy)

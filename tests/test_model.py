@@ -1,0 +1,209 @@
+"""The packed forward is the paper's model: a plain reference says the same, user by user."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from histories_fixture import (
+    CUT,
+    DAY,
+    SEGMENT,
+    SHOP,
+    SOURCE,
+    VOCABULARY_SIZE,
+    Event,
+    Item,
+    User,
+    histories,
+    moments,
+    ragged_users,
+)
+from torch import Tensor, nn
+
+from pragma_model.inputs import Batch
+from pragma_model.layers import Encoder, Layer, Rotation
+from pragma_model.model import Encoded, PragmaModel, sinusoids
+from pragma_model.sizes import HEAD_WIDTH, SIZES, ModelSize, size_of
+from pragma_sql.errors import PragmaError
+from pragma_sql.histories import Histories
+from pragma_sql.packing import EVT, USR, pack
+
+TWO_HEADS = ModelSize("two heads", 2 * HEAD_WIDTH, 1, 2, 1)
+CLOSE = 2e-5
+
+
+@pytest.fixture(scope="module")
+def model() -> PragmaModel:
+    torch.manual_seed(7)
+    return PragmaModel(TWO_HEADS, VOCABULARY_SIZE).eval()
+
+
+def embed(model: PragmaModel, users: Histories, *, distinct: bool = False) -> Tensor:
+    """User vectors, [B, D]."""
+    packed = pack(users, moments(len(users)), distinct=distinct)
+    with torch.no_grad():
+        encoded: Encoded = model(Batch.of(packed))
+    return encoded.users.vectors
+
+
+# --- the reference: one user, one event, one head at a time; nothing is packed or padded ---
+
+
+def reference_vector(model: PragmaModel, user: User) -> Tensor:
+    """The user vector by the formulas of the paper, [D]."""
+
+    def embedded(tokens: list[tuple[int, int, int]]) -> Tensor:
+        table, width = model.embedding.table.weight, model.size.width
+        positions = sinusoids(256, width) * (2 / width) ** 0.5
+        return torch.stack([table[key] + table[value] + positions[at] for key, value, at in tokens])
+
+    tokens, times = [(USR, USR, 0)], [0.0]
+    for item in user.items:
+        tokens += item.tokens
+        times += [0.0 if item.ts is None else log_age(CUT - item.ts)] * len(item.tokens)
+    history = [reference_encoder(model.profile_encoder, embedded(tokens), times)[0]]
+    ages = [0.0]
+    for event in user.events:
+        row = embedded([(EVT, EVT, 0), *event.tokens])
+        vector = reference_encoder(model.event_encoder, row, [0.0] * len(row))[0]
+        history.append(vector + reference_calendar(model.calendar, event.ts))
+        ages.append(log_age(user.events[-1].ts - event.ts))
+    return reference_encoder(model.history_encoder, torch.stack(history), ages)[0]
+
+
+def reference_encoder(encoder: Encoder, x: Tensor, times: list[float]) -> Tensor:
+    """Pre-norm transformer over one row, [n, D] -> [n, D]."""
+    for layer in encoder.layers:
+        assert isinstance(layer, Layer)
+        normed = layer.attention_norm(x)
+        q, k, v = layer.query(normed), layer.key(normed), layer.value(normed)
+        mixed = torch.empty_like(x)
+        for start in range(0, x.shape[1], HEAD_WIDTH):
+            head = slice(start, start + HEAD_WIDTH)
+            keys = torch.stack([rotated(k[j, head], times[j]) for j in range(len(x))])
+            for i in range(len(x)):
+                scores = keys @ rotated(q[i, head], times[i]) / HEAD_WIDTH**0.5
+                mixed[i, head] = scores.softmax(0) @ v[:, head]
+        x = x + layer.output(mixed)
+        x = x + layer.down(F.gelu(layer.up(layer.feed_norm(x))))
+    out: Tensor = encoder.norm(x)
+    return out
+
+
+def rotated(x: Tensor, time: float) -> Tensor:
+    """Rotary encoding as a product of complex numbers, [K] -> [K]."""
+    half = len(x) // 2
+    turns = torch.polar(torch.ones(half), time * 10_000.0 ** (-torch.arange(half) / half))
+    turned = torch.complex(x[:half], x[half:]) * turns
+    return torch.cat([turned.real, turned.imag])
+
+
+def reference_calendar(layers: nn.Sequential, ts: int) -> Tensor:
+    """Hour of day, day of week and day of month as angles, [D]."""
+    moment = np.datetime64(ts, "s")
+    hour = (moment - moment.astype("M8[D]")) / np.timedelta64(1, "h") // 1
+    weekday = (int(moment.astype("M8[D]").astype(int)) + 3) % 7
+    monthday = int((moment.astype("M8[D]") - moment.astype("M8[M]")).astype(int))
+    angles = 2 * np.pi * np.array([hour / 24, weekday / 7, monthday / 31])
+    out: Tensor = layers(torch.tensor([*np.sin(angles), *np.cos(angles)], dtype=torch.float32))
+    return out
+
+
+def log_age(seconds: int) -> float:
+    return float(8 * np.log1p(seconds / 8))
+
+
+# --- the claims ---
+
+
+def test_packed_forward_equals_the_reference_for_users_of_all_lengths(model: PragmaModel) -> None:
+    users = ragged_users()
+    with torch.no_grad():
+        expected = torch.stack([reference_vector(model, user) for user in users])
+    torch.testing.assert_close(embed(model, histories(users)), expected, atol=CLOSE, rtol=0)
+
+
+def test_a_user_vector_does_not_depend_on_who_else_is_in_the_batch(model: PragmaModel) -> None:
+    users = histories(ragged_users())
+    together = embed(model, users)
+    alone = torch.cat([embed(model, users.select(np.array([i]))) for i in range(len(users))])
+    torch.testing.assert_close(together, alone, atol=CLOSE, rtol=0)
+
+
+def test_encoding_distinct_events_once_gives_the_same_user_vectors(model: PragmaModel) -> None:
+    twice = [replace(user, user_id=user.user_id + copy) for user in ragged_users() for copy in "ab"]
+    users = histories(twice)
+    assert len(pack(users, moments(len(users)), distinct=True).event_first) < len(users.ts)
+    torch.testing.assert_close(
+        embed(model, users, distinct=True), embed(model, users), atol=CLOSE, rtol=0
+    )
+
+
+def test_users_without_events_differ_by_profile_alone(model: PragmaModel) -> None:
+    def only_profile(value: int) -> User:
+        return User("no events", items=[Item([(SEGMENT, value, 0)])])
+
+    rich, again, poor = embed(model, histories([only_profile(v) for v in (11, 11, 12)]))
+    torch.testing.assert_close(rich, again)
+    assert not torch.allclose(rich, poor, atol=1e-3)
+
+
+def test_order_of_tokens_within_an_event_does_not_matter(model: PragmaModel) -> None:
+    tokens = [(SOURCE, 10, 0), (SHOP, 20, 0), (SEGMENT, 30, 0)]
+    forward, backward = (User("a", [Event(CUT - DAY, order)]) for order in (tokens, tokens[::-1]))
+    one, other = embed(model, histories([forward, backward]))
+    torch.testing.assert_close(one, other, atol=CLOSE, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        ("hour of day", User("b", [Event(CUT - DAY + 3600, [(SHOP, 20, 0)])])),
+        ("value", User("b", [Event(CUT - DAY, [(SHOP, 21, 0)])])),
+        ("key", User("b", [Event(CUT - DAY, [(SOURCE, 20, 0)])])),
+        ("position", User("b", [Event(CUT - DAY, [(SHOP, 20, 1)])])),
+        ("a second event", User("b", [Event(CUT - DAY, [(SHOP, 20, 0)])] * 2)),
+    ],
+)
+def test_what_moves_a_user_vector(model: PragmaModel, change: str, other: User) -> None:
+    first, second = embed(model, histories([User("a", [Event(CUT - DAY, [(SHOP, 20, 0)])]), other]))
+    assert not torch.allclose(first, second, atol=1e-3), change
+
+
+def test_the_age_of_a_milestone_moves_a_user_vector(model: PragmaModel) -> None:
+    young, old = (
+        User("a", items=[Item([(SEGMENT, 11, 0)]), Item([(SHOP, 20, 0)], CUT - age)])
+        for age in (DAY, 400 * DAY)
+    )
+    one, other = embed(model, histories([young, old]))
+    assert not torch.allclose(one, other, atol=1e-3)
+
+
+def test_rotary_products_depend_on_differences_of_time_alone() -> None:
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 4, 1, HEAD_WIDTH)
+    times = torch.tensor([0.0, 3.5, 40.0, 126.0])
+
+    def products(shift: float) -> Tensor:
+        rotation = Rotation.at(times + shift)
+        return torch.einsum("ihk,jhk->ij", rotation.turn(q), rotation.turn(k))
+
+    torch.testing.assert_close(products(0.0), products(17.25), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(products(0.0), q[:, 0] @ k[:, 0].T, atol=0.1)
+
+
+@pytest.mark.parametrize(("name", "millions"), [("small", 10), ("medium", 100), ("large", 1000)])
+def test_parameter_counts_are_the_papers(name: str, millions: int) -> None:
+    with torch.device("meta"):
+        model = PragmaModel(SIZES[name], vocabulary_size=28_000)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == pytest.approx(millions * 1e6, rel=0.1)
+
+
+def test_an_unknown_size_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(PragmaError, match=r"(?s)'huge'.*nano, small, medium, large"):
+        size_of("huge")

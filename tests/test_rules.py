@@ -1,0 +1,94 @@
+"""Each rule of the contract finds its own defect, in all rows, and leaves a clean book alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+import pytest
+from clean_book import CLEAN_BOOK, events
+from defects import DEFECTS, Defect
+
+from pragma_sql.errors import PragmaError
+from pragma_sql.rules import contract_rules
+from pragma_sql.scans import Limits
+from pragma_sql.tallies import TALLIES, tally
+
+
+@pytest.fixture
+def book() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute(CLEAN_BOOK)
+        yield con
+
+
+def broken_rules(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
+    tally(con, contract_rules())
+    return con.execute(f"select rule, rows, example from {TALLIES} where rows > 0").fetchall()
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.rule)
+def test_a_defect_breaks_its_rule_and_no_other(
+    defect: Defect, book: duckdb.DuckDBPyConnection
+) -> None:
+    book.execute(defect.sql)
+    assert broken_rules(book) == [(defect.rule, defect.rows, defect.example)]
+
+
+def test_a_clean_book_breaks_no_rule(book: duckdb.DuckDBPyConnection) -> None:
+    assert broken_rules(book) == []
+
+
+def test_each_rule_has_a_defect_here() -> None:
+    assert [defect.rule for defect in DEFECTS] == [rule.name for rule in contract_rules()]
+
+
+def test_a_rules_query_gives_the_rows_that_break_it(book: duckdb.DuckDBPyConnection) -> None:
+    queries = {rule.name: rule.query for rule in contract_rules()}
+    for defect in DEFECTS[1:]:
+        book.execute("begin")
+        book.execute(defect.sql)
+        assert len(book.execute(queries[defect.rule]).fetchall()) == defect.rows, defect.rule
+        book.execute("rollback")
+
+
+def test_both_ends_of_the_allowed_moments_and_the_longest_value_pass(
+    book: duckdb.DuckDBPyConnection,
+) -> None:
+    book.execute(events("'bob', '1990-01-01', 'card', map {'memo': repeat('x', 10000)}, null"))
+    book.execute(events("'bob', '2100-01-01', 'card', map {}, null"))
+    assert broken_rules(book) == []
+
+
+def test_the_limits_can_be_set(book: duckdb.DuckDBPyConnection) -> None:
+    tally(book, contract_rules(Limits(earliest=date(2024, 1, 1), characters=5)))
+    query = f"select rule, rows from {TALLIES} where rows > 0"
+    assert book.execute(query).fetchall() == [
+        ("events_fields_value_long", 2),
+        ("profiles_milestone_ts_outside", 1),
+    ]
+
+
+def test_every_row_is_looked_at(book: duckdb.DuckDBPyConnection) -> None:
+    book.execute("""
+        insert into contract.events
+        select 'ann', '2024-01-05', if(i = 299_999, null, 'card'), map {}, null
+        from range(300_000) as numbers(i)
+    """)
+    example = "user_id ann, ts 2024-01-05 00:00:00, source null"
+    assert broken_rules(book) == [("events_source_blank", 1, example)]
+
+
+def test_an_example_is_one_line_whatever_is_in_the_row(book: duckdb.DuckDBPyConnection) -> None:
+    book.execute(events("e'two\\nlines\\x1b[31m', null, 'card', map {}, null"))
+    assert broken_rules(book)[0][2] == "user_id two lines [31m, ts null, source card"
+
+
+def test_a_relation_that_cannot_be_read_is_named(book: duckdb.DuckDBPyConnection) -> None:
+    book.execute("drop table contract.labels")
+    book.execute("create view contract.labels as select 'today'::timestamp as eval_ts")
+    book.execute("drop table contract.transfers")
+    with pytest.raises(PragmaError, match=r"^contract\.labels cannot be read: ") as caught:
+        tally(book, contract_rules())
+    assert "pragma validate" in caught.value.next_step
