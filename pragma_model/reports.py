@@ -1,4 +1,4 @@
-"""`pragma probe` and `pragma map`: what the embeddings are good for, as a table and as a picture."""
+"""`pragma probe` and `pragma map`: what the embeddings are good for, as table and picture."""
 
 from __future__ import annotations
 

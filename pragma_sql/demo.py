@@ -21,7 +21,7 @@ from pragma_sql.tables import Cell, plain_table
 from pragma_sql.warehouse import opened
 
 RUN = "demo"
-STEPS = 40
+STEPS = 130
 
 TRY_NEXT = (
     'sql{home} "select user_id, embed(user_id) from contract.profiles limit 3"',

@@ -13,7 +13,6 @@ from typing import Literal
 Severity = Literal["error", "warn"]
 """A broken error-rule stops the build; a warning is only shown."""
 
-
 EVENT_USERS = """
     select user_id, min(ts) as first_ts, max(ts) as last_ts
     from contract.events

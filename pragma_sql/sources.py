@@ -21,7 +21,7 @@ FAMILIES = (
     (r"decimal\([\d, ]+\)|double|float|real", "number"),
     (r"enum\([^)]*\)|json|varchar|text|string", "text"),
 )
-"""Types that a cast brings together without loss that matters, by pattern; nested types too."""
+"""Types that a build may cast into one another: pattern -> family; also inside nested types."""
 
 
 def check_source(con: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, str]) -> None:

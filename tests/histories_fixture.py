@@ -153,7 +153,7 @@ def write_shards(folder: Path, splits: Mapping[Split, Sequence[User]]) -> Shards
         file
         for split in SPLITS
         if splits.get(split)
-        for file in write_split(folder, split, [histories(splits[split])])
+        for file in write_split(folder, split, map(histories, _halves(splits[split])))
     ]
     manifest = ShardManifest(
         tokenizer_hash="0" * 64,
@@ -166,6 +166,12 @@ def write_shards(folder: Path, splits: Mapping[Split, Sequence[User]]) -> Shards
     )
     seal_shards(folder, manifest)
     return open_shards(folder)
+
+
+def _halves(users: Sequence[User]) -> list[Sequence[User]]:
+    """Two record batches, so that a reader has to cross from one to the next."""
+    middle = len(users) // 2
+    return [half for half in (users[:middle], users[middle:]) if half]
 
 
 def _array(values: Sequence[object]) -> Int:

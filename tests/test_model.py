@@ -30,7 +30,7 @@ from pragma_model.model import Encoded, PragmaModel, sinusoids
 from pragma_model.sizes import HEAD_WIDTH, SIZES, ModelSize, size_of
 from pragma_sql.errors import PragmaError
 from pragma_sql.histories import Histories
-from pragma_sql.packing import EVT, USR, pack
+from pragma_sql.packing import EVT, MASK, USR, pack
 
 TWO_HEADS = ModelSize("two heads", 2 * HEAD_WIDTH, 1, 2, 1)
 CLOSE = 2e-5
@@ -194,6 +194,24 @@ def test_rotary_products_depend_on_differences_of_time_alone() -> None:
 
     torch.testing.assert_close(products(0.0), products(17.25), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(products(0.0), q[:, 0] @ k[:, 0].T, atol=0.1)
+
+
+def test_an_untrained_model_leans_towards_values_that_the_user_had_elsewhere() -> None:
+    # A hundred users with one shop each; the shop of the last event is hidden.
+    shops = torch.arange(100) % 20 + 20
+    users = [
+        User(f"user {number}", [Event(CUT - DAY * age, [(SHOP, value, 0)]) for age, value in days])
+        for number, shop in enumerate(shops.tolist())
+        for days in [((3, shop), (2, shop), (1, MASK))]
+    ]
+    batch = Batch.of(pack(histories(users), moments(len(users)), distinct=False))
+    hidden = (batch.events.event_tokens[:, 1] == MASK).nonzero()[:, 0]
+    torch.manual_seed(0)
+    model = PragmaModel(TWO_HEADS, VOCABULARY_SIZE).eval()
+    with torch.no_grad():
+        scores = model.guess(model(batch), batch, hidden) @ model.embedding.table.weight[20:40].T
+    own = scores.gather(1, shops[:, None] - 20)[:, 0]
+    assert (own > scores.mean(1)).float().mean() > 0.7
 
 
 @pytest.mark.parametrize(("name", "millions"), [("small", 10), ("medium", 100), ("large", 1000)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ from pragma_model.evaluation import majority_values
 from pragma_model.loss import ValueLoss, value_loss
 from pragma_model.metrics import StepMetrics, Validation
 from pragma_model.model import PragmaModel
-from pragma_model.progress import Lines
+from pragma_model.progress import Lines, progress
 from pragma_model.settings import TrainSettings
 from pragma_model.trainer import reproducible, train, train_steps
 from pragma_sql.bundle import open_bundle
@@ -362,3 +363,13 @@ def test_outside_a_terminal_a_line_comes_every_ten_seconds_and_at_the_end() -> N
         lines.step(StepMetrics(step, 0, 2.5, 0.25, 900, 1000.0, 100.0, 1e-3, seconds=step * 1.0))
     shown = [line.split()[1] for line in out.getvalue().splitlines()]
     assert shown == ["1/30", "11/30", "21/30", "30/30"]
+
+
+def test_in_a_terminal_a_bar_shows_loss_accuracy_speed_and_what_follows_training() -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=True, width=120)
+    with progress(30, terminal) as watch:
+        watch.step(StepMetrics(15, 0, 2.5, 0.25, 900, 1000.0, 100.0, 1e-3, seconds=15.0))
+        watch.stage("validate")
+    for shown in ("15/30", "loss 2.500", "accuracy 25.0%", "1,000 tokens/s", "validate"):
+        assert shown in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
