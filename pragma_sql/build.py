@@ -141,7 +141,8 @@ def _embedding_size(home: Home) -> Variables:
 
 def _reporter(progress: Console) -> Callable[[EventMsg], None]:
     def report(event: EventMsg) -> None:
-        if event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model":
+        model = event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model"
+        if model and event.data.node_info.node_status != "skipped":
             seconds = event.data.run_result.execution_time
             node = event.data.node_info
             progress.print(f"  {node.node_status:8} {node.node_name} {seconds:.1f} s", style="dim")

@@ -11,6 +11,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from pragma_sql.checks import data_docs_page
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import sha256
 from pragma_sql.home import Home
@@ -41,7 +42,7 @@ def run_demo(home: Home) -> None:
     outcomes = run_stages(demo_stages(home), home.root / "stages", environment)
     out = Console()
     out.print(_stage_table(outcomes))
-    out.print(f"data docs   {home.data_docs / 'index.html'}", soft_wrap=True, highlight=False)
+    out.print(f"data docs   {data_docs_page(home.data_docs)}", soft_wrap=True, highlight=False)
     out.print(f"probe       {home.root / 'probe.json'}", soft_wrap=True, highlight=False)
     out.print(f"picture     {home.root / 'embedding_map.png'}", soft_wrap=True, highlight=False)
     folder = "" if home.root == Home.of().root else f" --home {home.root}"

@@ -5,6 +5,7 @@ Importing the library takes seconds: import this module where it is used.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from html import escape
@@ -30,6 +31,9 @@ from great_expectations.expectations.core.unexpected_rows_expectation import (
     UnexpectedRowsExpectation,
 )
 from great_expectations.expectations.metadata_types import FailureSeverity
+
+# Under dbt the root logger shows everything.
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 DIALECT = "pragma_duckdb"
 NAME = "contract"

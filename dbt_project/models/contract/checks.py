@@ -1,8 +1,9 @@
 """The gate: Great Expectations over the contract; a broken error-rule stops what is downstream."""
 
+import sys
 from pathlib import Path
 
-from pragma_sql.checks import raise_if_broken, run_checks, to_arrow
+from pragma_sql.checks import data_docs_page, raise_if_broken, run_checks, to_arrow
 
 
 def model(dbt, session):
@@ -15,6 +16,8 @@ def model(dbt, session):
     (warehouse,) = session.execute(
         "select path from duckdb_databases() where database_name = current_database()"
     ).fetchall()[0]
-    results = run_checks(session, Path(warehouse).parent / "data_docs")
+    docs = Path(warehouse).parent / "data_docs"
+    results = run_checks(session, docs)
+    print(f"Data Docs: {data_docs_page(docs)}", file=sys.stderr)
     raise_if_broken(results)
     return to_arrow(results)
