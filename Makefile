@@ -22,7 +22,7 @@ demo: $(STAMP) ## the whole loop on real purchase cards, into ./warehouse
 	$(BIN)/pragma demo
 
 test: $(STAMP) ## all tests but the slow ones
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pragma_sql.errors import PragmaError
-from pragma_sql.histories import MAX_EVENTS, Histories, Int
+from pragma_sql.histories import Histories, Int
 from pragma_sql.packing import Packed, budgeted, pack
 from pragma_sql.shards import Shards, Split
 
@@ -22,7 +22,7 @@ JITTER = 0.1
 class SplitReader:
     """The users of one split that have events.
 
-    Only two numbers a user are kept; everything else is read when its batch is due.
+    Three numbers a user are kept; everything else is read when its batch is due.
     """
 
     shards: Shards
@@ -53,6 +53,11 @@ class SplitReader:
         users = np.flatnonzero(events)
         return cls(shards, split, table, users, events[users], tokens[users], budget, window)
 
+    @property
+    def longest(self) -> int:
+        """Most events of a user that are read."""
+        return self.window or self.shards.manifest.max_events
+
     def epoch(self, seed: int, epoch: int) -> Iterator[Packed]:
         """All batches of an epoch; the same seed and epoch give the same batches."""
         random = np.random.default_rng([seed, epoch])
@@ -61,8 +66,8 @@ class SplitReader:
 
     def plan(self, random: np.random.Generator) -> list[Int]:
         """Rows of users of alike size, once each; groups in random order."""
-        read = np.minimum(1.0, (self.window or MAX_EVENTS) / self.events)
-        sizes = self.tokens * read * random.uniform(1.0, 1.0 + JITTER, len(self.tokens))
+        share_read = np.minimum(1.0, self.longest / self.events)
+        sizes = self.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(self.tokens))
         groups = list(budgeted(np.ceil(sizes).astype(np.int64), self.budget))
         return [self.users[groups[i]] for i in random.permutation(len(groups))]
 
@@ -71,10 +76,9 @@ class SplitReader:
         histories = Histories.from_arrow(self.table.take(users))
         self._check_ids(histories)
         moments = self.shards.manifest.moments(len(histories))
-        if self.window is None:
-            return histories.as_of(moments, self.shards.manifest.max_events), moments
-        moments = _moments_between(histories, moments, self.window, random)
-        return histories.as_of(moments, self.window), moments
+        if self.window is not None:
+            moments = _moments_within(histories, moments, self.window, random)
+        return histories.as_of(moments, self.longest), moments
 
     def _within_budget(self, histories: Histories, moments: Int) -> Iterator[Packed]:
         """Pack, in halves where the plan underrated the users; one user keeps the newest events."""
@@ -100,7 +104,7 @@ class SplitReader:
                 )
 
 
-def _moments_between(
+def _moments_within(
     histories: Histories, latest: Int, window: int, random: np.random.Generator
 ) -> Int:
     """For each user a moment with `window` events before it, if there are as many; [B].

@@ -1,7 +1,4 @@
-"""How well a model finds hidden values of users it has not seen, next to a guess by key alone.
-
-Letters: N targets, K ids that are keys, V vocabulary.
-"""
+"""How well a model finds hidden values of users it has not seen, next to a guess by key alone."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ def validate(
     Args:
         model: in evaluation mode.
         reader: the split, not the one trained on.
-        majority: [V] from `majority_values`.
+        majority: [vocabulary] from `majority_values`.
         settings: of the run.
 
     Returns:
@@ -69,7 +66,10 @@ def validate(
 
 
 def majority_values(reader: SplitReader) -> Int:
-    """The most frequent value of each key in a split's events, [UNK] left out; -1 for none, [V]."""
+    """The most frequent value of each key in a split's events, [UNK] left out, [vocabulary].
+
+    -1 where an id is no key of the split.
+    """
     flat = {name: pc.list_flatten(reader.table[name]) for name in ("key_ids", "value_ids")}
     counted = pa.table(flat).group_by(["key_ids", "value_ids"]).aggregate([([], "count_all")])
     key, value, count = (column.to_numpy() for column in counted.columns)

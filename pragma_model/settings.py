@@ -39,8 +39,8 @@ class MaskRates:
 class TrainSettings:
     """Everything that decides a run, given its shards.
 
-    None takes what suits the size. Where the paper is silent (rates, batch, smoothing, warm-up),
-    defaults were measured with the nano size.
+    None takes what the size says. The paper is silent on rates, batch, window, smoothing and
+    warm-up; these defaults were measured with the nano size.
     """
 
     size: str = "nano"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pragma_sql.errors import PragmaError
 
 HEAD_WIDTH = 64
+"""Width of an attention head, at every size."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,6 @@ class ModelSize:
     """Peak rate of AdamW: embeddings, norms, biases, calendar and masked-value head."""
     muon_learning_rate: float = 3e-3
     """Peak rate of Muon: the matrices of the encoders."""
-
-    @property
-    def heads(self) -> int:
-        """Attention heads, each `HEAD_WIDTH` wide."""
-        return self.width // HEAD_WIDTH
 
     @property
     def hidden(self) -> int:

@@ -150,4 +150,9 @@ def _hash(path: Path) -> str:
 def _events_seen(metrics: Path) -> int:
     """Events that training fed forward and backward, all steps together."""
     steps = [json.loads(line) for line in metrics.read_text().splitlines()]
-    return int(sum(step["events_per_s"] * step["seconds"] for step in steps if "epoch" in step))
+    events = sum(
+        step["tokens"] / step["tokens_per_s"] * step["events_per_s"]
+        for step in steps
+        if "epoch" in step
+    )
+    return int(events)
