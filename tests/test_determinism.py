@@ -70,7 +70,7 @@ def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, tmp_path: Path) -> 
 
 def test_a_refit_is_asked_for_by_name(tmp_path: Path, toy: Home) -> None:
     book = books.write_book(
-        tmp_path / "book", books.toy_events()[:200], books.toy_profiles(), books.toy_labels()
+        tmp_path / "book", books.toy_events()[::2], books.toy_profiles(), books.toy_labels()
     )
     home = Home.of(tmp_path / "home")
     variables = {**book_of(book, []), **books.TOY_VARS}
