@@ -18,6 +18,6 @@ def model(dbt, session):
     ).fetchall()[0]
     docs = Path(warehouse).parent / "data_docs"
     results = run_checks(session, docs)
-    print(f"Data Docs: {data_docs_page(docs)}", file=sys.stderr)
     raise_if_broken(results)
+    print(f"Data Docs: {data_docs_page(docs)}", file=sys.stderr)
     return to_arrow(results)
