@@ -47,10 +47,10 @@ class TrainSettings:
     steps: int = 600
     budget: int = 8192
     """Most event tokens of a batch."""
-    window: int = 128
+    window: int = 16
     """Events of a user that a batch reads, up to a random moment. Whole histories would fill a
-    batch with a handful of users; but scoring reads whole ones, so a window far shorter than they
-    are leaves the history encoder with lengths that it never met."""
+    batch with a handful of users, and each step would unlearn the last one's. Chosen on the hidden
+    values of validation users."""
     seed: int = 0
     learning_rate: float | None = None
     muon_learning_rate: float | None = None
