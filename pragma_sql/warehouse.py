@@ -33,6 +33,17 @@ def opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def warehouse_of(con: duckdb.DuckDBPyConnection) -> Path:
+    """The file that a connection has open; everything else of the warehouse lies beside it."""
+    sql = "select path from duckdb_databases() where database_name = current_database()"
+    (path,) = con.cursor().execute(sql).fetchall()[0]
+    if path is None:
+        raise PragmaError(
+            "this database is in memory, so nothing can lie beside it", "open a warehouse file"
+        )
+    return Path(path)
+
+
 @dataclass(frozen=True)
 class Tokenizer:
     """The one row of fit.tokenizer."""

@@ -10,6 +10,7 @@ import duckdb
 from pragma_sql.bundle import open_bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.registry import current_bundle
+from pragma_sql.warehouse import warehouse_of
 from pragma_udfs.bpe import register_bpe
 from pragma_udfs.embed import register_embed
 from pragma_udfs.scoring import Scorer
@@ -36,15 +37,3 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
 
     register_bpe(con, load_bpe)
     register_embed(con, current)
-
-
-def warehouse_of(con: duckdb.DuckDBPyConnection) -> Path:
-    """The file that a connection has open."""
-    sql = "select path from duckdb_databases() where database_name = current_database()"
-    (path,) = con.cursor().execute(sql).fetchall()[0]
-    if path is None:
-        raise PragmaError(
-            "this database is in memory, so no model is registered beside it",
-            "open a warehouse file",
-        )
-    return Path(path)

@@ -198,6 +198,22 @@ def test_an_unknown_user_and_a_null_have_none(con: duckdb.DuckDBPyConnection) ->
     assert con.execute("select embed('nobody'), embed(null)").fetchall() == [(None, None)]
 
 
+@pytest.mark.parametrize("ids", [(None, None, None), ("b", "a", "c")], ids=["content", "event_id"])
+def test_ties_in_time_give_one_history_whatever_the_order_of_the_rows(
+    ids: tuple[str | None, ...], con: duckdb.DuckDBPyConnection
+) -> None:
+    tied = [
+        books.Event("u", "2024-05-01", {"category": value}, event_id=event_id)
+        for value, event_id in zip(("food", "fuel", "rent"), ids, strict=True)
+    ]
+    forward, backward = (tokens_of(con, rows, []).tokens for rows in (tied, tied[::-1]))
+    np.testing.assert_array_equal(forward, backward)
+    if None not in ids:
+        by_id = sorted(tied, key=lambda event: event.event_id or "")
+        later = [replace(e, day=f"2024-05-01 0{n}:00") for n, e in enumerate(by_id)]
+        np.testing.assert_array_equal(forward, tokens_of(con, later, []).tokens)
+
+
 QUERIES = {
     "limit": "select user_id, embed(user_id) from contract.profiles limit 3",
     "limit of an order": (

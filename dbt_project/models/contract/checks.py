@@ -1,9 +1,9 @@
 """The gate: Great Expectations over the contract; a broken error-rule stops what is downstream."""
 
 import sys
-from pathlib import Path
 
 from pragma_sql.checks import data_docs_page, raise_if_broken, run_checks, to_arrow
+from pragma_sql.warehouse import warehouse_of
 
 
 def model(dbt, session):
@@ -13,10 +13,7 @@ def model(dbt, session):
     dbt.ref("profiles")
     dbt.ref("labels")
     dbt.ref("transfers")
-    (warehouse,) = session.execute(
-        "select path from duckdb_databases() where database_name = current_database()"
-    ).fetchall()[0]
-    docs = Path(warehouse).parent / "data_docs"
+    docs = warehouse_of(session).parent / "data_docs"
     results = run_checks(session, docs)
     raise_if_broken(results)
     print(f"Data Docs: {data_docs_page(docs)}", file=sys.stderr)
