@@ -5,15 +5,6 @@
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
-{#- Text as a finite double; null where it is not one ('NaN', 'inf', '1e400', 'abc', ''). -#}
-{% macro parse_number(text) -%}
-    {{ return(adapter.dispatch('parse_number', 'pragma')(text)) }}
-{%- endmacro %}
-
-{% macro duckdb__parse_number(text) -%}
-    case when isfinite(try_cast({{ text }} as double)) then try_cast({{ text }} as double) end
-{%- endmacro %}
-
 {#- A whole number in [0, buckets) that depends on the text alone. -#}
 {% macro hash_bucket(text, buckets) -%}
     {{ return(adapter.dispatch('hash_bucket', 'pragma')(text, buckets)) }}
