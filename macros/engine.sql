@@ -5,6 +5,15 @@
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
+{#- A whole number as people write it: 1,204,311. -#}
+{% macro thousands(number) -%}
+    {{ return(adapter.dispatch('thousands', 'pragma')(number)) }}
+{%- endmacro %}
+
+{% macro duckdb__thousands(number) -%}
+    format('{:,}', {{ number }})
+{%- endmacro %}
+
 {#- A whole number in [0, buckets) that depends on the text alone. -#}
 {% macro hash_bucket(text, buckets) -%}
     {{ return(adapter.dispatch('hash_bucket', 'pragma')(text, buckets)) }}

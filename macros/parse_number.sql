@@ -67,3 +67,6 @@
         ~ 'TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG'
     ) | replace(' ', '|') }}
 {%- endmacro %}
+
+{#- The number of that rule: another one is another tokenizer. -#}
+{% macro number_rule() -%} 1 {%- endmacro %}

@@ -89,6 +89,7 @@ SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX 
 VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG kr zł Kč Ft
 """
 CURRENCIES = frozenset(CURRENCY_CODES.split())
+ASCII_TWINS = str.maketrans("\u2212\u2019\u00a0\u202f\u2009\t\r\n", "-'" + " " * 6)
 
 
 def parse(value: str) -> float | None:
@@ -115,8 +116,7 @@ def plain(value: str) -> float | None:
 
 def written_by_hand(value: str) -> float | None:
     """`(1,234.50)`, `€ 12,50`, `1 234-`: one sign, one unit, separators that make sense."""
-    text = "".join({"\u2212": "-", "\u2019": "'"}.get(c, " " if c in "\u00a0\u202f\u2009\t\r\n" else c)
-                   for c in value).strip(" ")  # fmt: skip
+    text = value.translate(ASCII_TWINS).strip(" ")
     sign = 1
     if text.endswith(")") and text.count("(") == text.count(")") == 1:
         before, inner = text[:-1].split("(")
