@@ -5,13 +5,13 @@
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
-{#- Text as a finite double; null where it is not one ('NaN', 'inf', '1e400', 'abc', ''). -#}
-{% macro parse_number(text) -%}
-    {{ return(adapter.dispatch('parse_number', 'pragma')(text)) }}
+{#- A whole number as people write it: 1,204,311. -#}
+{% macro thousands(number) -%}
+    {{ return(adapter.dispatch('thousands', 'pragma')(number)) }}
 {%- endmacro %}
 
-{% macro duckdb__parse_number(text) -%}
-    case when isfinite(try_cast({{ text }} as double)) then try_cast({{ text }} as double) end
+{% macro duckdb__thousands(number) -%}
+    format('{:,}', {{ number }})
 {%- endmacro %}
 
 {#- A whole number in [0, buckets) that depends on the text alone. -#}

@@ -50,7 +50,7 @@ def build(
         variables: dbt vars that differ from dbt_project.yml.
         select: dbt node selectors; all when empty.
         refit: also make the frozen fit anew.
-        progress: told of each model that ends.
+        progress: told of each model that ends, and of what our macros have to say.
 
     Raises:
         PragmaError: for the first failure, in words; whatever is downstream of it was not touched.
@@ -142,6 +142,9 @@ def _embedding_size(home: Home) -> Variables:
 
 def _reporter(progress: Console) -> Callable[[EventMsg], None]:
     def report(event: EventMsg) -> None:
+        if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
+            progress.print(event.data.msg, soft_wrap=True, highlight=False, markup=False)
+            return
         model = event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model"
         if model and event.data.node_info.node_status != "skipped":
             seconds = event.data.run_result.execution_time

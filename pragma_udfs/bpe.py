@@ -1,4 +1,7 @@
-"""Byte-level BPE as SQL functions: `bpe_train(texts, budget)` and `bpe_encode(text, bpe_hash)`."""
+"""Byte-level BPE as SQL functions.
+
+`bpe_train(texts, vocabulary_size, taken)` and `bpe_encode(text, bpe_hash)`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import lru_cache
 
 import duckdb
 import pyarrow as pa
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pragma_sql.errors import PragmaError
 from pragma_udfs.arrow import register_function
@@ -17,23 +20,37 @@ ALPHABET = 256
 """Every byte is a piece of its own, so that no text is ever unknown."""
 
 
-def train(texts: list[str], budget: int) -> str:
-    """Fit byte-level BPE of at most `budget` pieces to distinct texts; returns its JSON.
+def train(texts: list[str], vocabulary_size: int, taken: int) -> str:
+    """Fit byte-level BPE to texts; returns its JSON.
 
-    The same set of texts gives the same JSON, whatever their order.
+    A word, with the space before it, is the largest piece; a pair is merged when it is counted
+    twice. The same texts give the same JSON, whatever their order.
+
+    Args:
+        texts: distinct strings, those that weigh two twice.
+        vocabulary_size: ids there may be in all.
+        taken: ids that special tokens, keys, categories and bins have.
     """
+    needed = taken + (ALPHABET if texts else 0)
+    if needed > vocabulary_size:
+        raise PragmaError(
+            f"the vocabulary needs {needed:,} ids at least ({taken:,} for keys, categories and bins"
+            f"{f', {ALPHABET} for the bytes of texts' if texts else ''}), "
+            f"but vocabulary_size is {vocabulary_size:,}",
+            "raise the dbt var `vocabulary_size`, or lower `max_categories` or `bins`",
+        )
     if not texts:
         return str(Tokenizer(models.BPE()).to_str())
-    if budget < ALPHABET:
-        raise PragmaError(
-            f"the vocabulary leaves {budget} ids for text, which needs at least {ALPHABET}",
-            "raise the dbt var `vocabulary_size`, or lower `max_categories`",
-        )
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?[^ ]+| +"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=budget,
+        vocab_size=vocabulary_size - taken,
         min_frequency=2,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -68,9 +85,9 @@ def register_bpe(con: duckdb.DuckDBPyConnection, load: Callable[[], str]) -> Non
     def bpe_encode(texts: pa.Array, hashes: pa.Array) -> pa.Array:
         return encode(texts, tokenizer_of(hashes[0].as_py()))
 
-    def bpe_train(texts: pa.Array, budgets: pa.Array) -> pa.Array:
-        rows = zip(texts.to_pylist(), budgets.to_pylist(), strict=True)
-        return pa.array([train(list(row), budget) for row, budget in rows], pa.string())
+    def bpe_train(texts: pa.Array, sizes: pa.Array, taken: pa.Array) -> pa.Array:
+        rows = zip(texts.to_pylist(), sizes.to_pylist(), taken.to_pylist(), strict=True)
+        return pa.array([train(*row) for row in rows], pa.string())
 
     register_function(con, "bpe_encode", bpe_encode, ["VARCHAR", "VARCHAR"], "INTEGER[]")
-    register_function(con, "bpe_train", bpe_train, ["VARCHAR[]", "INTEGER"], "VARCHAR")
+    register_function(con, "bpe_train", bpe_train, ["VARCHAR[]", "INTEGER", "INTEGER"], "VARCHAR")

@@ -1,7 +1,66 @@
-{#- The rows that the tokenizer may see: training users, strictly before `fit_until`. -#}
-{% macro in_fit_population(user_id, ts) -%}
-    {{ ts }} < {{ literal(var('fit_until')) }}::timestamp
-    and {{ split_of(user_id) }} = 'train'
+{#- The rows that the tokenizer may see; `population` is fit.population. -#}
+{% macro in_fit_population(user_id, ts, population) -%}
+    {%- set chosen = fit_population(population) -%}
+    {{ ts }} < {{ literal(chosen.fit_until) }}::timestamp and {{ fit_users(user_id, chosen.fit_users) }}
+{%- endmacro %}
+
+{#- The users among them. -#}
+{% macro fit_users(user_id, users) -%}
+    {%- if users == 'all' -%} true {%- else -%} {{ split_of(user_id) }} = 'train' {%- endif -%}
+{%- endmacro %}
+
+{#- fit.population as a mapping; before it is made, one that nobody is in. -#}
+{% macro fit_population(population) -%}
+    {%- if not execute or load_relation(population) is none -%}
+        {{ return({'fit_until': '0001-01-01', 'fit_users': 'train'}) }}
+    {%- endif -%}
+    {%- set row = run_query('select fit_until::varchar, fit_users from ' ~ population).rows[0] -%}
+    {{ return({'fit_until': row[0], 'fit_users': row[1]}) }}
+{%- endmacro %}
+
+{#-
+    What fit.population is to say: `fit_until` as the var, else the earliest moment of a label, else just
+    after the latest event. Refuses vars that make no sense and a population without events.
+-#}
+{% macro decide_population(events, labels) -%}
+    {%- set users, given = var('fit_users'), var('fit_until') | string -%}
+    {%- if not execute or is_frozen() -%}
+        {{ return({'fit_until': '0001-01-01', 'fit_users': users, 'reason': ''}) }}
+    {%- endif -%}
+    {%- if users not in ('train', 'all') -%}
+        {{ refuse("the var `fit_users` is '" ~ users ~ "'", 'set it to train or all') }}
+    {%- endif -%}
+    {%- set moments = run_query(
+        'select try_cast(nullif(' ~ literal(given) ~ ", '') as timestamp)::varchar, min(eval_ts)::varchar from " ~ labels
+    ).rows[0] -%}
+    {%- if given and not moments[0] -%}
+        {{ refuse("the var `fit_until` is '" ~ given ~ "', which is no moment", 'write it like 2024-01-31') }}
+    {%- endif -%}
+    {%- set span = run_query(
+        "select min(ts)::varchar, max(ts)::varchar, (max(ts) + interval 1 microsecond)::varchar from " ~ events
+    ).rows[0] -%}
+    {%- set reason = 'the var fit_until' if given
+        else 'the earliest moment of a label' if moments[1] else 'just after the latest event' -%}
+    {%- set until = moments[0] or moments[1] or span[2] -%}
+    {%- set someone = run_query(
+        'select 1 from ' ~ events ~ ' where ts < ' ~ literal(until) ~ '::timestamp and '
+        ~ fit_users('user_id', users) ~ ' limit 1'
+    ).rows -%}
+    {%- if not someone -%}
+        {{ refuse(
+            'there is nothing to fit on: no event of ' ~ ('any' if users == 'all' else 'a training') ~ ' user before fit_until, '
+            ~ until ~ ' (' ~ reason ~ '); the events span ' ~ span[0] ~ ' .. ' ~ span[1],
+            'choose a moment within them: --var fit_until=...' if users == 'all'
+            else 'choose a moment within them, --var fit_until=..., or fit on all users, --var fit_users=all'
+        ) }}
+    {%- endif -%}
+    {%- do log('fit: ' ~ ('all' if users == 'all' else 'training') ~ ' users, before ' ~ until ~ ' (' ~ reason ~ ')', info=true) -%}
+    {{ return({'fit_until': until, 'fit_users': users, 'reason': reason}) }}
+{%- endmacro %}
+
+{#- Stop with a sentence and the next step, as every other error of the project reads. -#}
+{% macro refuse(what, next_step) -%}
+    {%- do exceptions.raise_compiler_error('PragmaError: ' ~ what ~ '\nnext: ' ~ next_step) -%}
 {%- endmacro %}
 
 {#- The split of a user under this project's shares. -#}

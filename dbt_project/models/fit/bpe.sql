@@ -1,27 +1,27 @@
 with
 
--- What the other kinds leave of the budget: five special ids, the keys, the categories, the bins.
+-- What the other kinds leave of the budget: five special ids, the keys, the categories, the bins, the sentinels.
 taken as (
     select
         5
         + (select count(*) from {{ ref('fields') }})
+        + (select count(*) from {{ ref('fields') }} where kind = 'text_embed')
         + (select count(*) from {{ ref('categories') }})
         + (select count(*) from {{ ref('numeric_bins') }}) as ids
 ),
 
--- Each distinct string once: counted by use, a few shops would fill the corpus.
 texts as (
-    select distinct field_values.value
-    from {{ ref('field_values') }} as field_values
-    inner join {{ ref('fields') }} as fields on field_values.key = fields.key
-    where fields.kind = 'text'
+    select value from {{ ref('texts') }}
+    union all
+    select value from {{ ref('texts') }} where weight = 2
 ),
 
 trained as (
     select
         bpe_train(
             coalesce((select list(value order by value) from texts), []),
-            ({{ var('vocabulary_size') }} - taken.ids)::integer
+            {{ var('vocabulary_size') }}::integer,
+            taken.ids::integer
         ) as bpe
     from taken
 ),

@@ -1,20 +1,23 @@
+{%- set population = ref('population') -%}
 with
 
-events as (
+-- Read once each, straight from the sources: a copy of all events would be the dearest part of the fit.
+events as not materialized (
     select * from {{ checked('events') }}
-    where {{ in_fit_population('user_id', 'ts') }}
+    where {{ in_fit_population('user_id', 'ts', population) }}
 ),
 
-profiles as (
-    select * from {{ checked('profiles') }}
-    where {{ in_fit_population('user_id', 'as_of') }}
-),
-
-sources as (
+profiles as not materialized (
     select
-        'source' as key,
-        source as value
-    from events
+        *,
+        {{ in_fit_population('user_id', 'as_of', population) }} as is_before
+    from {{ checked('profiles') }}
+    where {{ fit_users('user_id', fit_population(population).fit_users) }}
+),
+
+statics as (
+    select key from {{ ref('field_overrides') }}
+    where static and coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
 ),
 
 event_fields as (
@@ -22,22 +25,29 @@ event_fields as (
 ),
 
 attributes as (
-    select unnest(map_entries(attributes)) as field from profiles
+    select
+        unnest(map_entries(attributes)) as field,
+        is_before
+    from profiles
 ),
 
 milestones as (
-    select unnest(lifelong) as milestone from profiles
+    select unnest(lifelong) as milestone from profiles where is_before
 ),
 
 seen as (
-    select key, value from sources
+    select
+        'source' as key,
+        source as value
+    from events
     union all
     select field.key, field.value from event_fields where field.key not in ('source', 'milestone')
     union all
-    select field.key, field.value from attributes where field.key not in ('source', 'milestone')
+    select field.key, field.value from attributes
+    where field.key not in ('source', 'milestone') and (is_before or field.key in (select key from statics))
     union all
     select 'milestone', milestone.key from milestones
-    where milestone.ts < {{ literal(var('fit_until')) }}::timestamp
+    where milestone.ts < {{ literal(fit_population(population).fit_until) }}::timestamp
 ),
 
 counted as (

@@ -1,56 +1,69 @@
 with
 
-field_values as (
-    select * from {{ ref('field_values') }}
+rules as (
+    select * from {{ ref('field_rules') }}
 ),
 
 overrides as (
-    select * from {{ ref('field_overrides') }}
-),
-
-summed as (
     select
         key,
-        sum(n)::bigint as n,
-        count(*) as distinct_values,
-        coalesce(sum(n) filter (where number is not null), 0)::double / sum(n) as numeric_share,
-        coalesce(bool_and(number = round(number)) filter (where number is not null), false) as is_integer
-    from field_values
-    group by key
+        nullif(kind, '') as kind,
+        static
+    from {{ ref('field_overrides') }}
+    where coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
 ),
 
 decided as (
     select
-        summed.*,
+        rules.key,
         case
-            when summed.key in ('source', 'milestone')
-                then {'kind': 'category', 'reason': 'reserved key'}
+            when rules.key in ('source', 'milestone') then 'category'
+            else coalesce(overrides.kind, rules.kind)
+        end as kind,
+        case
+            when rules.key in ('source', 'milestone') then 'reserved key'
             when overrides.kind is not null
-                then {'kind': overrides.kind, 'reason': 'field_overrides.csv'}
-            when
-                summed.numeric_share >= {{ var('numeric_share') }}
-                and summed.is_integer and summed.distinct_values <= {{ var('max_integer_codes') }}
-                then {'kind': 'category', 'reason': 'whole numbers with few distinct values are codes'}
-            when summed.numeric_share >= {{ var('numeric_share') }}
-                then {'kind': 'numeric', 'reason': 'nearly all values are numbers'}
-            when summed.distinct_values <= {{ var('max_categories') }}
-                then {'kind': 'category', 'reason': 'few distinct values'}
-            else {'kind': 'text', 'reason': 'many distinct values'}
-        end as decision
-    from summed
-    left join overrides on summed.key = overrides.key
+                then 'field_overrides.csv, where the rules say ' || rules.kind || ' (' || rules.rule || ')'
+            else rules.rule
+        end || ': ' || rules.figures as reason,
+        rules.n,
+        rules.distinct_values,
+        rules.numeric_share,
+        rules.missing,
+        rules.unparsed,
+        coalesce(overrides.static, false) as static
+    from rules
+    left join overrides on rules.key = overrides.key
+),
+
+ranked as (
+    select
+        field_values.key,
+        field_values.n,
+        row_number() over (partition by field_values.key order by field_values.n desc, field_values.value asc) as rank
+    from {{ ref('field_values') }} as field_values
+    inner join decided on field_values.key = decided.key
+    where decided.kind = 'category' and decided.distinct_values > {{ var('max_categories') }}
+),
+
+beyond_the_cap as (
+    select
+        key,
+        count(*) as capped_values,
+        sum(n)::bigint as capped_n
+    from ranked
+    where rank > {{ var('max_categories') }}
+    group by key
 ),
 
 final as (
     select
-        key,
-        decision.kind as kind,
-        decision.reason as reason,
-        n,
-        distinct_values,
-        numeric_share
+        decided.*,
+        coalesce(beyond_the_cap.capped_values, 0) as capped_values,
+        coalesce(beyond_the_cap.capped_n, 0) as capped_n
     from decided
-    where decision.kind <> 'drop'
+    left join beyond_the_cap on decided.key = beyond_the_cap.key
+    where decided.kind <> 'drop'
 )
 
 select * from final

@@ -12,12 +12,13 @@ keys as (
     where kind = 'key'
 ),
 
-first_bins as (
+-- Of a numeric key its bin for zero, of a text_embed key its one token.
+first_ids as (
     select
         key,
         min(token_id) as first_id
     from vocabulary
-    where kind = 'number'
+    where kind in ('number', 'text_embed')
     group by key
 ),
 
@@ -36,14 +37,15 @@ fields as (
                 'key': fields.key,
                 'kind': fields.kind,
                 'key_id': keys.token_id,
-                'first_id': first_bins.first_id,
+                'static': fields.static,
+                'first_id': first_ids.first_id,
                 'edges': edges.edges
             }
             order by fields.key
         ) as fields
     from {{ ref('fields') }} as fields
     inner join keys on fields.key = keys.key
-    left join first_bins on fields.key = first_bins.key
+    left join first_ids on fields.key = first_ids.key
     left join edges on fields.key = edges.key
     where fields.key not in ('source', 'milestone')
 ),
@@ -56,6 +58,7 @@ settings as (
             'source_key_id': coalesce((select token_id from keys where key = 'source'), 2),
             'milestone_key_id': coalesce((select token_id from keys where key = 'milestone'), 2),
             'first_piece_id': coalesce((select min(token_id) from vocabulary where kind = 'text'), 0),
+            'number_rule': {{ number_rule() }},
             'calendar_tz': {{ literal(var('calendar_tz')) }},
             'max_event_tokens': {{ var('max_event_tokens') }},
             'max_profile_tokens': {{ var('max_profile_tokens') }},
@@ -77,12 +80,13 @@ final as (
     select
         sha256(settings.spec || digest.vocabulary_hash) as tokenizer_hash,
         digest.vocabulary_size::integer as vocabulary_size,
-        {{ literal(var('fit_until')) }}::timestamp as fit_until,
+        population.fit_until,
         {{ literal(split_rule()) }} as split_rule,
         settings.spec,
         settings.bpe
     from settings
     cross join digest
+    cross join {{ ref('population') }} as population
 )
 
 select * from final

@@ -48,9 +48,22 @@ bins as (
     from {{ ref('numeric_bins') }}
 ),
 
-pieces as (
+-- One token a key; the string itself goes to a frozen text encoder.
+sentinels as (
     select
         4 as kind_order,
+        'text_embed' as kind,
+        key,
+        '[TEXT]' as value,
+        0 as value_order,
+        n
+    from {{ ref('fields') }}
+    where kind = 'text_embed'
+),
+
+pieces as (
+    select
+        5 as kind_order,
         'text' as kind,
         '' as key,
         piece as value,
@@ -67,6 +80,8 @@ unioned as (
     select * from categories
     union all
     select * from bins
+    union all
+    select * from sentinels
     union all
     select * from pieces
 ),

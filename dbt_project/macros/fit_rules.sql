@@ -1,0 +1,18 @@
+{#- The words that say nothing, as a list of literals. -#}
+{% macro missing_words() -%}
+    {%- for word in var('missing_words') -%} {{ literal(word) }}{{ ', ' if not loop.last }} {%- endfor -%}
+{%- endmacro %}
+
+{#- Say which overrides name a key that the fit did not see; a misspelt key would go unnoticed. -#}
+{% macro warn_of_unseen_overrides(overrides, field_values) -%}
+    {%- set unseen = run_query(
+        'select key from ' ~ overrides ~ ' where key not in (select key from ' ~ field_values ~ ') and coalesce(book, '
+        ~ literal(var('book')) ~ ') = ' ~ literal(var('book')) ~ ' order by key'
+    ).columns[0].values() if execute else [] -%}
+    {%- if unseen -%}
+        {%- do exceptions.warn(
+            'seeds/field_overrides.csv: ' ~ (unseen | length) ~ ' of its keys never occur in the fit population, for example '
+            ~ unseen[0] ~ '; look for a misspelling, or remove the row'
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}

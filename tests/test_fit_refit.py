@@ -1,0 +1,171 @@
+"""A refit: the old tokenizer is kept while a model needs it, and a failed one changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import books
+import duckdb
+import pytest
+
+from pragma_sql.book import book_of
+from pragma_sql.build import build
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
+
+Value = str | int | float
+Tables = dict[str, list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def home(toy: Home, tmp_path: Path) -> Home:
+    """A copy of the toy warehouse, to be written to."""
+    place = Home.of(tmp_path / "home")
+    place.root.mkdir()
+    shutil.copy(toy.warehouse, place.warehouse)
+    return place
+
+
+@pytest.fixture
+def variables(toy_book: Path) -> Mapping[str, Value]:
+    return {**book_of(toy_book, []), **books.TOY_VARS}
+
+
+FIT = ["+user_tokens"]
+
+
+def tables(home: Home, *schemas: str) -> Tables:
+    """Every table of these schemas, whole."""
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        names = con.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+            " where list_contains($schemas, schema_name) order by all",
+            {"schemas": list(schemas)},
+        ).fetchall()
+        return {name: con.execute(f"from {name} order by all").fetchall() for (name,) in names}
+
+
+def archives(home: Home) -> list[str]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        query = "select schema_name from duckdb_schemas() where schema_name like 'archive%'"
+        return sorted({name for (name,) in con.execute(query).fetchall()})
+
+
+def tokenizer_hash(home: Home) -> str:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return str(con.execute("select tokenizer_hash from fit.tokenizer").fetchall()[0][0])
+
+
+def register_model_of(home: Home, trained_on: str) -> Path:
+    """What the registry leaves of a model, as far as a refit looks at it."""
+    bundle = home.bundles / f"of-{trained_on[:4]}"
+    bundle.mkdir(parents=True)
+    (bundle / "manifest.json").write_text(json.dumps({"tokenizer_hash": trained_on}))
+    return bundle
+
+
+def test_an_ordinary_build_never_refits_whatever_the_vars_say(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    before = tables(home, "fit")
+    build(home, {**variables, "bins": 4, "fit_until": "2024-03-01"}, select=FIT)
+    assert tables(home, "fit") == before
+    assert archives(home) == []
+
+
+def test_a_refit_to_the_same_hash_keeps_everything_as_it_was(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    register_model_of(home, tokenizer_hash(home))
+    before = tables(home, "fit", "tokens")
+    build(home, variables, select=FIT, refit=True)
+    assert tables(home, "fit", "tokens") == before
+    assert archives(home) == []
+
+
+def test_the_old_tables_stay_as_long_as_a_registered_model_is_of_them(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    old_hash = tokenizer_hash(home)
+    old = {name.split(".")[1]: rows for name, rows in tables(home, "fit", "tokens").items()}
+    bundle = register_model_of(home, old_hash)
+    archive = f"archive_{old_hash[:12]}"
+
+    build(home, {**variables, "bins": 4}, select=FIT, refit=True)
+    assert tokenizer_hash(home) != old_hash
+    assert archives(home) == [archive]
+    kept = tables(home, archive)
+    assert {name.split(".")[1]: rows for name, rows in kept.items()} == old
+
+    build(home, {**variables, "bins": 4}, select=FIT)
+    assert tables(home, archive) == kept
+
+    shutil.rmtree(bundle)
+    build(home, {**variables, "bins": 4}, select=FIT)
+    assert archives(home) == []
+
+
+def test_a_refit_that_no_model_minds_leaves_nothing_behind(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    register_model_of(home, "0" * 64)
+    build(home, {**variables, "bins": 4}, select=FIT, refit=True)
+    assert archives(home) == []
+
+
+def test_going_back_to_an_archived_tokenizer_puts_it_into_force(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    old_hash = tokenizer_hash(home)
+    register_model_of(home, old_hash)
+    before = tables(home, "fit", "tokens")
+    build(home, {**variables, "bins": 4}, select=FIT, refit=True)
+    build(home, variables, select=FIT, refit=True)
+    assert tokenizer_hash(home) == old_hash
+    assert tables(home, "fit", "tokens") == before
+    assert archives(home) == []
+
+
+def test_a_refit_that_fails_half_way_leaves_the_old_fit_whole(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    before = tables(home, "fit", "tokens")
+    with pytest.raises(PragmaError, match="vocabulary_size is 270"):
+        build(home, {**variables, "bins": 4, "vocabulary_size": 270}, select=FIT, refit=True)
+    assert tables(home, "fit", "tokens") == before
+    assert archives(home) == []
+
+
+def test_a_refit_that_was_killed_is_undone_by_the_next_build(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    before = tables(home, "fit", "tokens")
+    archive = f"archive_{tokenizer_hash(home)[:12]}"
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute(f"create schema {archive}")
+        for name in tables_of_fit(con):
+            con.execute(f"create table {archive}.{name} as from fit.{name}")
+        con.execute(f"create table {archive}.unfinished as select now() as since")
+        con.execute("update fit.numeric_bins set upper_edge = upper_edge + 1")
+        con.execute("delete from fit.bpe")
+    build(home, variables, select=FIT)
+    assert tables(home, "fit", "tokens") == before
+    assert archives(home) == []
+
+
+def tables_of_fit(con: duckdb.DuckDBPyConnection) -> list[str]:
+    query = "select table_name from duckdb_tables() where schema_name = 'fit'"
+    return [name for (name,) in con.execute(query).fetchall()]
+
+
+def test_a_first_build_that_failed_is_made_again_with_the_new_vars(
+    variables: Mapping[str, Value], tmp_path: Path, toy: Home
+) -> None:
+    home = Home.of(tmp_path / "first")
+    with pytest.raises(PragmaError, match="vocabulary_size is 270"):
+        build(home, {**variables, "bins": 4, "vocabulary_size": 270}, select=FIT)
+    build(home, variables, select=FIT)
+    assert tables(home, "fit") == tables(toy, "fit")
