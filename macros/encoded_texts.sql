@@ -1,17 +1,55 @@
-{#- Each distinct string of the text keys, encoded once: one row per (value, token_ids). -#}
-{% macro encoded_texts(spec, relation, fields) -%}
+{#-
+    The strings of the text keys, each encoded once, and null: one row per (value, token_ids, positions).
+    Events and profiles are matched with it by an inner join, which needs every string to be here.
+-#}
+{% macro encoded_texts(spec, events, profiles) -%}
+with
+
+seen as (
+    {{ _texts_of(spec, events, 'fields') }}
+    union all
+    {{ _texts_of(spec, profiles, 'attributes') }}
+),
+
+encoded as (
     select
-        distinct_texts.value,
-        list_transform(
-            bpe_encode(distinct_texts.value, {{ literal(spec.bpe_hash) }}),
-            lambda piece: piece + {{ spec.first_piece_id }}
-        ) as token_ids
-    from (
-        {%- for field in spec.fields if field.kind == 'text' %}
-        select {{ fields }}[{{ literal(field.key) }}] as value from {{ relation }}
-        where {{ fields }}[{{ literal(field.key) }}] is not null
-        union
-        {%- endfor %}
-        select null::varchar as value where false
-    ) as distinct_texts
+        value,
+        bpe_encode(value, {{ literal(spec.bpe_hash) }}) as pieces
+    from (select distinct value from seen where value is not null) as distinct_texts
+),
+
+numbered as (
+    select
+        value,
+        case
+            when len(pieces) = 0 then [{{ spec.unk_id }}]
+            else list_transform(pieces, lambda piece: piece + {{ spec.first_piece_id }})
+        end as token_ids
+    from encoded
+),
+
+final as (
+    select
+        value,
+        token_ids,
+        list_transform(token_ids, lambda id, place: (place - 1)::utinyint) as positions
+    from numbered
+    union all
+    select
+        null::varchar as value,
+        null::integer[] as token_ids,
+        null::utinyint[] as positions
+)
+
+select * from final
+{%- endmacro %}
+
+{% macro _texts_of(spec, relation, fields) -%}
+    {%- set texts = [] -%}
+    {%- for field in spec.fields if field.kind == 'text' -%}
+        {%- do texts.append(fields ~ '[' ~ literal(field.key) ~ ']') -%}
+    {%- endfor -%}
+    {%- if texts -%} select unnest([{{ texts | join(', ') }}]) as value from {{ relation }}
+    {%- else -%} select null::varchar as value where false
+    {%- endif -%}
 {%- endmacro %}

@@ -5,6 +5,11 @@
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
+{#- Literals of several texts, with commas between. -#}
+{% macro literals(texts) -%}
+    {%- for text in texts %}{{ literal(text) }}{% if not loop.last %}, {% endif %}{% endfor -%}
+{%- endmacro %}
+
 {#- A whole number as people write it: 1,204,311. -#}
 {% macro thousands(number) -%}
     {{ return(adapter.dispatch('thousands', 'pragma')(number)) }}
@@ -32,4 +37,38 @@
     {%- if zone == 'UTC' -%} {{ ts }}
     {%- else -%} timezone({{ literal(zone) }}, timezone('UTC', {{ ts }}))
     {%- endif -%}
+{%- endmacro %}
+
+{#-
+    The id of a value among the categories of a field, else that of [UNK]. They are numbered from
+    `first_id` in their order.
+-#}
+{% macro category_id(value, field, unk_id) -%}
+    {%- if not field.categories -%} {{ unk_id }}
+    {%- else -%} {{ return(adapter.dispatch('category_id', 'pragma')(value, field, unk_id)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A cast looks the value up without a join, which would have to carry all other columns past it. -#}
+{% macro duckdb__category_id(value, field, unk_id) -%}
+    coalesce({{ field.first_id }} + enum_code(try_cast({{ value }} as enum (
+{{ literals(field.categories) }}))), {{ unk_id }})
+{%- endmacro %}
+
+{#- An array that holds one value so many times. -#}
+{% macro repeated(value, times) -%}
+    {{ return(adapter.dispatch('repeated', 'pragma')(value, times)) }}
+{%- endmacro %}
+
+{% macro duckdb__repeated(value, times) -%}
+    repeat([{{ value }}], {{ times }})
+{%- endmacro %}
+
+{#- A number that tells rows of other content apart, stable within one version of the engine. -#}
+{% macro content_hash(columns) -%}
+    {{ return(adapter.dispatch('content_hash', 'pragma')(columns)) }}
+{%- endmacro %}
+
+{% macro duckdb__content_hash(columns) -%}
+    hash({{ columns | join(', ') }})
 {%- endmacro %}

@@ -1,61 +1,85 @@
 {#-
     How one row's fields become tokens: the single place where a value gets its ids. `spec` is
-    fit.tokenizer.spec as a mapping; columns are numbered by the place of the field in it. A key that
-    the fit never saw gives nothing.
+    fit.tokenizer.spec as a mapping; columns are numbered by the place of the field in it.
 -#}
 
-{#- x<i>: the value of each key; n<i>: it as a number. -#}
-{% macro field_values(spec, fields) -%}
-    {%- for field in spec.fields %}
-        {{ fields }}[{{ literal(field.key) }}] as x{{ loop.index }},
-        {%- if field.kind == 'numeric' %}
-        {{ parse_number(fields ~ '[' ~ literal(field.key) ~ ']') }} as n{{ loop.index }},
-        {%- endif %}
+{#-
+    x<i>: the value of each key; n<i>: it as a number. A key that the fit never saw with the row's
+    source, though it knows the source, is not looked at.
+-#}
+{% macro field_values(spec, fields, source='') -%}
+    {%- for field in spec.fields -%}
+        {%- set without = [] -%}
+        {%- for schema in spec.schemas if source and field.key not in schema['keys'] -%}
+            {%- do without.extend(schema.sources) -%}
+        {%- endfor -%}
+        {%- set text = fields ~ '[' ~ literal(field.key) ~ ']' %}
+        {% if without %}case when {{ source }} not in ({{ literals(without) }}) then {{ text }} end
+        {%- else %}{{ text }}{% endif %} as x{{ loop.index }},
     {%- endfor %}
 {%- endmacro %}
 
-{#- v<i>: the value's ids; null where the row has no value, [UNK] where the fit knows no better. -#}
+{#- n<i>: the values of numeric keys as numbers. -#}
+{% macro field_numbers(spec) -%}
+    {%- for field in spec.fields if field.kind == 'numeric' %}
+        {{ parse_number('x' ~ field.index) }} as n{{ field.index }},
+    {%- endfor %}
+{%- endmacro %}
+
+{#-
+    v<i>: the id of a value that is one token; null where the row has no value, [UNK] where the fit knows
+    no better. x<i>: the strings that are several tokens, or that a text encoder reads.
+-#}
 {% macro field_ids(spec) -%}
     {%- for field in spec.fields %}
+        {% if field.kind == 'text' %}x{{ loop.index }},
+        {%- else -%}
         case
             when x{{ loop.index }} is null then null
         {%- if field.kind == 'category' %}
-            else [coalesce(f{{ loop.index }}.token_id, {{ spec.unk_id }})]
+            else {{ category_id('x' ~ loop.index, field, spec.unk_id) }}
         {%- elif field.kind == 'numeric' %}
-            when n{{ loop.index }} is null then [{{ spec.unk_id }}]
-            else [{{ numeric_bin('n' ~ loop.index, field.edges, field.first_id) }}]
+            when n{{ loop.index }} is null then {{ spec.unk_id }}
+            else {{ numeric_bin('n' ~ loop.index, field.edges, field.first_id) }}
         {%- else %}
-            when len(f{{ loop.index }}.token_ids) = 0 then [{{ spec.unk_id }}]
-            else f{{ loop.index }}.token_ids
+            else {{ field.first_id }}
         {%- endif %}
         end as v{{ loop.index }},
+        {%- if field.kind == 'text_embed' %} x{{ loop.index }},{% endif %}
+        {%- endif %}
     {%- endfor %}
 {%- endmacro %}
 
-{#- One small hash join a key: the faster of the formulations that were measured. -#}
-{% macro field_joins(spec, vocabulary, texts) -%}
-    {%- for field in spec.fields %}
-    {%- if field.kind == 'category' %}
-    left join {{ vocabulary }} as f{{ loop.index }}
-        on f{{ loop.index }}.kind = 'category'
-        and f{{ loop.index }}.key = {{ literal(field.key) }}
-        and f{{ loop.index }}.value = x{{ loop.index }}
-    {%- elif field.kind == 'text' %}
-    left join {{ texts }} as f{{ loop.index }} on f{{ loop.index }}.value = x{{ loop.index }}
-    {%- endif %}
+{#- t<i>: the pieces of each text. Every string is in `texts`, and so is null: an outer join would split each batch. -#}
+{% macro text_joins(spec, texts) -%}
+    {%- for field in spec.fields if field.kind == 'text' %}
+    inner join {{ texts }} as t{{ field.index }} on x{{ field.index }} is not distinct from t{{ field.index }}.value
     {%- endfor %}
 {%- endmacro %}
 
-{#- The key's id, once for each token of the value; null where there is no value. -#}
-{% macro repeated_key(field, value_ids) -%}
-    {%- if field.kind == 'text' -%} list_transform({{ value_ids }}, lambda id: {{ field.key_id }})
-    {%- else -%} case when {{ value_ids }} is not null then [{{ field.key_id }}] end
+{#- The strings of the text_embed keys in the order of their tokens; null in a book without such keys. -#}
+{% macro embedded_texts(spec) -%}
+    {%- set embedded = spec.fields | selectattr('kind', 'equalto', 'text_embed') | list -%}
+    {%- if embedded -%}
+    list_filter([{% for field in embedded %}x{{ field.index }}{% if not loop.last %}, {% endif %}{% endfor %}], lambda text: text is not null)
+    {%- else -%} null::varchar[]
     {%- endif -%}
 {%- endmacro %}
 
-{#- 0, 1, 2, ... within the field. -#}
-{% macro piece_positions(field, value_ids) -%}
-    {%- if field.kind == 'text' -%} list_transform({{ value_ids }}, lambda id, i: (i - 1)::integer)
-    {%- else -%} case when {{ value_ids }} is not null then [0] end
+{#- A field's part of an array, null where it has none: its value ids, its key repeated, or 0, 1, 2, ... -#}
+{% macro field_part(field, what) -%}
+    {%- if field.kind != 'text' -%}
+        case when v{{ field.index }} is not null then [{{ single_part(field, what) }}] end
+    {%- elif what == 'value_ids' -%} t{{ field.index }}.token_ids
+    {%- elif what == 'key_ids' -%} {{ repeated(field.key_id, 'len(t' ~ field.index ~ '.token_ids)') }}
+    {%- else -%} t{{ field.index }}.positions
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same of a field that is one token, as an element. -#}
+{% macro single_part(field, what) -%}
+    {%- if what == 'value_ids' -%} v{{ field.index }}
+    {%- elif what == 'key_ids' -%} {{ field.key_id }}
+    {%- else -%} 0::utinyint
     {%- endif -%}
 {%- endmacro %}

@@ -1,36 +1,54 @@
 {#-
     Contract events -> one row of token arrays an event. The source is the first token, the other
     fields follow in key order, so equal events are equal rows; at most `max_event_tokens` are kept.
+    Without an event_id, the content tells events of one moment apart.
 -#}
-{% macro tokenize_events(spec, events, vocabulary) -%}
+{% macro tokenize_events(spec, events, texts) -%}
 with
-
-texts as materialized (
-    {{ encoded_texts(spec, events, 'fields') }}
-),
 
 valued as (
     select
+        {{- field_values(spec, 'fields', 'source') }}
         user_id,
         ts,
         event_id,
-        {{- field_values(spec, 'fields') }}
+        case when event_id is null then {{ content_hash(['source', 'fields']) }} end as content_hash,
         source
     from {{ events }}
 ),
 
+parsed as (
+    select
+        {{- field_numbers(spec) }}
+        valued.*
+    from valued
+),
+
 looked_up as (
     select
-        valued.user_id,
-        valued.ts,
-        valued.event_id,
-        valued.source,
         {{- field_ids(spec) }}
-        [coalesce(f0.token_id, {{ spec.unk_id }})] as v0
-    from valued
-    left join {{ vocabulary }} as f0
-        on f0.kind = 'category' and f0.key = 'source' and f0.value = valued.source
-    {{- field_joins(spec, vocabulary, 'texts') }}
+        user_id,
+        ts,
+        event_id,
+        content_hash,
+        source,
+        {{ category_id('source', spec.source, spec.unk_id) }} as v0
+    from parsed
+),
+
+joined as (
+    select
+        user_id,
+        ts,
+        event_id,
+        content_hash,
+        source,
+        {{ event_array(spec, 'key_ids') }} as key_ids,
+        {{ event_array(spec, 'value_ids') }} as value_ids,
+        {{ event_array(spec, 'positions') }} as positions,
+        {{ embedded_texts(spec) }} as texts
+    from looked_up
+    {{- text_joins(spec, texts) }}
 ),
 
 final as (
@@ -38,25 +56,20 @@ final as (
         user_id,
         ts,
         event_id,
+        content_hash,
         source,
-        flatten([
-            [{{ spec.source_key_id }}]
-            {%- for field in spec.fields %},
-            {{ repeated_key(field, 'v' ~ loop.index) }}
-            {%- endfor %}
-        ])[1:{{ spec.max_event_tokens }}] as key_ids,
-        flatten([
-            v0{% for field in spec.fields %}, v{{ loop.index }}{% endfor %}
-        ])[1:{{ spec.max_event_tokens }}] as value_ids,
-        flatten([
-            [0]
-            {%- for field in spec.fields %},
-            {{ piece_positions(field, 'v' ~ loop.index) }}
-            {%- endfor %}
-        ])[1:{{ spec.max_event_tokens }}]::utinyint[] as positions,
+        {{ capped('key_ids', spec.max_event_tokens) }} as key_ids,
+        {{ capped('value_ids', spec.max_event_tokens) }} as value_ids,
+        {{ capped('positions', spec.max_event_tokens) }} as positions,
+        texts,
+        greatest(len(key_ids) - {{ spec.max_event_tokens }}, 0)::integer as tokens_cut,
         {{ calendar('ts', spec.calendar_tz) }}
-    from looked_up
+    from joined
 )
 
 select * from final
+{%- endmacro %}
+
+{% macro capped(tokens, most) -%}
+    case when len({{ tokens }}) > {{ most }} then {{ tokens }}[1:{{ most }}] else {{ tokens }} end
 {%- endmacro %}

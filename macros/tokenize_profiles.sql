@@ -1,71 +1,82 @@
 {#-
-    Contract profiles -> one row a user, snapshot and profile item: an attribute (ts null) or a
-    milestone (key `milestone`, the milestone's name as the value, and its moment). At most
-    `max_profile_tokens` tokens a snapshot are kept, attributes first.
+    Contract profiles -> one row a user, snapshot and attribute (ts null), at most `max_profile_tokens`
+    tokens a snapshot; and one row a user and milestone (key `milestone`, its name as the value), however
+    many snapshots tell of it. Attributes that are declared static hold at all moments: those of the first
+    snapshot stand once more, as of the year 1.
 -#}
-{% macro tokenize_profiles(spec, profiles, vocabulary) -%}
+{% macro tokenize_profiles(spec, profiles, texts) -%}
 with
-
-texts as materialized (
-    {{ encoded_texts(spec, profiles, 'attributes') }}
-),
 
 valued as (
     select
-        user_id,
         {{- field_values(spec, 'attributes') }}
+        user_id,
         as_of
     from {{ profiles }}
 ),
 
+parsed as (
+    select
+        {{- field_numbers(spec) }}
+        valued.*
+    from valued
+),
+
 looked_up as (
     select
-        valued.user_id,
         {{- field_ids(spec) }}
-        valued.as_of
-    from valued
-    {{- field_joins(spec, vocabulary, 'texts') }}
+        user_id,
+        as_of,
+        row_number() over (partition by user_id order by as_of) = 1 as is_first
+    from parsed
 ),
 
 attributes as (
     select
         user_id,
         as_of,
-        null::timestamp as ts,
+        is_first,
         unnest([
             {%- for field in spec.fields %}
             {
-                'key_ids': {{ repeated_key(field, 'v' ~ loop.index) }},
-                'value_ids': v{{ loop.index }},
-                'positions': {{ piece_positions(field, 'v' ~ loop.index) }}
+                'key_ids': {{ field_part(field, 'key_ids') }},
+                'value_ids': {{ field_part(field, 'value_ids') }},
+                'positions': {{ field_part(field, 'positions') }},
+                'text': {% if field.kind == 'text_embed' %}x{{ loop.index }}{% else %}null::varchar{% endif %},
+                'static': {{ field.static | string | lower }}
             },
             {%- endfor %}
-            {'key_ids': null::integer[], 'value_ids': null::integer[], 'positions': null::integer[]}
+            {
+                'key_ids': null::integer[], 'value_ids': null::integer[], 'positions': null::utinyint[],
+                'text': null::varchar, 'static': false
+            }
         ]) as item
     from looked_up
+    {{- text_joins(spec, texts) }}
 ),
 
-moments as (
-    select user_id, as_of, unnest(lifelong) as milestone from {{ profiles }}
-),
-
-milestones as (
+capped as (
     select
-        moments.user_id,
-        moments.as_of,
-        moments.milestone.ts as ts,
-        {
-            'key_ids': [{{ spec.milestone_key_id }}],
-            'value_ids': [coalesce(f0.token_id, {{ spec.unk_id }})],
-            'positions': [0]
-        } as item
-    from moments
-    left join {{ vocabulary }} as f0
-        on f0.kind = 'category' and f0.key = 'milestone' and f0.value = moments.milestone.key
+        *,
+        sum(len(item.key_ids)) over (
+            partition by user_id, as_of
+            order by item.key_ids, item.value_ids
+            rows between unbounded preceding and current row
+        ) as tokens_upto
+    from attributes
+    where item.key_ids is not null
 ),
+
+kept as (
+    select * from capped where tokens_upto <= {{ spec.max_profile_tokens }}
+),
+
+{{ milestone_items(spec, profiles) }},
 
 items as (
-    select user_id, as_of, ts, item from attributes where item.key_ids is not null
+    select user_id, as_of, null::timestamp as ts, item from kept
+    union all
+    select user_id, timestamp '0001-01-01', null::timestamp, item from kept where is_first and item.static
     union all
     select user_id, as_of, ts, item from milestones
 ),
@@ -77,15 +88,46 @@ final as (
         ts,
         item.key_ids as key_ids,
         item.value_ids as value_ids,
-        item.positions::utinyint[] as positions
+        item.positions as positions,
+        item.text as text
     from items
-    qualify
-        sum(len(item.key_ids)) over (
-            partition by user_id, as_of
-            order by ts nulls first, item.key_ids, item.value_ids
-            rows between unbounded preceding and current row
-        ) <= {{ spec.max_profile_tokens }}
 )
 
 select * from final
+{%- endmacro %}
+
+{#- CTEs up to `milestones`: each milestone of a user once, as of the first snapshot that tells of it. -#}
+{% macro milestone_items(spec, profiles) -%}
+moments as (
+    select
+        user_id,
+        as_of,
+        unnest(lifelong) as milestone
+    from {{ profiles }}
+),
+
+firsts as (
+    select
+        user_id,
+        milestone.key as name,
+        milestone.ts as ts,
+        min(as_of) as as_of
+    from moments
+    group by user_id, milestone.key, milestone.ts
+),
+
+milestones as (
+    select
+        user_id,
+        as_of,
+        ts,
+        {
+            'key_ids': [{{ spec.milestone.key_id }}],
+            'value_ids': [{{ category_id('name', spec.milestone, spec.unk_id) }}],
+            'positions': [0::utinyint],
+            'text': null::varchar,
+            'static': false
+        } as item
+    from firsts
+)
 {%- endmacro %}

@@ -20,6 +20,9 @@ NO_TIME = np.iinfo(np.int64).min
 MAX_EVENTS = 6500
 """The most recent events of a user that are read (PRAGMA, section on truncation)."""
 
+MAX_PROFILE_TOKENS = 200
+"""The tokens of a user's profile that are read: attributes, then milestones in time order."""
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -58,7 +61,12 @@ class Histories:
         np.maximum.at(latest, self.item_user, self.item_ts)
         return latest + 1
 
-    def as_of(self, moments: Int, max_events: int = MAX_EVENTS) -> Histories:
+    def as_of(
+        self,
+        moments: Int,
+        max_events: int = MAX_EVENTS,
+        max_profile_tokens: int = MAX_PROFILE_TOKENS,
+    ) -> Histories:
         """What was known strictly before each user's moment.
 
         Events and milestones count when strictly before it; attributes come from the newest
@@ -67,6 +75,7 @@ class Histories:
         Args:
             moments: [B] microseconds UTC.
             max_events: cap on events a user, taken after the cut.
+            max_profile_tokens: cap on the tokens of a profile, taken after the cut.
         """
         event_user = self.event_user
         kept = self.ts < moments[event_user]
@@ -75,11 +84,15 @@ class Histories:
         kept &= rank >= (after - max_events)[event_user]
 
         item_user = self.item_user
-        known = self.item_as_of <= moments[item_user]
+        plain = self.item_ts == NO_TIME
+        known = plain & (self.item_as_of <= moments[item_user])
         newest = np.full(len(self), NO_TIME)
         np.maximum.at(newest, item_user[known], self.item_as_of[known])
         items = known & (self.item_as_of == newest[item_user])
-        items &= (self.item_ts == NO_TIME) | (self.item_ts < moments[item_user])
+        items |= ~plain & (self.item_ts < moments[item_user])
+        lengths = np.where(items, np.diff(self.item_token_offsets), 0)
+        upto = offsets_of(lengths)
+        items &= upto[1:] - upto[self.item_offsets[:-1]][item_user] <= max_profile_tokens
         return self._keep(kept, items)
 
     def select(self, users: Int) -> Histories:

@@ -31,7 +31,9 @@ class _Adapter:
 def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macro]:
     """Every macro of the folder by name, as a function that returns SQL."""
     adapter = _Adapter(engine)
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - SQL, not HTML
+    environment = Environment(  # noqa: S701 - SQL, not HTML
+        undefined=StrictUndefined, autoescape=False, extensions=["jinja2.ext.do"]
+    )
     environment.globals |= {"adapter": adapter, "return": _Returned}
     source = "\n".join(path.read_text() for path in sorted(folder.glob("*.sql")))
     module = environment.from_string(source).module
@@ -40,9 +42,9 @@ def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macr
 
 
 def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
-    """The tokenizer as three temporary views over `events`, `profiles` and `vocabulary`.
+    """The tokenizer as temporary views over `events` and `profiles`.
 
-    Run on a connection that has `bpe_encode` and those three relations, it gives `event_tokens`,
+    Run on a connection that has `bpe_encode` and those two relations, it gives `event_tokens`,
     `profile_tokens` and `user_tokens`, equal to the warehouse's.
 
     Args:
@@ -52,8 +54,9 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
     macros = load_macros()
     spec = json.loads(spec_json)
     views = {
-        "event_tokens": macros["tokenize_events"](spec, "events", "vocabulary"),
-        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "vocabulary"),
+        "texts": macros["encoded_texts"](spec, "events", "profiles"),
+        "event_tokens": macros["tokenize_events"](spec, "events", "texts"),
+        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts"),
         "user_tokens": macros["collect_user_tokens"](
             "event_tokens", "profile_tokens", tokenizer_hash
         ),

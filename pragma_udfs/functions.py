@@ -23,9 +23,9 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
     """
 
     def load_bpe() -> str:
-        rows = con.cursor().execute("select bpe from fit.bpe").fetchall()
+        rows = con.cursor().execute("select bpe from fit.tokenizer").fetchall()
         if not rows:
-            raise PragmaError("fit.bpe is empty", "pragma build --refit")
+            raise PragmaError("fit.tokenizer is empty", "pragma build --refit")
         return str(rows[0][0])
 
     @lru_cache(maxsize=2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ class SlowTokenizer:
         bins: Sequence[tuple[str, int, float | None]],  # key, bin, upper edge
         vocabulary: Sequence[tuple[int, str, str, str]],  # id, kind, key, value
         bpe: str,
+        pairs: Set[tuple[str, str]],  # source and key, as the fit saw them together
         max_tokens: int = 24,
     ) -> None:
         self.kinds = dict(fields)
@@ -50,17 +51,28 @@ class SlowTokenizer:
         }
         self.first_piece = min((t for t, kind, _, _ in vocabulary if kind == "text"), default=0)
         self.bpe = Tokenizer.from_str(bpe)
+        self.pairs = pairs
+        self.sources = {
+            value for kind, key, value in self.ids if (kind, key) == ("category", "source")
+        }
         self.max_tokens = max_tokens
 
     def event(self, source: str, fields: Mapping[str, str | None] | None) -> Tokens:
-        """The source, then the fields by key; unknown keys and nulls give nothing."""
+        """The source, then the fields by key; nulls give nothing.
+
+        Nor do unknown keys, or keys that the fit never saw with a source that it saw.
+        """
         out = Tokens([], [], [])
         self._add(out, "source", [self.ids.get(("category", "source", source), UNK)])
         for key in sorted(fields or {}, key=lambda k: k.encode()):
             value = (fields or {})[key]
-            if key in self.kinds and key not in ("source", "milestone") and value is not None:
+            known = source not in self.sources or (source, key) in self.pairs
+            if known and self._is_field(key) and value is not None:
                 self._add(out, key, self._value_ids(key, value))
         return Tokens(*(column[: self.max_tokens] for column in out))
+
+    def _is_field(self, key: str) -> bool:
+        return key in self.kinds and key not in ("source", "milestone")
 
     def _add(self, out: Tokens, key: str, ids: list[int]) -> None:
         out.keys.extend([self.ids["key", key, ""]] * len(ids))

@@ -88,7 +88,6 @@ def tokens_of(
     ).fetchall()[0]
     with duckdb.connect() as online:
         register_bpe(online, lambda: bpe)
-        online.register("vocabulary", con.execute("from fit.vocabulary").to_arrow_table())
         for name, rows, schema in (
             ("events", [event.row() for event in events], books.EVENTS),
             ("profiles", [profile.row() for profile in profiles], books.PROFILES),
@@ -173,11 +172,17 @@ def test_only_an_event_strictly_before_the_moment_moves_the_vector(
     [
         (books.Profile("user 05", MOMENT, {"region": "north", "age": "99"}), True),
         (books.Profile("user 05", "2024-07-02", {"region": "north", "age": "99"}), False),
-        (books.Profile("user 05", "2024-07-02", {}, {"first_refund": "2024-01-02"}), False),
+        (books.Profile("user 05", "2024-07-02", {}, {"first_refund": "2024-01-02"}), True),
+        (books.Profile("user 05", "2024-07-02", {}, {"first_refund": MOMENT}), False),
     ],
-    ids=["snapshot of the moment", "later snapshot", "later snapshot with an old milestone"],
+    ids=[
+        "snapshot of the moment",
+        "later snapshot",
+        "later snapshot that tells of an older milestone",
+        "milestone of the moment itself",
+    ],
 )
-def test_the_newest_snapshot_not_later_than_the_moment_counts(
+def test_the_newest_snapshot_not_later_and_milestones_strictly_before_the_moment_count(
     planted: books.Profile, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
 ) -> None:
     events, profiles = books.toy_events(), books.toy_profiles()
@@ -293,7 +298,10 @@ def test_embed_refuses_tokens_of_another_tokenizer(home: Home, tmp_path: Path) -
     shutil.copytree(home.bundles, stray.bundles)
     with duckdb.connect(str(stray.warehouse)) as con:
         register(con)
-        con.execute("update tokens.user_tokens set tokenizer_hash = 'refitted'")
+        con.execute("create table old as from tokens.user_tokens; drop view tokens.user_tokens")
+        con.execute(
+            "create table tokens.user_tokens as select * replace ('refitted' as tokenizer_hash) from old"
+        )
         with pytest.raises(duckdb.Error, match="these tokens are of refitted"):
             con.execute("select embed(user_id) from contract.profiles").fetchall()
 

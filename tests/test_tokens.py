@@ -32,20 +32,18 @@ def slow_tokenizer(con: duckdb.DuckDBPyConnection) -> SlowTokenizer:
         con.execute("select key, bin, upper_edge from fit.numeric_bins").fetchall(),
         con.execute("select token_id, kind, key, value from fit.vocabulary").fetchall(),
         con.execute("select bpe from fit.tokenizer").fetchall()[0][0],
+        set(con.execute("select distinct source, key from fit.source_values").fetchall()),
     )
 
 
 @pytest.fixture(scope="module")
-def sql(toy: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
+def sql(toy: Home) -> Iterator[Sql]:
     """The bundle's door: tokenize.sql on rows that are in no warehouse."""
-    vocabulary = tmp_path_factory.mktemp("bundle") / "vocabulary.parquet"
     with duckdb.connect(str(toy.warehouse), read_only=True) as con:
         spec, tokenizer_hash, bpe = con.execute(
             "select spec, tokenizer_hash, bpe from fit.tokenizer"
         ).fetchall()[0]
-        con.execute("copy fit.vocabulary to $path", {"path": str(vocabulary)})
     online = duckdb.connect()
-    online.execute("create table vocabulary as from read_parquet($path)", {"path": str(vocabulary)})
     online.register("profiles", PROFILES.empty_table())
     register_bpe(online, lambda: bpe)
 
@@ -190,7 +188,6 @@ def test_tokenize_sql_is_the_warehouses_own_sql(toy: Home, tmp_path: Path) -> No
         for name, relation in (
             ("events", "contract.events"),
             ("profiles", "contract.profiles"),
-            ("vocabulary", "fit.vocabulary"),
         ):
             con.execute(f"create temp view {name} as from {relation}")
         con.execute(tokenize_sql(spec, tokenizer_hash))

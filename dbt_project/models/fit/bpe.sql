@@ -11,9 +11,9 @@ taken as (
 ),
 
 texts as (
-    select value from {{ ref('texts') }}
+    select value from {{ ref('bpe_texts') }}
     union all
-    select value from {{ ref('texts') }} where weight = 2
+    select value from {{ ref('bpe_texts') }} where weight = 2
 ),
 
 trained as (

@@ -1,72 +1,17 @@
-{%- set population = ref('population') -%}
 with
 
--- Read once each, straight from the sources: a copy of all events would be the dearest part of the fit.
-events as not materialized (
-    select * from {{ checked('events') }}
-    where {{ in_fit_population('user_id', 'ts', population) }}
-),
-
-profiles as not materialized (
-    select
-        *,
-        {{ in_fit_population('user_id', 'as_of', population) }} as is_before
-    from {{ checked('profiles') }}
-    where {{ fit_users('user_id', fit_population(population).fit_users) }}
-),
-
-statics as (
-    select key from {{ ref('field_overrides') }}
-    where static and coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
-),
-
-event_fields as (
-    select unnest(map_entries(fields)) as field from events
-),
-
-attributes as (
-    select
-        unnest(map_entries(attributes)) as field,
-        is_before
-    from profiles
-),
-
-milestones as (
-    select unnest(lifelong) as milestone from profiles where is_before
-),
-
-seen as (
-    select
-        'source' as key,
-        source as value
-    from events
-    union all
-    select field.key, field.value from event_fields where field.key not in ('source', 'milestone')
-    union all
-    select field.key, field.value from attributes
-    where field.key not in ('source', 'milestone') and (is_before or field.key in (select key from statics))
-    union all
-    select 'milestone', milestone.key from milestones
-    where milestone.ts < {{ literal(fit_population(population).fit_until) }}::timestamp
-),
-
-counted as (
-    select
-        key,
-        value,
-        count(*) as n
-    from seen
-    where value is not null
-    group by key, value
+source_values as (
+    select * from {{ ref('source_values') }}
 ),
 
 final as (
     select
         key,
         value,
-        n,
+        sum(n)::bigint as n,
         {{ parse_number('value') }} as number
-    from counted
+    from source_values
+    group by key, value
 )
 
 select * from final

@@ -4,59 +4,42 @@ vocabulary as (
     select * from {{ ref('vocabulary') }}
 ),
 
-keys as (
-    select
-        key,
-        token_id
-    from vocabulary
-    where kind = 'key'
-),
-
--- Of a numeric key its bin for zero, of a text_embed key its one token.
-first_ids as (
-    select
-        key,
-        min(token_id) as first_id
-    from vocabulary
-    where kind in ('number', 'text_embed')
-    group by key
-),
-
-edges as (
-    select
-        key,
-        list(upper_edge order by upper_edge) filter (where bin > 0 and upper_edge is not null) as edges
-    from {{ ref('numeric_bins') }}
-    group by key
+field_tokens as (
+    select * from {{ ref('field_tokens') }}
 ),
 
 fields as (
+    select list(field_tokens order by index) as fields
+    from field_tokens
+    where key not in ('source', 'milestone')
+),
+
+-- The reserved keys: [UNK] where the fit saw no event, or no milestone.
+reserved as (
     select
-        list(
-            {
-                'key': fields.key,
-                'kind': fields.kind,
-                'key_id': keys.token_id,
-                'static': fields.static,
-                'first_id': first_ids.first_id,
-                'edges': edges.edges
-            }
-            order by fields.key
-        ) as fields
-    from {{ ref('fields') }} as fields
-    inner join keys on fields.key = keys.key
-    left join first_ids on fields.key = first_ids.key
-    left join edges on fields.key = edges.key
-    where fields.key not in ('source', 'milestone')
+        wanted.key,
+        {
+            'key_id': coalesce(field_tokens.key_id, 2),
+            'first_id': field_tokens.first_id,
+            'categories': coalesce(field_tokens.categories, [])
+        } as field
+    from (select unnest(['source', 'milestone']) as key) as wanted
+    left join field_tokens on wanted.key = field_tokens.key
+),
+
+schemas as (
+    select list({'sources': sources, 'keys': keys, 'always': always} order by sources) as schemas
+    from {{ ref('schemas') }}
 ),
 
 settings as (
     select
         to_json({
             'fields': coalesce(fields.fields, []),
+            'source': (select field from reserved where key = 'source'),
+            'milestone': (select field from reserved where key = 'milestone'),
+            'schemas': coalesce(schemas.schemas, []),
             'unk_id': 2,
-            'source_key_id': coalesce((select token_id from keys where key = 'source'), 2),
-            'milestone_key_id': coalesce((select token_id from keys where key = 'milestone'), 2),
             'first_piece_id': coalesce((select min(token_id) from vocabulary where kind = 'text'), 0),
             'number_rule': {{ number_rule() }},
             'calendar_tz': {{ literal(var('calendar_tz')) }},
@@ -66,6 +49,7 @@ settings as (
         })::varchar as spec,
         bpe.bpe
     from fields
+    cross join schemas
     cross join {{ ref('bpe') }} as bpe
 ),
 

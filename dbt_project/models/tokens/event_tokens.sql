@@ -1,1 +1,24 @@
-{{ tokenize_events(tokenizer_spec(ref('tokenizer')), checked('events'), ref('vocabulary')) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ forget_stale(this) }}",
+    post_hook=["{{ keep_partitions(ref('event_partitions')) }}", "{{ mark_built('event_tokens') }}"],
+) }}
+
+with
+
+tokenised as (
+    {{ tokenize_events(tokenizer_spec(ref('tokenizer')), checked('new_events'), ref('texts')) }}
+),
+
+final as (
+    select * from tokenised
+    {%- if has_repeated_events(ref('checks')) %}
+    qualify row_number() over (
+        partition by user_id, ts, event_id, content_hash order by source, value_ids, key_ids, positions
+    ) = 1
+    {%- endif %}
+)
+
+select * from final

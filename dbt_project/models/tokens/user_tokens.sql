@@ -1,4 +1,4 @@
-{{ config(post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}"]) }}
+{{ config(materialized='view', post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}"]) }}
 
 with
 
@@ -16,4 +16,3 @@ final as (
 )
 
 select * from final
-order by user_id

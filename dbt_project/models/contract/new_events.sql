@@ -1,0 +1,59 @@
+{{ config(materialized='arrivals') }}
+
+{%- set stale = tokens_are_stale('event_tokens') -%}
+{%- set days = changed_days(ref('event_partitions')) -%}
+
+with
+
+events as (
+    select * from {{ ref('events') }}
+    {% if not stale %}where {{ within('ts', days) }}{% endif %}
+),
+
+{% if stale %}
+final as (
+    select * from events
+)
+{% else %}
+changed as (
+    {{ changed_partitions(ref('event_partitions')) }}
+),
+
+candidates as (
+    select
+        events.*,
+        case when event_id is null then {{ content_hash(['source', 'fields']) }} end as content_hash
+    from events
+    inner join changed
+        on
+            {{ event_day('events.ts') }} is not distinct from changed.day
+            and {{ event_bucket('events.user_id') }} = changed.bucket
+),
+
+tokenised as (
+    select
+        seen.user_id,
+        seen.ts,
+        seen.event_id,
+        seen.content_hash
+    from {{ tokens_relation('event_tokens') }} as seen
+    inner join changed
+        on {{ event_day('seen.ts') }} = changed.day and {{ event_bucket('seen.user_id') }} = changed.bucket
+    where {{ within('seen.ts', days) }}
+),
+
+final as (
+    select candidates.* exclude (content_hash)
+    from candidates
+    where not exists (
+        select 1 from tokenised
+        where
+            candidates.user_id = tokenised.user_id
+            and candidates.ts = tokenised.ts
+            and candidates.event_id is not distinct from tokenised.event_id
+            and candidates.content_hash is not distinct from tokenised.content_hash
+    )
+)
+{% endif %}
+
+select * from final

@@ -1,0 +1,43 @@
+{#-
+    The tokens of an event as one array: the source, then its fields in key order. `what` is value_ids,
+    key_ids or positions.
+
+    A source's usual events, those with all keys that none of its events lacked in the fit, take a short
+    way: neighbours that are one token each are written as one list, with nothing to ask. All others take
+    the long way; the result is the same.
+-#}
+{% macro event_array(spec, what) -%}
+    case
+    {%- for schema in spec.schemas if schema.always and spec.schemas | length <= 32 %}
+        when source in ({{ literals(schema.sources) }})
+        {%- for field in spec.fields if field.key in schema.always and field.kind != 'text' %}
+            and v{{ field.index }} is not null
+        {%- endfor %}
+            then {{ _usual_array(spec, schema, what) }}
+    {%- endfor %}
+        else flatten([[{{ _source_part(spec, what) }}]
+        {%- for field in spec.fields %}, {{ field_part(field, what) }}{% endfor %}])
+    end
+{%- endmacro %}
+
+{% macro _usual_array(spec, schema, what) -%}
+    {%- set parts, singles = [], [_source_part(spec, what)] -%}
+    {%- for field in spec.fields if field.key in schema['keys'] -%}
+        {%- if field.kind != 'text' and field.key in schema.always -%}
+            {%- do singles.append(single_part(field, what)) -%}
+        {%- else -%}
+            {%- if singles -%} {%- do parts.append('[' ~ singles | join(', ') ~ ']') -%} {%- endif -%}
+            {%- do singles.clear() -%}
+            {%- do parts.append(field_part(field, what)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if singles -%} {%- do parts.append('[' ~ singles | join(', ') ~ ']') -%} {%- endif -%}
+    {%- if parts | length == 1 -%} {{ parts[0] }} {%- else -%} list_concat({{ parts | join(', ') }}) {%- endif -%}
+{%- endmacro %}
+
+{% macro _source_part(spec, what) -%}
+    {%- if what == 'value_ids' -%} v0
+    {%- elif what == 'key_ids' -%} {{ spec.source.key_id }}
+    {%- else -%} 0::utinyint
+    {%- endif -%}
+{%- endmacro %}
