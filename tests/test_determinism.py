@@ -14,8 +14,12 @@ from pragma_sql.build import build
 from pragma_sql.home import Home
 
 RELATIONS = (
+    "fit.population",
     "fit.field_values",
+    "fit.field_stats",
+    "fit.field_rules",
     "fit.fields",
+    "fit.texts",
     "fit.numeric_bins",
     "fit.categories",
     "fit.bpe",

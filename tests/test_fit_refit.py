@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import books
@@ -139,21 +140,53 @@ def test_a_refit_that_fails_half_way_leaves_the_old_fit_whole(
     assert archives(home) == []
 
 
-def test_a_refit_that_was_killed_is_undone_by_the_next_build(
-    home: Home, variables: Mapping[str, Value]
+def leave_unfinished(con: duckdb.DuckDBPyConnection, archive: str) -> None:
+    """What a refit that is killed leaves: a copy of the fit as it was, and a mark."""
+    con.execute(f"create schema {archive}")
+    for name in tables_of_fit(con):
+        con.execute(f"create table {archive}.{name} as from fit.{name}")
+    con.execute(f"create table {archive}.unfinished as select now() as since")
+
+
+@pytest.mark.parametrize("refit", [False, True], ids=["build", "refit"])
+def test_a_refit_killed_half_way_is_undone_by_the_next_build(
+    refit: bool, home: Home, variables: Mapping[str, Value]
 ) -> None:
     before = tables(home, "fit", "tokens")
     archive = f"archive_{tokenizer_hash(home)[:12]}"
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute(f"create schema {archive}")
-        for name in tables_of_fit(con):
-            con.execute(f"create table {archive}.{name} as from fit.{name}")
-        con.execute(f"create table {archive}.unfinished as select now() as since")
+        leave_unfinished(con, archive)
         con.execute("update fit.numeric_bins set upper_edge = upper_edge + 1")
         con.execute("delete from fit.bpe")
-    build(home, variables, select=FIT)
+    build(home, variables, select=FIT, refit=refit)
     assert tables(home, "fit", "tokens") == before
     assert archives(home) == []
+
+
+def test_a_refit_killed_after_its_last_table_stands(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    old_hash, new_hash = tokenizer_hash(home), "f" * 64
+    register_model_of(home, old_hash)
+    with duckdb.connect(str(home.warehouse)) as con:
+        leave_unfinished(con, f"archive_{old_hash[:12]}")
+        con.execute("update fit.tokenizer set tokenizer_hash = $new", {"new": new_hash})
+    build(home, variables, select=FIT)
+    assert tokenizer_hash(home) == new_hash
+    assert archives(home) == [f"archive_{old_hash[:12]}"]
+
+
+def test_a_key_that_turns_from_numbers_to_words_becomes_unknown_not_another_kind(
+    home: Home, variables: Mapping[str, Value], tmp_path: Path
+) -> None:
+    words = [replace(event, fields={"amount": "a lot"}) for event in books.toy_events()]
+    book = books.write_book(tmp_path / "words", words, books.toy_profiles(), books.toy_labels())
+    before = tables(home, "fit")
+    build(home, {**variables, **book_of(book, [])}, select=FIT)
+    assert tables(home, "fit") == before
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        values = con.execute("select distinct value_ids[2:] from tokens.event_tokens").fetchall()
+    assert values == [([2],)]
 
 
 def tables_of_fit(con: duckdb.DuckDBPyConnection) -> list[str]:

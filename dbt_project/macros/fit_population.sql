@@ -20,9 +20,9 @@
 
 {#-
     What fit.population is to say: `fit_until` as the var, else the earliest moment of a label, else just
-    after the latest event. Refuses vars that make no sense and a population without events.
+    after the latest event and profile. Refuses vars that make no sense and a population without events.
 -#}
-{% macro decide_population(events, labels) -%}
+{% macro decide_population(events, profiles, labels) -%}
     {%- set users, given = var('fit_users'), var('fit_until') | string -%}
     {%- if not execute or is_frozen() -%}
         {{ return({'fit_until': '0001-01-01', 'fit_users': users, 'reason': ''}) }}
@@ -37,10 +37,11 @@
         {{ refuse("the var `fit_until` is '" ~ given ~ "', which is no moment", 'write it like 2024-01-31') }}
     {%- endif -%}
     {%- set span = run_query(
-        "select min(ts)::varchar, max(ts)::varchar, (max(ts) + interval 1 microsecond)::varchar from " ~ events
+        'select min(ts)::varchar, max(ts)::varchar, (greatest(max(ts), (select max(as_of) from ' ~ profiles
+        ~ ')) + interval 1 microsecond)::varchar from ' ~ events
     ).rows[0] -%}
     {%- set reason = 'the var fit_until' if given
-        else 'the earliest moment of a label' if moments[1] else 'just after the latest event' -%}
+        else 'the earliest moment of a label' if moments[1] else 'just after the latest event and profile' -%}
     {%- set until = moments[0] or moments[1] or span[2] -%}
     {%- set someone = run_query(
         'select 1 from ' ~ events ~ ' where ts < ' ~ literal(until) ~ '::timestamp and '

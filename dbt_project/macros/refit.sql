@@ -5,15 +5,21 @@
     way is undone from it, so that bins, vocabulary and BPE always belong together.
 -#}
 
-{#- On run start: undo a refit that was killed, then, before a refit, put the old tables away. -#}
+{#-
+    On run start: undo a refit that was killed before its last table, `tokenizer`, was made; then, before a
+    refit, put the old tables away.
+-#}
 {% macro before_refit() -%}
     {%- if execute and flags.WHICH in ('build', 'run') and load_relation(_fit_relation('tokenizer')) is not none -%}
+        {%- set present = _tokenizer_hash() -%}
         {%- for schema in _archives('unfinished') -%}
-            {{ _restore(schema) }}
-            drop schema {{ schema }} cascade;
+            {%- if schema == _archive_name(present) -%}
+                {{ _restore(schema) }}
+            {%- endif -%}
+            drop table {{ schema }}.unfinished;
         {%- endfor -%}
-        {%- if flags.FULL_REFRESH and 'model.pragma.tokenizer' in selected_resources and not _archives('unfinished') -%}
-            {{ _archive(_tokenizer_hash()) }}
+        {%- if flags.FULL_REFRESH and 'model.pragma.tokenizer' in selected_resources -%}
+            {{ _archive(present) }}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -39,10 +45,13 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro _archive_name(hash) -%} {{ return('archive_' ~ hash[:12]) }} {%- endmacro %}
+
 {% macro _archive(hash) -%}
-    {%- set schema = 'archive_' ~ hash[:12] -%}
+    {%- set schema = _archive_name(hash) -%}
     {%- set schemas = ['fit', 'tokens'] if hash[:12] in _registered_hashes() else ['fit'] -%}
     begin;
+    drop schema if exists {{ schema }} cascade;
     create schema {{ schema }};
     {%- for source, table in _tables(schemas) %}
     create table {{ schema }}.{{ adapter.quote(table) }} as from {{ source }}.{{ adapter.quote(table) }};

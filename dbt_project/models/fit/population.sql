@@ -1,4 +1,4 @@
-{%- set population = decide_population(checked('events'), checked('labels')) -%}
+{%- set population = decide_population(checked('events'), checked('profiles'), checked('labels')) -%}
 with
 
 final as (
