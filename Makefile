@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,14 @@ wheel: $(STAMP) ## dist/pragma_sql-*.whl
 
 bench-demo: $(STAMP) ## time, CPU and memory of the demo, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_demo.py
+
+bench-env: ## the environment of the rival, for the benchmarks beside it
+	test -x .venv-bench/bin/pragmatiq || { $(PYTHON) -m venv .venv-bench && \
+	  .venv-bench/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 && \
+	  .venv-bench/bin/pip install --quiet --disable-pip-version-check 'pragmatiq[train]==1.1.0'; }
+
+bench-tokens: $(STAMP) bench-env ## tokens beside the rival's, and at 10M and 100M events, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_tokens.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs

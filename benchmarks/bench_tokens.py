@@ -1,0 +1,154 @@
+"""From parquet to finished tokens on disk: beside pragmatiq, and alone at 10M and 100M events.
+
+Needs the environment of `make bench-env`.
+Example: python benchmarks/bench_tokens.py --work /tmp/bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import duckdb
+from costs import Cost, cost_of
+from made_book import add_a_day, write_made_book
+from page import machine, write_section
+
+PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
+MEMORY_LIMIT = "2GB"
+
+
+class Bench:
+    """One run of all measurements; those of an interrupted run are kept and not taken again."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.results = work / "results.json"
+        work.mkdir(parents=True, exist_ok=True)
+        self.costs: dict[str, dict[str, float]] = (
+            json.loads(self.results.read_text()) if self.results.is_file() else {}
+        )
+
+    def measure(self, name: str, command: list[str], memory_limit: str = MEMORY_LIMIT) -> Cost:
+        """The cost of a command, taken once."""
+        if name not in self.costs:
+            print(f"== {name}", flush=True)
+            environment = {**os.environ, "PRAGMA_MEMORY_LIMIT": memory_limit}
+            self.costs[name] = asdict(cost_of(command, environment))
+            self.results.write_text(json.dumps(self.costs, indent=1))
+        return Cost(**self.costs[name])
+
+    def build(self, name: str, book: Path) -> Cost:
+        """`pragma build` up to the tokens and their drift, checks included."""
+        command = [sys.executable, "-m", "pragma_sql", "build", "--home", str(self.home(name))]
+        command += ["--contract", str(book), "--select", "+tokens"]
+        return self.measure(f"ours {name}", command)
+
+    def home(self, name: str) -> Path:
+        """The warehouse of a book."""
+        return self.work / f"home {name.split(',')[0]}"
+
+    def counts(self, name: str) -> tuple[int, float, float]:
+        """Events, tokens an event and the fields' share of [UNK], of a warehouse that was built."""
+        with duckdb.connect(str(self.home(name) / "pragma.duckdb"), read_only=True) as con:
+            query = """
+                select count(*), sum(len(key_ids)),
+                sum(len(list_filter(value_ids, lambda v: v = 2)))
+                from tokens.event_tokens
+            """
+            events, tokens, unknown = con.execute(query).fetchall()[0]
+        return events, tokens / events, unknown / tokens
+
+    def stages(self, name: str) -> str:
+        """Where the time of a build went, from dbt's own record."""
+        path = self.home(name) / "dbt" / "target" / "run_results.json"
+        results = json.loads(path.read_text())["results"]
+        slowest = sorted(results, key=lambda result: -result["execution_time"])[:6]
+        return ", ".join(
+            f"{result['unique_id'].rsplit('.', 1)[-1]} {result['execution_time']:.1f}"
+            for result in slowest
+        )
+
+
+def beside_the_peer(bench: Bench, users: int) -> str:
+    """Both programs on one book of the peer's; returns a table row."""
+    book = bench.work / f"book {users}"
+    if not (book / "manifest.json").is_file():
+        shutil.rmtree(book, ignore_errors=True)
+        subprocess.run(
+            [str(PEER), "synth", "generate", "--out", str(book), "--n-users", str(users)]
+            + ["--seed", "0", "--n-workers", "2"],
+            check=True,
+        )
+    out = str(bench.work / f"peer {users}")
+    theirs = bench.measure(
+        f"pragmatiq {users:,} users",
+        [str(PEER), "tokenize", str(book), "--out", out, "--n-workers", "2"],
+    )
+    name = f"{users:,} users"
+    ours = bench.build(name, book)
+    events, tokens, _ = bench.counts(name)
+    return (
+        f"| {name}, {events / 1e6:.1f}M events | {theirs.cpu_s:.0f} | {theirs.peak_gb:.1f} "
+        f"| **{ours.cpu_s:.1f}** | {ours.peak_gb:.2f} | **{theirs.cpu_s / ours.cpu_s:.1f}** "
+        f"| {theirs.wall_s:.0f} / {ours.wall_s:.0f} | {tokens:.2f} |"
+    )
+
+
+def alone(bench: Bench, events: int) -> list[str]:
+    """A made book, built whole and then with a day more; returns table rows."""
+    name = f"{events // 1_000_000}M events"
+    book = bench.work / f"made {name}"
+    if f"ours {name}" not in bench.costs:
+        shutil.rmtree(book, ignore_errors=True)
+        shutil.rmtree(bench.home(name), ignore_errors=True)
+        write_made_book(book, events)
+    full = bench.build(name, book)
+    rows = [_row(name, full, full), f"| | | | slowest, wall s: {bench.stages(name)} | |"]
+    if f"ours {name}, a day later" not in bench.costs:
+        add_a_day(book, events, events // 1000)
+    day = bench.build(f"{name}, a day later", book)
+    again = bench.build(f"{name}, nothing new", book)
+    rows += [
+        _row(f"{name}, a day later: {events // 1000:,} more", day, full),
+        _row(f"{name}, nothing new", again, full),
+    ]
+    size = (bench.home(name) / "pragma.duckdb").stat().st_size / 1e9
+    return [*rows, f"| | | | warehouse file {size:.1f} GB | |"]
+
+
+def _row(name: str, cost: Cost, full: Cost) -> str:
+    share = f"{100 * cost.cpu_s / full.cpu_s:.1f}%"
+    return f"| {name} | {cost.cpu_s:.1f} | {cost.peak_gb:.2f} | {cost.wall_s:.0f} | {share} |"
+
+
+def main() -> None:
+    """Measure and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".bench"))
+    parser.add_argument("--users", type=int, nargs="*", default=[2_000, 10_000])
+    parser.add_argument("--events", type=int, nargs="*", default=[10_000_000, 100_000_000])
+    arguments = parser.parse_args()
+    bench = Bench(arguments.work.resolve())
+    paired = [beside_the_peer(bench, users) for users in arguments.users]
+    made = [row for events in arguments.events for row in alone(bench, events)]
+    write_section(
+        "Tokens",
+        f"`make bench-tokens`; {machine()}. From parquet to finished tokens on disk, checks on, "
+        f"`memory_limit` {MEMORY_LIMIT}; the peer with two workers.\n\n"
+        "| pragmatiq's own book | pragmatiq CPU s | GB | ours CPU s | GB | times less CPU "
+        "| wall s | tokens an event |\n"
+        "|---|---:|---:|---:|---:|---:|---:|---:|\n" + "\n".join(paired) + "\n\n"
+        "| a book made by SQL | CPU s | GB | wall s | of the full build |\n"
+        "|---|---:|---:|---:|---:|\n" + "\n".join(made),
+    )
+
+
+if __name__ == "__main__":
+    main()
