@@ -17,11 +17,12 @@ from pragma_sql.errors import PragmaError
 from pragma_sql.expressions import NESTED, scalar
 from pragma_sql.mapping import RESERVED_KEYS, Rows, Time, Unit
 from pragma_sql.moments import moment
+from pragma_sql.sqltext import column, filled, lower_keywords, to_sql
 from pragma_sql.user_tables import Found, UserTables, user_tables
 
 USERS = r"user|customer|client|member|account|acct|card|household|user_?no|id"
 TIMES = r"ts|time|timestamp|datetime|date|day|month|.*(_at|_ts|_time|_date|_day|time|date)"
-FORMATS = ("%Y%m%d", "%y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y-%m")
+FORMATS = ("%Y%m%d", "%y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
 UNITS: tuple[tuple[Unit, int], ...] = (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
 CHOOSE = "CHOOSE"
 """Stands where nothing could be guessed; the mapping is refused until it is replaced."""
@@ -65,7 +66,7 @@ def guess_mapping(folder: Path, pairs: Sequence[str]) -> Guessed:
                 profiles = _profile(found, rows)
             else:
                 events[name] = _event(tables, found, rows, time, name)
-                spans += [_span(tables, found, time)] if time else []
+                spans += [_span(tables, found, time[1])] if time else []
     book: Guess = {"databases": databases} if databases else {}
     book |= {"events": events} | ({"profiles": profiles} if profiles else {})
     text = yaml.safe_dump(
@@ -95,11 +96,13 @@ def _relative(folder: Path, path: str) -> str:
     return Path(os.path.relpath(Path(path).absolute(), folder.absolute())).as_posix()
 
 
-def _event(tables: UserTables, found: Found, rows: Rows, time: Time | None, name: str) -> Guess:
+def _event(
+    tables: UserTables, found: Found, rows: Rows, time: tuple[str, Time] | None, name: str
+) -> Guess:
     user = _user(found)
     event_id = _id(tables, found, name, {user})
-    parts = {user, event_id, str(time.value) if time else ""}
-    guess = _source(rows) | {"user": user, "time": _written(time)}
+    parts = {user, event_id, time[0] if time else ""}
+    guess = _source(rows) | {"user": user, "time": _written(time[1] if time else None)}
     return guess | ({"id": event_id} if event_id else {}) | {"fields": _fields(found, parts)}
 
 
@@ -149,23 +152,30 @@ def _fields(found: Found, taken: set[str]) -> list[object]:
     ]
 
 
-def _time(tables: UserTables, found: Found) -> Time | None:
+def _time(tables: UserTables, found: Found) -> tuple[str, Time] | None:
+    """A column with the moment that it holds."""
     for name, kind in found.columns.items():
         if kind.startswith("TIMESTAMP") or kind == "DATE":
-            return Time(name)
+            return name, Time(name)
     for name in found.columns:
         if re.fullmatch(TIMES, name, re.I):
             fitting = [time for time in _candidates(found, name) if _plausible(tables, found, time)]
             # Two that fit, such as day before month and month before day, are no knowledge.
             if len(fitting) == 1:
-                return fitting[0]
+                return name, fitting[0]
     return None
 
 
 def _candidates(found: Found, name: str) -> list[Time]:
     formats = [Time(name, format=layout) for layout in FORMATS]
     if found.columns[name] == "VARCHAR":
-        return [Time(name), *formats]
+        # A month's row is known when the month ends.
+        parsed = filled(
+            "last_day(strptime($month, $layout))",
+            month=column(name),
+            layout=exp.Literal.string("%Y-%m"),
+        )
+        return [Time(name), *formats, Time(lower_keywords(to_sql(parsed)))]
     return [*(Time(name, unit=unit) for unit, _ in UNITS), *formats[:2]]
 
 

@@ -58,7 +58,7 @@ def to_sql(expression: exp.Expr, folder: str = "") -> str:
 def to_model(query: exp.Expr) -> str:
     """The text of a dbt model: keywords in lower case, and what Jinja would read made plain."""
     safe = query.transform(_safe_for_jinja).transform(_with_folder, "{{ pragma.project_folder() }}")
-    return _lower(safe.sql("duckdb", pretty=True, indent=4, pad=4)) + "\n"
+    return lower_keywords(safe.sql("duckdb", pretty=True, indent=4, pad=4)) + "\n"
 
 
 def chained(steps: Sequence[tuple[str, exp.Query]]) -> exp.Select:
@@ -82,7 +82,8 @@ def _with_folder(node: exp.Expr, folder: str) -> exp.Expr:
     return node
 
 
-def _lower(sql: str) -> str:
+def lower_keywords(sql: str) -> str:
+    """SQL in lower case, but for what stands in quotes."""
     parts, end = [], 0
     for token in sqlglot.tokenize(sql, read="duckdb"):
         if token.token_type in AS_WRITTEN:

@@ -95,6 +95,8 @@ def test_a_mapping_is_guessed_from_columns(project: Path) -> None:
         ("930101 + i", {"column": "time", "format": "%y%m%d"}),
         ("'2024-01-0' || (1 + i)", "time"),
         ("(13 + i) || '/05/2024'", {"column": "time", "format": "%d/%m/%Y"}),
+        # A month is known when it ends.
+        ("'2024-0' || (1 + i)", "last_day(strptime(\"time\", '%Y-%m'))"),
         # Day before month or month before day: not to be guessed.
         ("'0' || (1 + i) || '/05/2024'", "CHOOSE"),
         ("'soon'", "CHOOSE"),
