@@ -12,6 +12,7 @@ import yaml
 from pragma_sql.errors import PragmaError
 from pragma_sql.project import DATA, DBT_PROJECT
 from pragma_sql.sources import check_source
+from pragma_sql.user_project import check_cut, check_project, project_vars
 
 Variables = Mapping[str, str | int | float]
 
@@ -39,14 +40,17 @@ CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
 """Columns of the contract's parquet files; labels and transfers may be absent."""
 
 
-def book_of(contract: Path | None, pairs: Sequence[str]) -> Variables:
+def book_of(contract: Path | None, pairs: Sequence[str], project: Path | None = None) -> Variables:
     """The dbt vars of a build, after a look at the files that it will read.
 
     Args:
         contract: folder of contract parquet files; None for the book that the vars name.
         pairs: NAME=VALUE as typed.
+        project: a dbt project of the user's own, whose book it is then.
     """
-    variables = _parse(pairs)
+    if project is not None:
+        return _book_of_project(project, contract, pairs)
+    variables = _parse(pairs, _defaults())
     con = duckdb.connect()
     try:
         if contract is not None:
@@ -59,8 +63,17 @@ def book_of(contract: Path | None, pairs: Sequence[str]) -> Variables:
     return variables
 
 
-def _parse(pairs: Sequence[str]) -> Variables:
-    known = _defaults()
+def _book_of_project(project: Path, contract: Path | None, pairs: Sequence[str]) -> Variables:
+    if contract is not None:
+        raise PragmaError("--project and --contract each name a book", "give one of them")
+    check_project(project)
+    own = project_vars(project)
+    variables = _parse(pairs, {**_defaults(), **own})
+    check_cut({**own, **variables})
+    return variables
+
+
+def _parse(pairs: Sequence[str], known: Variables) -> Variables:
     variables: dict[str, str | int | float] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -19,9 +19,11 @@ from pragma_sql.bundle import read_manifest
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.project import DBT_PROJECT
+from pragma_sql.user_project import package_of
 from pragma_sql.warehouse import opened
 
 if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
     from dbt_common.events.base_types import EventMsg
 
 
@@ -41,6 +43,7 @@ def build(
     *,
     select: Sequence[str] = (),
     refit: bool = False,
+    project: Path | None = None,
     progress: Console | None = None,
 ) -> list[Built]:
     """Run `dbt build` and return the models built, in order.
@@ -50,6 +53,7 @@ def build(
         variables: dbt vars that differ from dbt_project.yml.
         select: dbt node selectors; all when empty.
         refit: also make the frozen fit anew.
+        project: a dbt project that has ours as a package; None for ours alone.
         progress: told of each model that ends, and of what our macros have to say.
 
     Raises:
@@ -59,21 +63,23 @@ def build(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.artifacts.resources.types import NodeType
     from dbt.artifacts.schemas.run import RunExecutionResult
-    from dbt.cli.main import dbtRunner
 
     home.root.mkdir(parents=True, exist_ok=True)
     os.environ["PRAGMA_HOME"] = str(home.root)
     all_variables = {**_embedding_size(home), **variables}
+    folder = (project or DBT_PROJECT).resolve()
+    if project and package_of(folder):
+        installed = _dbt(home, folder, ["deps"], progress)
+        if installed.exception is not None:
+            raise _readable(str(installed.exception), home)
     arguments = [
-        *("--log-level", "none", "--log-path", str(home.dbt / "logs")),
         "build",
-        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
         *(["--select", *select] if select else []),
         *(["--full-refresh"] if refit else []),
     ]
     try:
-        outcome = dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(arguments)
+        outcome = _dbt(home, folder, arguments, progress)
     finally:
         # dbt leaves the file open, and then nobody else may read it.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
@@ -93,13 +99,33 @@ def build(
     )
 
 
-def validate(home: Home, variables: Variables, *, progress: Console | None = None) -> pa.Table:
+def _dbt(
+    home: Home, folder: Path, arguments: Sequence[str], progress: Console | None
+) -> dbtRunnerResult:
+    from dbt.cli.main import dbtRunner
+
+    command, *rest = arguments
+    return dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(
+        [
+            *("--log-level", "none", "--log-path", str(home.dbt / "logs"), command),
+            *("--project-dir", str(folder), "--profiles-dir", str(folder), *rest),
+        ]
+    )
+
+
+def validate(
+    home: Home,
+    variables: Variables,
+    *,
+    project: Path | None = None,
+    progress: Console | None = None,
+) -> pa.Table:
     """Build the contract and its checks alone; returns contract.checks, broken rules first.
 
     Raises:
         PragmaError: when an error-rule is broken.
     """
-    build(home, variables, select=["+checks"], progress=progress)
+    build(home, variables, select=["+checks"], project=project, progress=progress)
     with opened(home.warehouse) as con:
         query = (
             "select rule, severity, rows, total, example, passed from contract.checks"

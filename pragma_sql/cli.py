@@ -34,6 +34,10 @@ ContractOption = Annotated[
     Path | None,
     typer.Option("--contract", help="Read the book from a folder of contract parquet files."),
 ]
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option("--project", help="A dbt project of your own, as made by `pragma init`."),
+]
 
 talk = Console(stderr=True)
 result = Console()
@@ -52,9 +56,35 @@ def demo(home: HomeOption = None) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the project; made if need be.")],
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=PATH of a table to fill the mapping from; may be repeated."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a dbt project for tables of your own, and its staging SQL from mapping.yml.
+
+    Example: pragma init my_bank --table cards=data/cards.parquet
+    """
+    from pragma_sql.init import init as run
+    from pragma_sql.init import models_text, summary
+
+    made = run(folder, table or [])
+    if as_json:
+        print(json.dumps([{"path": str(e.path), "fate": e.fate} for e in made.entries]))
+    else:
+        print(models_text(made), end="")
+    for line in summary(made):
+        talk.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
 def build(
     home: HomeOption = None,
     contract: ContractOption = None,
+    project: ProjectOption = None,
     select: Annotated[list[str] | None, typer.Option(help="dbt selector; may be repeated.")] = None,
     var: VarOption = None,
     refit: Annotated[bool, typer.Option(help="Fit the tokenizer anew: other token ids.")] = False,
@@ -69,8 +99,8 @@ def build(
     from pragma_sql.build import built_table
     from pragma_sql.home import Home
 
-    book = book_of(contract, var or [])
-    built = run(Home.of(home), book, select=select or [], refit=refit, progress=talk)
+    place, book = Home.of(home, project), book_of(contract, var or [], project)
+    built = run(place, book, select=select or [], refit=refit, project=project, progress=talk)
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
     else:
@@ -81,6 +111,7 @@ def build(
 def validate(
     home: HomeOption = None,
     contract: ContractOption = None,
+    project: ProjectOption = None,
     var: VarOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,7 +123,8 @@ def validate(
     from pragma_sql.build import validate as run
     from pragma_sql.home import Home
 
-    checks = run(Home.of(home), book_of(contract, var or []), progress=talk)
+    place, book = Home.of(home, project), book_of(contract, var or [], project)
+    checks = run(place, book, project=project, progress=talk)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:

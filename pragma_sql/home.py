@@ -19,9 +19,10 @@ class Home:
     root: Path
 
     @classmethod
-    def of(cls, folder: Path | None = None) -> Home:
-        """The folder given, else PRAGMA_HOME, else `./warehouse`."""
-        return cls((folder or Path(os.environ.get("PRAGMA_HOME", DEFAULT))).resolve())
+    def of(cls, folder: Path | None = None, project: Path | None = None) -> Home:
+        """The folder given, else PRAGMA_HOME, else `warehouse` in the project, if any, or here."""
+        default = (project or Path()) / DEFAULT
+        return cls((folder or Path(os.environ.get("PRAGMA_HOME", default))).resolve())
 
     @property
     def warehouse(self) -> Path:

@@ -7,8 +7,11 @@ from pathlib import Path
 import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
 
+from pragma_sql.mapping_file import read_mapping
 from pragma_sql.project import DATA
+from pragma_sql.user_tables import attach
 from pragma_udfs.functions import register
 
 
@@ -21,6 +24,13 @@ class Plugin(BasePlugin):
             Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Register the functions, and let file names be relative to the bundled examples too."""
+        """Register the functions; let file names be relative to the bundled examples too.
+
+        The databases that the project's mapping.yml names are attached, read-only.
+        """
         register(conn)
         conn.execute("set global file_search_path = $folders", {"folders": f"{Path.cwd()},{DATA}"})
+        flags = get_flags()  # type: ignore[no-untyped-call]
+        project = Path(flags.PROJECT_DIR or Path.cwd()).resolve()
+        if (project / "mapping.yml").exists():
+            attach(conn, project, read_mapping(project / "mapping.yml").databases)

@@ -23,7 +23,10 @@
     }) }}
 {%- endmacro %}
 
-{#- A quoted column name: `share expense_category Vehicle Fuel`. -#}
+{#-
+    A quoted column name: `share expense_category Vehicle Fuel`. External tables cannot have a quote
+    inside a name, so one becomes an apostrophe.
+-#}
 {% macro feature_name() -%}
-    {{ adapter.quote((varargs | join(' ')) | replace('"', '""')) }}
+    {{ adapter.quote((varargs | join(' ')) | replace('"', "'")) }}
 {%- endmacro %}

@@ -1,0 +1,168 @@
+"""`mapping.yml` and the tables it names -> the four staging models that fill the contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from pragma_sql.expressions import checked, field_map, look, scalar
+from pragma_sql.mapping import BookMapping, Events, Labels, Transfers
+from pragma_sql.moments import moment
+from pragma_sql.snapshots import united
+from pragma_sql.sqltext import chained, selected
+from pragma_sql.staging_profiles import profiles_query
+from pragma_sql.user_tables import Found, UserTables
+
+RELATIONS: Mapping[str, str] = {
+    "events": "What happened, from all sources. One row per event.",
+    "profiles": "Attributes since when they hold, and milestones. One row per user and snapshot.",
+    "labels": "Answers of all tasks. One row per task, user and moment.",
+    "transfers": "Money between users. One row per transfer.",
+}
+"""Relation -> its description."""
+
+NO_LABELS = """
+select
+    cast(null as varchar) as task, cast(null as varchar) as user_id,
+    cast(null as timestamp) as eval_ts, cast(null as double) as label
+where false
+"""
+NO_TRANSFERS = """
+select
+    cast(null as varchar) as from_user, cast(null as varchar) as to_user,
+    cast(null as timestamp) as ts, cast(null as double) as amount
+where false
+"""
+HASHED = """
+select
+    user_id, ts, source, fields,
+    md5(to_json({'user_id': user_id, 'ts': ts, 'source': source, 'fields': fields})) as content
+from $rows
+"""
+NUMBERED = """
+select
+    user_id, ts, source, fields,
+    content || '-' || row_number() over (partition by content) as event_id
+from $rows
+"""
+"""Equal events may be real: a number alone tells them apart, whatever the order of the rows."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The models as queries, by relation, and what a reader should know of them."""
+
+    queries: Mapping[str, exp.Query]
+    notes: tuple[str, ...]
+
+
+def staging(mapping: BookMapping, tables: UserTables, book: str) -> Staging:
+    """Look at the tables and write the queries.
+
+    Args:
+        mapping: what mapping.yml says.
+        tables: where its tables are.
+        book: the prefix of the models' names.
+
+    Raises:
+        PragmaError: the place in mapping.yml, what is wrong there, and the way out.
+    """
+    found = {events.source: look(tables, events.rows) for events in mapping.events}
+    profiles, notes = profiles_query(mapping, tables, found, book)
+    return Staging(
+        {
+            "events": _events(mapping, tables, found),
+            "profiles": profiles,
+            "labels": _united(
+                (_label_rows(labels, tables, mapping.zone) for labels in mapping.labels), NO_LABELS
+            ),
+            "transfers": _united(
+                (_transfer_rows(one, tables, mapping.zone) for one in mapping.transfers),
+                NO_TRANSFERS,
+            ),
+        },
+        notes,
+    )
+
+
+def _events(mapping: BookMapping, tables: UserTables, found: Mapping[str, Found]) -> exp.Select:
+    steps: list[tuple[str, exp.Query]] = []
+    legs: list[exp.Query] = []
+    names = _step_names(found)
+    for events in mapping.events:
+        name = names[events.source]
+        steps.append((name, _event_rows(events, tables, found[events.source], mapping.zone)))
+        if events.id:
+            legs.append(exp.select("user_id", "ts", "source", "fields", "event_id").from_(name))
+        else:
+            hashed = name.replace("from_", "hashed_", 1)
+            steps.append((hashed, selected(HASHED, rows=exp.to_table(name))))
+            legs.append(selected(NUMBERED, rows=exp.to_table(hashed)))
+    return chained([*steps, ("final", united(legs))])
+
+
+def _event_rows(events: Events, tables: UserTables, found: Found, zone: str) -> exp.Select:
+    user = scalar(found, "user", events.user)
+    ts = moment(tables, found, "time", events.time, zone)
+    parts = [user, scalar(found, "time", str(events.time.value))]
+    columns = [
+        exp.alias_(exp.cast(user, "varchar"), "user_id"),
+        exp.alias_(ts, "ts"),
+        exp.alias_(exp.Literal.string(events.source), "source"),
+    ]
+    if events.id:
+        parts.append(scalar(found, "id", events.id))
+        columns.append(exp.alias_(exp.cast(parts[-1], "varchar"), "event_id"))
+    columns.insert(3, exp.alias_(field_map(found, events.fields, parts, "fields"), "fields"))
+    return checked(tables, found, columns)
+
+
+def _label_rows(labels: Labels, tables: UserTables, zone: str) -> exp.Select:
+    found = look(tables, labels.rows)
+    return checked(
+        tables,
+        found,
+        [
+            exp.alias_(exp.Literal.string(labels.task), "task"),
+            exp.alias_(exp.cast(scalar(found, "user", labels.user), "varchar"), "user_id"),
+            exp.alias_(moment(tables, found, "moment", labels.moment, zone), "eval_ts"),
+            exp.alias_(exp.cast(scalar(found, "label", labels.label), "double"), "label"),
+        ],
+    )
+
+
+def _transfer_rows(transfers: Transfers, tables: UserTables, zone: str) -> exp.Select:
+    found = look(tables, transfers.rows)
+    return checked(
+        tables,
+        found,
+        [
+            exp.alias_(
+                exp.cast(scalar(found, "from_user", transfers.from_user), "varchar"), "from_user"
+            ),
+            exp.alias_(exp.cast(scalar(found, "to_user", transfers.to_user), "varchar"), "to_user"),
+            exp.alias_(moment(tables, found, "time", transfers.time, zone), "ts"),
+            exp.alias_(exp.cast(scalar(found, "amount", transfers.amount), "double"), "amount"),
+        ],
+    )
+
+
+def _united(legs: Iterable[exp.Query], empty: str) -> exp.Query:
+    queries = list(legs)
+    return united(queries) if queries else selected(empty)
+
+
+def _step_names(sources: Iterable[str]) -> dict[str, str]:
+    """Source -> the name of its step, a plain word."""
+    names: dict[str, str] = {}
+    for source in sources:
+        name = "from_" + (
+            re.sub(r"\W+", "_", source.lower(), flags=re.ASCII).strip("_") or "source"
+        )
+        while name in names.values():
+            name += "_"
+        names[source] = name
+    return names

@@ -1,0 +1,71 @@
+"""The staging model of profiles, from what mapping.yml says of attributes and milestones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from pragma_sql.expressions import checked, condition, field_map, look, scalar
+from pragma_sql.mapping import BookMapping, Profiles
+from pragma_sql.moments import moment
+from pragma_sql.snapshots import Attributes, snapshots
+from pragma_sql.user_tables import Found, UserTables
+
+
+def profiles_query(
+    mapping: BookMapping, tables: UserTables, found: Mapping[str, Found], book: str
+) -> tuple[exp.Select, tuple[str, ...]]:
+    profiles = mapping.profiles
+    occurrences: list[exp.Query] = []
+    attributes = None
+    own = look(tables, profiles.rows) if profiles.rows else None
+    if own:
+        attributes = _attributes(profiles, tables, own, mapping.zone)
+    for milestone in profiles.lifelong:
+        key = f"lifelong.{milestone.key}"
+        if milestone.time:
+            assert own is not None
+            rows, user, time = own, profiles.user, milestone.time
+        else:
+            (source,) = [e for e in mapping.events if e.source == milestone.first_of]
+            rows, user, time = found[source.source], source.user, source.time
+        happened = condition(tables, rows, key, milestone.where)
+        ts = moment(tables, rows, key, time, mapping.zone)
+        query = rows.select(
+            exp.alias_(exp.cast(scalar(rows, "user", user), "varchar"), "user_id"),
+            exp.alias_(exp.Literal.string(milestone.key), "key"),
+            exp.alias_(ts, "ts"),
+        )
+        occurrences.append(query.where(happened) if happened else query)
+    return snapshots(book, attributes, occurrences), _notes(profiles)
+
+
+def _attributes(profiles: Profiles, tables: UserTables, found: Found, zone: str) -> Attributes:
+    user = scalar(found, "user", profiles.user)
+    parts = [user]
+    columns = [exp.alias_(exp.cast(user, "varchar"), "user_id")]
+    as_of = profiles.as_of
+    if not isinstance(as_of, str):
+        columns.append(exp.alias_(moment(tables, found, "as_of", as_of, zone), "as_of"))
+        parts += _columns_of(found, "as_of", as_of.value)
+    for milestone in profiles.lifelong:
+        if milestone.time:
+            parts += _columns_of(found, f"lifelong.{milestone.key}", milestone.time.value)
+    picked = field_map(found, profiles.attributes, parts, "attributes")
+    columns.append(exp.alias_(picked, "attributes"))
+    rows = checked(tables, found, columns)
+    return Attributes(rows, as_of if isinstance(as_of, str) else None)
+
+
+def _columns_of(found: Found, key: str, value: object) -> list[exp.Expr]:
+    return [scalar(found, key, value)] if isinstance(value, str) else []
+
+
+def _notes(profiles: Profiles) -> tuple[str, ...]:
+    if profiles.rows is None or profiles.as_of != "book_end":
+        return ()
+    return (
+        "profiles: nothing says since when the attributes hold, so they hold from the end of the "
+        "book on, and no label sees them; `as_of: first_event` is for what never changes",
+    )
