@@ -81,11 +81,8 @@ def beside_the_peer(bench: Bench, users: int) -> str:
     book = bench.work / f"book {users}"
     if not (book / "manifest.json").is_file():
         shutil.rmtree(book, ignore_errors=True)
-        subprocess.run(
-            [str(PEER), "synth", "generate", "--out", str(book), "--n-users", str(users)]
-            + ["--seed", "0", "--n-workers", "2"],
-            check=True,
-        )
+        command = [str(PEER), "synth", "generate", "--out", str(book), "--n-users", str(users)]
+        subprocess.run([*command, "--seed", "0", "--n-workers", "2"], check=True)
     out = str(bench.work / f"peer {users}")
     theirs = bench.measure(
         f"pragmatiq {users:,} users",

@@ -31,8 +31,10 @@ class _Adapter:
 def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macro]:
     """Every macro of the folder by name, as a function that returns SQL."""
     adapter = _Adapter(engine)
-    environment = Environment(  # noqa: S701 - SQL, not HTML
-        undefined=StrictUndefined, autoescape=False, extensions=["jinja2.ext.do"]
+    environment = Environment(
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - SQL, not HTML
+        extensions=["jinja2.ext.do"],
     )
     environment.globals |= {"adapter": adapter, "return": _Returned}
     source = "\n".join(path.read_text() for path in sorted(folder.glob("*.sql")))

@@ -300,7 +300,8 @@ def test_embed_refuses_tokens_of_another_tokenizer(home: Home, tmp_path: Path) -
         register(con)
         con.execute("create table old as from tokens.user_tokens; drop view tokens.user_tokens")
         con.execute(
-            "create table tokens.user_tokens as select * replace ('refitted' as tokenizer_hash) from old"
+            "create table tokens.user_tokens as"
+            " select * replace ('refitted' as tokenizer_hash) from old"
         )
         with pytest.raises(duckdb.Error, match="these tokens are of refitted"):
             con.execute("select embed(user_id) from contract.profiles").fetchall()
