@@ -187,6 +187,11 @@ def _readable(message: str, home: Home) -> PragmaError:
         what = "\n".join(line.strip() for line in ours["what"].strip().splitlines())
         return PragmaError(what, (ours["next"] or "").strip())
     lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if re.search("no space left|disk is full|disk full", message, re.I):
+        return PragmaError(
+            f"the disk of {home.root} is full; the tables are as they were",
+            "free some space, then build again",
+        )
     if "lock on file" in message:
         return PragmaError(
             f"{home.warehouse} is open in another process", "close it, then build again"

@@ -1,0 +1,169 @@
+"""A build that is killed at any moment and run again ends with the tables of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import books
+import duckdb
+import pytest
+from books import Event
+
+from pragma_sql.home import Home
+
+Tables = dict[str, list[tuple[object, ...]]]
+
+LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="late")
+
+
+def command(home: Home, book: Path) -> list[str]:
+    variables = [f"--var={name}={value}" for name, value in books.TOY_VARS.items()]
+    build = [sys.executable, "-m", "pragma_sql", "build", "--home", str(home.root)]
+    return [*build, "--contract", str(book), "--select", "+tokens", *variables]
+
+
+def build(home: Home, book: Path) -> None:
+    subprocess.run(command(home, book), check=True, capture_output=True)
+
+
+def killed_after(model: str, home: Home, book: Path) -> None:
+    """Kill a build as soon as it says that a model is done."""
+    process = subprocess.Popen(command(home, book), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.split()[1:2] == [model]:
+            break
+    else:
+        pytest.fail(f"the build never said that {model} was done")
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def tables(home: Home) -> Tables:
+    """All that the fit and the tokens hold; tokens.texts is of the last build alone."""
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        names = con.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+            " where schema_name in ('fit', 'tokens') and table_name <> 'texts' order by all"
+        ).fetchall()
+        return {name: con.execute(f"from {name} order by all").fetchall() for (name,) in names}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("book")
+    return books.write_book(folder, books.toy_events(), books.toy_profiles(), books.toy_labels())
+
+
+@pytest.fixture(scope="module")
+def next_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    events = [*books.toy_events(), LATE]
+    folder = tmp_path_factory.mktemp("next_day")
+    return books.write_book(folder, events, books.toy_profiles(), books.toy_labels())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    book: Path, next_day: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Tables, Tables]:
+    home = Home.of(tmp_path_factory.mktemp("undisturbed"))
+    build(home, book)
+    first = tables(home)
+    build(home, next_day)
+    return first, tables(home)
+
+
+def test_a_first_build_that_was_killed_is_finished_by_the_next(
+    book: Path, undisturbed: tuple[Tables, Tables], tmp_path: Path
+) -> None:
+    home = Home.of(tmp_path)
+    killed_after("vocabulary", home, book)
+    build(home, book)
+    assert tables(home) == undisturbed[0]
+
+
+def test_a_later_build_that_was_killed_loses_and_doubles_nothing(
+    book: Path, next_day: Path, undisturbed: tuple[Tables, Tables], tmp_path: Path
+) -> None:
+    home = Home.of(tmp_path)
+    build(home, book)
+    killed_after("event_tokens", home, next_day)
+    build(home, next_day)
+    assert tables(home) == undisturbed[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_a_build_killed_at_any_moment_is_finished_by_the_next(
+    seed: int,
+    book: Path,
+    next_day: Path,
+    undisturbed: tuple[Tables, Tables],
+    tmp_path: Path,
+) -> None:
+    home, chance = Home.of(tmp_path), random.Random(seed)
+    start = time.monotonic()
+    build(Home.of(tmp_path / "timed"), book)
+    whole = time.monotonic() - start
+    for source in (book, next_day):
+        process = subprocess.Popen(command(home, source), stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0, whole))
+        process.kill()
+        process.wait()
+    build(home, next_day)
+    found, expected = tables(home), undisturbed[1]
+    if found["fit.tokenizer"] == expected["fit.tokenizer"]:
+        assert found == expected
+    else:  # killed before there was a fit: the late event is in it
+        fresh = Home.of(tmp_path / "fresh")
+        build(fresh, next_day)
+        assert found == tables(fresh)
+
+
+def test_a_second_build_beside_the_first_is_refused(book: Path, tmp_path: Path) -> None:
+    home = Home.of(tmp_path)
+    first = subprocess.Popen(command(home, book), stderr=subprocess.PIPE, text=True)
+    assert first.stderr is not None
+    first.stderr.readline()
+    second = subprocess.run(command(home, book), capture_output=True, text=True)
+    assert second.returncode == 1
+    assert second.stderr.splitlines()[-2:] == [
+        f"error: {home.warehouse} is open in another process",
+        "next: close it, then build again",
+    ]
+    first.communicate()
+    assert first.returncode == 0, "the first is not disturbed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a small disk")
+def test_a_disk_that_fills_up_leaves_the_last_good_tables(book: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=30m", "pragma", str(disk)])
+    if mounted.returncode != 0:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        home = Home.of(disk / "home")
+        build(home, book)
+        before = tables(home)
+        (disk / "ballast").write_bytes(bytes(disk_free(disk) - 200_000))
+        filled = subprocess.run([*command(home, book), "--refit"], capture_output=True, text=True)
+        assert filled.returncode == 1
+        assert "next: free some space" in filled.stderr
+        assert "Traceback" not in filled.stderr
+        (disk / "ballast").unlink()
+        build(home, book)
+        assert tables(home) == before
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def disk_free(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
