@@ -69,7 +69,7 @@ def build(
     from pragma_sql.build import built_table
     from pragma_sql.home import Home
 
-    book = book_of(contract, var or [])
+    book = book_of(contract, var or [], talk)
     built = run(Home.of(home), book, select=select or [], refit=refit, progress=talk)
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
@@ -92,7 +92,7 @@ def validate(
     from pragma_sql.build import validate as run
     from pragma_sql.home import Home
 
-    checks = run(Home.of(home), book_of(contract, var or []), progress=talk)
+    checks = run(Home.of(home), book_of(contract, var or [], talk), progress=talk)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:
