@@ -23,7 +23,10 @@
     }) }}
 {%- endmacro %}
 
-{#- A quoted column name: `share expense_category Vehicle Fuel`. -#}
+{#-
+    A quoted column name: `share expense_category Vehicle Fuel`. Double quotes become single ones: the materialisation
+    `external` quotes names without doubling what quotes they hold.
+-#}
 {% macro feature_name() -%}
-    {{ adapter.quote((varargs | join(' ')) | replace('"', '""')) }}
+    {{ adapter.quote((varargs | join(' ')) | replace('"', "'")) }}
 {%- endmacro %}
