@@ -8,10 +8,11 @@ from pathlib import Path
 
 import duckdb
 import yaml
+from rich.console import Console
 
 from pragma_sql.errors import PragmaError
 from pragma_sql.project import DATA, DBT_PROJECT
-from pragma_sql.sources import check_source
+from pragma_sql.sources import check_source, columns_of
 from pragma_sql.user_project import check_cut, check_project, project_vars
 
 Variables = Mapping[str, str | int | float]
@@ -27,9 +28,7 @@ CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
         "user_id": "VARCHAR",
         "as_of": "TIMESTAMP",
         "attributes": "MAP(VARCHAR, VARCHAR)",
-        "lifelong": "STRUCT(key VARCHAR, ts TIMESTAMP)[]",
     },
-    "labels": {"task": "VARCHAR", "user_id": "VARCHAR", "eval_ts": "TIMESTAMP", "label": "DOUBLE"},
     "transfers": {
         "from_user": "VARCHAR",
         "to_user": "VARCHAR",
@@ -37,16 +36,32 @@ CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
         "amount": "DOUBLE",
     },
 }
-"""Columns of the contract's parquet files; labels and transfers may be absent."""
+"""Columns of the contract's parquet files; transfers may be absent."""
+
+OPTIONAL_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "events": {"event_id": "VARCHAR"},
+    "profiles": {"lifelong": "STRUCT(key VARCHAR, ts TIMESTAMP)[]"},
+}
+
+LABELS: Mapping[str, str] = {"user_id": "VARCHAR", "label": "DOUBLE or BOOLEAN"}
+"""Columns of a label file beside the moment at which it is asked."""
+
+MOMENTS = ("eval_ts", "observed_through")
 
 
-def book_of(contract: Path | None, pairs: Sequence[str], project: Path | None = None) -> Variables:
+def book_of(
+    contract: Path | None,
+    pairs: Sequence[str],
+    project: Path | None = None,
+    talk: Console | None = None,
+) -> Variables:
     """The dbt vars of a build, after a look at the files that it will read.
 
     Args:
         contract: folder of contract parquet files; None for the book that the vars name.
         pairs: NAME=VALUE as typed.
         project: a dbt project of the user's own, whose book it is then.
+        talk: told of label files that are not read.
     """
     if project is not None:
         return _book_of_project(project, contract, pairs)
@@ -54,7 +69,7 @@ def book_of(contract: Path | None, pairs: Sequence[str], project: Path | None = 
     con = duckdb.connect()
     try:
         if contract is not None:
-            _check_folder(con, contract)
+            _check_folder(con, contract, talk)
             return {**variables, "book": "folder", "contract_dir": str(contract.resolve())}
         if variables.get("book", _defaults()["book"]) == "purchase_cards":
             _check_declared(con, variables, "purchase_cards")
@@ -86,15 +101,43 @@ def _parse(pairs: Sequence[str], known: Variables) -> Variables:
     return variables
 
 
-def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
     if not folder.is_dir():
         raise PragmaError(
             f"--contract {folder}: no such folder", "give the folder of events.parquet"
         )
     for name, columns in CONTRACT_FILES.items():
-        path = folder / f"{name}.parquet"
-        if name in ("events", "profiles") or path.exists():
-            check_source(con, path, columns)
+        file, parts = folder / f"{name}.parquet", folder / name
+        if file.exists() and parts.exists():
+            raise PragmaError(f"{folder} has both {file.name} and {name}/", "keep one of them")
+        path = parts if parts.is_dir() else file
+        if name != "transfers" or path.exists():
+            optional = OPTIONAL_COLUMNS.get(name, {})
+            check_source(con, path, columns, optional, may_be_empty=name == "transfers")
+    _check_labels(con, folder, talk)
+
+
+def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
+    of_all_tasks = folder / "labels.parquet"
+    if of_all_tasks.exists():
+        moment = _moment(columns_of(con, of_all_tasks))
+        columns = {"task": "VARCHAR", **LABELS, moment: "TIMESTAMP"}
+        check_source(con, of_all_tasks, columns, may_be_empty=True)
+    for file in sorted((folder / "labels").rglob("*.parquet")):
+        there = columns_of(con, file)
+        moment = _moment(there)
+        lacking = [name for name in (*LABELS, moment) if name not in there]
+        if not lacking:
+            check_source(con, file, {**LABELS, moment: "TIMESTAMP"}, may_be_empty=True)
+        elif talk is not None:
+            said = " and ".join(lacking).replace("eval_ts", "eval_ts (or observed_through)")
+            what = f"{file} is not read: it lacks {said}"
+            talk.print(what, style="dim", highlight=False, soft_wrap=True)
+
+
+def _moment(columns: Sequence[str]) -> str:
+    """The column that says when a label is asked."""
+    return next((name for name in MOMENTS if name in columns), MOMENTS[0])
 
 
 def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, book: str) -> None:

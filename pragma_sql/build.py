@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pragma_sql.book import Variables
 from pragma_sql.bundle import read_manifest
+from pragma_sql.checks import data_docs_page
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.project import DBT_PROJECT
@@ -120,15 +121,14 @@ def validate(
     project: Path | None = None,
     progress: Console | None = None,
 ) -> pa.Table:
-    """Build the contract and its checks alone; returns contract.checks, broken rules first.
-
-    Raises:
-        PragmaError: when an error-rule is broken.
-    """
+    """Build the contract and its checks alone; returns contract.checks, broken rules first."""
     build(home, variables, select=["+checks"], project=project, progress=progress)
+    if progress is not None:
+        page = f"Data Docs: {data_docs_page(home.data_docs)}"
+        progress.print(page, highlight=False, soft_wrap=True)
     with opened(home.warehouse) as con:
         query = (
-            "select rule, severity, rows, total, example, passed from contract.checks"
+            "select rule, severity, rows, total, example, passed, fix from contract.checks"
             " order by passed, severity, relation, rule"
         )
         return con.execute(query).to_arrow_table()

@@ -6,8 +6,9 @@ then holds the count of each rule against zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ RESULT_SCHEMA = pa.schema(
         "total": pa.int64(),
         "example": pa.string(),
         "passed": pa.bool_(),
+        "rejected": pa.int64(),
         "fix": pa.string(),
     }
 )
@@ -54,6 +56,11 @@ class CheckResult:
         """No row breaks the rule."""
         return self.rows == 0
 
+    @property
+    def stops(self) -> bool:
+        """A row breaks an error-rule."""
+        return not self.passed and self.rule.severity == "error"
+
     def __str__(self) -> str:
         if not self.total:
             return f"{self.rule.where}: there are no rows"
@@ -62,7 +69,10 @@ class CheckResult:
 
 
 def run_checks(
-    con: duckdb.DuckDBPyConnection, docs: Path, limits: Limits | None = None
+    con: duckdb.DuckDBPyConnection,
+    docs: Path,
+    limits: Limits | None = None,
+    events: str = "contract.events",
 ) -> list[CheckResult]:
     """Check the four relations of schema `contract` and write the Data Docs anew.
 
@@ -72,6 +82,8 @@ def run_checks(
         con: a connection that sees the contract.
         docs: the folder of the pages; replaced whole.
         limits: the moments and lengths that are allowed.
+        events: the relation whose rows the events' rules are asked of: all events, or a part of
+            them in the same columns.
 
     Returns:
         One result a rule, in the order of the rules, also when rules are broken.
@@ -79,20 +91,62 @@ def run_checks(
     Raises:
         PragmaError: a relation is missing or cannot be read.
     """
-    rules = contract_rules(limits)
+    rules = contract_rules(limits, known_keys(con))
     with closing(con.cursor()) as cursor, replaced_folder(docs) as draft:
         # A cursor starts in the machine's time zone, and views may cast by it.
         (zone,) = con.execute("select current_setting('TimeZone')").fetchall()[0]
         cursor.execute("set TimeZone = $zone", {"zone": zone})
-        tally(cursor, rules)
-        from pragma_sql.gx_duckdb import validate  # takes seconds to import
+        tally(cursor, rules, events)
+        with _without_collecting():
+            from pragma_sql.gx_duckdb import validate  # takes seconds to import
 
-        tallies = validate(cursor, rules, draft)
+            tallies = validate(cursor, rules, draft)
     page = data_docs_page(docs)
     return [
         CheckResult(rule, counted["rows"], counted["total"], counted["example"], page)
         for rule, counted in zip(rules, tallies, strict=True)
     ]
+
+
+def arrived_events(con: duckdb.DuckDBPyConnection) -> str:
+    """The relation with the events that a build has to check.
+
+    After a first build that is the table of what arrived since; before, it is all of them.
+    """
+    query = (
+        "select count(*) from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'contract' and table_name = 'new_events'"
+    )
+    ((tables,),) = con.cursor().execute(query).fetchall()
+    return "contract.new_events" if tables else "contract.events"
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """No garbage collection: a sixth of the time that importing a large library takes."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def known_keys(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The keys that the frozen fit gives tokens or leaves out on purpose; none before a fit.
+
+    The reserved keys, which stand for an event's source and a profile's milestones, are not
+    among them: a field of such a name gives no token.
+    """
+    tables = "select table_name from duckdb_tables() where schema_name = 'fit'"
+    there = {name for (name,) in con.cursor().execute(tables).fetchall()}
+    if "fields" not in there:
+        return []
+    query = "select key from fit.fields where key not in ('source', 'milestone')"
+    if "field_overrides" in there:
+        query += " union select key from fit.field_overrides where kind = 'drop'"
+    return [key for (key,) in con.cursor().execute(query).fetchall()]
 
 
 def data_docs_page(docs: Path) -> Path:
@@ -118,6 +172,7 @@ def to_arrow(results: Sequence[CheckResult]) -> pa.Table:
             "total": result.total,
             "example": result.example,
             "passed": result.passed,
+            "rejected": 0,
             "fix": result.rule.fix,
         }
         for result in results
@@ -125,13 +180,54 @@ def to_arrow(results: Sequence[CheckResult]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=RESULT_SCHEMA)
 
 
+def read_checks(con: duckdb.DuckDBPyConnection, docs: Path) -> list[CheckResult]:
+    """What `contract.checks` holds.
+
+    Args:
+        con: a connection that sees the contract.
+        docs: the folder of the pages.
+    """
+    rules = {rule.name: rule for rule in contract_rules(known_keys=known_keys(con))}
+    query = "select rule, rows, total, example from contract.checks"
+    page = data_docs_page(docs)
+    return [
+        CheckResult(rules[name], rows, total, example, page)
+        for name, rows, total, example in con.cursor().execute(query).fetchall()
+    ]
+
+
+def count_rejected(con: duckdb.DuckDBPyConnection, rejected: Mapping[str, int]) -> None:
+    """Write into `contract.checks` how many rows were set aside for each rule."""
+    for rule, rows in rejected.items():
+        con.execute(
+            "update contract.checks set rejected = $rows where rule = $rule",
+            {"rule": rule, "rows": rows},
+        )
+
+
 def raise_if_broken(results: Sequence[CheckResult]) -> None:
     """Raise a PragmaError with one line a broken error-rule; warnings pass."""
-    broken = [r for r in results if not r.passed and r.rule.severity == "error"]
+    broken = [result for result in results if result.stops]
     if not broken:
         return
     mend = broken[0].rule.fix if len(broken) == 1 else "mend the rows or the mapping"
     raise PragmaError(
         "\n".join(map(str, broken)),
-        f"{mend}, then run `pragma validate`; all checks: {broken[0].page}",
+        f"{mend}, then run `pragma validate`, or set the rows aside with `pragma build "
+        f"--quarantine`; all checks: {broken[0].page}",
     )
+
+
+def raise_if_stopped(checks: pa.Table) -> None:
+    """Raise a PragmaError that names the broken error-rules of rows of `contract.checks`."""
+    stopped = [
+        row["rule"]
+        for row in checks.to_pylist()
+        if not row["passed"] and row["severity"] == "error"
+    ]
+    if stopped:
+        rules = "1 rule is" if len(stopped) == 1 else f"{len(stopped)} rules are"
+        raise PragmaError(
+            f"{rules} broken, and a build would stop: {', '.join(stopped)}",
+            "mend the rows, or set them aside with `pragma build --quarantine`",
+        )

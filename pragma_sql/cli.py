@@ -88,6 +88,9 @@ def build(
     select: Annotated[list[str] | None, typer.Option(help="dbt selector; may be repeated.")] = None,
     var: VarOption = None,
     refit: Annotated[bool, typer.Option(help="Fit the tokenizer anew: other token ids.")] = False,
+    quarantine: Annotated[
+        bool, typer.Option(help="Move rows that break a rule to contract.rejected and go on.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the warehouse: `dbt build` with the bundled project.
@@ -99,7 +102,9 @@ def build(
     from pragma_sql.build import built_table
     from pragma_sql.home import Home
 
-    place, book = Home.of(home, project), book_of(contract, var or [], project)
+    place, book = Home.of(home, project), book_of(contract, var or [], project, talk)
+    if quarantine:
+        book = {**book, "quarantine": True}
     built = run(place, book, select=select or [], refit=refit, project=project, progress=talk)
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
@@ -121,16 +126,18 @@ def validate(
     """
     from pragma_sql.book import book_of
     from pragma_sql.build import validate as run
+    from pragma_sql.checks import raise_if_stopped
     from pragma_sql.home import Home
 
-    place, book = Home.of(home, project), book_of(contract, var or [], project)
+    place, book = Home.of(home, project), book_of(contract, var or [], project, talk)
     checks = run(place, book, project=project, progress=talk)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:
-        from pragma_sql.tables import table_of
+        from pragma_sql.tables import checks_table
 
-        result.print(table_of(checks, title="contract"))
+        result.print(checks_table(checks))
+    raise_if_stopped(checks)
 
 
 @app.command()

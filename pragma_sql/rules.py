@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pragma_sql.column_rules import blank, moment, texts
 from pragma_sql.scans import (
     EVENT_COUNT,
     EVENTS,
+    IDENTIFIED_EVENTS,
+    LABEL_MOMENTS,
     LABELS,
+    OTHER_EVENTS,
+    PROFILE_MOMENTS,
     PROFILES,
     TRANSFERS,
     Limits,
     Rule,
-    Scan,
     is_blank,
-    repeats,
 )
 
 
-def contract_rules(limits: Limits | None = None) -> tuple[Rule, ...]:
-    """All rules, in the order in which they are reported."""
+def contract_rules(
+    limits: Limits | None = None, known_keys: Sequence[str] = ()
+) -> tuple[Rule, ...]:
+    """All rules, in the order in which they are reported.
+
+    Args:
+        limits: the moments and lengths that are allowed.
+        known_keys: the keys of the frozen fit; without any, no key is unknown.
+    """
     limits = limits or Limits()
     return (
-        *_event_rules(limits),
-        *_profile_rules(limits),
+        *_event_rules(limits, known_keys),
+        *_profile_rules(limits, known_keys),
         *_milestone_rules(limits),
         *_label_rules(limits),
         *_transfer_rules(limits),
     )
 
 
-def _event_rules(limits: Limits) -> tuple[Rule, ...]:
+def _event_rules(limits: Limits, known_keys: Sequence[str]) -> tuple[Rule, ...]:
+    redelivered = (
+        "nothing, if events are delivered more than once: tokens take each once; "
+        "else give events that did happen twice ids of their own"
+    )
     return (
         Rule(
             name="events_missing",
@@ -38,9 +54,9 @@ def _event_rules(limits: Limits) -> tuple[Rule, ...]:
             problem="are missing: there are none at all",
             fix="give the book a source with events in it",
         ),
-        _blank(EVENTS, "user_id", "say whose event it is, or drop the row"),
-        *_moment(EVENTS, "ts", limits),
-        _blank(EVENTS, "source", "name the stream that the event came from"),
+        blank(EVENTS, "user_id", "say whose event it is, or drop the row"),
+        *moment(EVENTS, "ts", limits),
+        blank(EVENTS, "source", "name the stream that the event came from"),
         Rule(
             name="events_fields_null",
             scan=EVENTS,
@@ -49,29 +65,36 @@ def _event_rules(limits: Limits) -> tuple[Rule, ...]:
             problem="are null",
             fix="give an event without fields an empty map",
         ),
-        _empty_key(EVENTS, "fields"),
-        _long_value(EVENTS, "fields", limits),
+        *texts(EVENTS, "fields", limits, known_keys),
         Rule(
             name="events_event_id_repeated",
-            scan=repeats("events", "user_id", "ts", "event_id"),
+            scan=IDENTIFIED_EVENTS,
             column="event_id",
             condition="copy > 1",
             problem="repeat an event that the user has at that moment already",
-            fix="keep one copy of an event that was delivered twice, or give equal events ids of "
-            "their own",
+            fix=redelivered,
+            severity="warn",
+        ),
+        Rule(
+            name="events_repeated",
+            scan=OTHER_EVENTS,
+            column="",
+            condition="copy > 1",
+            problem="have no event_id and repeat another in all columns",
+            fix=redelivered,
+            severity="warn",
         ),
     )
 
 
-def _profile_rules(limits: Limits) -> tuple[Rule, ...]:
+def _profile_rules(limits: Limits, known_keys: Sequence[str]) -> tuple[Rule, ...]:
     return (
-        _blank(PROFILES, "user_id", "say whose profile it is, or drop the row"),
-        *_moment(PROFILES, "as_of", limits),
-        _empty_key(PROFILES, "attributes"),
-        _long_value(PROFILES, "attributes", limits),
+        blank(PROFILES, "user_id", "say whose profile it is, or drop the row"),
+        *moment(PROFILES, "as_of", limits),
+        *texts(PROFILES, "attributes", limits, known_keys),
         Rule(
             name="profiles_repeated",
-            scan=repeats("profiles", "user_id", "as_of"),
+            scan=PROFILE_MOMENTS,
             column="as_of",
             condition="copy > 1",
             problem="repeat a moment that the user has a profile for already",
@@ -128,8 +151,8 @@ def _milestone_rules(limits: Limits) -> tuple[Rule, ...]:
 def _label_rules(limits: Limits) -> tuple[Rule, ...]:
     possible = f"not ({limits.outside('eval_ts')})"
     return (
-        _blank(LABELS, "task", "name the task"),
-        _blank(LABELS, "user_id", "say whose label it is, or drop the row"),
+        blank(LABELS, "task", "name the task"),
+        blank(LABELS, "user_id", "say whose label it is, or drop the row"),
         Rule(
             name="labels_user_unknown",
             scan=LABELS,
@@ -138,7 +161,7 @@ def _label_rules(limits: Limits) -> tuple[Rule, ...]:
             problem="belong to users without events",
             fix="look for a mismatch of user ids, or drop labels of users without a history",
         ),
-        *_moment(LABELS, "eval_ts", limits),
+        *moment(LABELS, "eval_ts", limits),
         Rule(
             name="labels_before_events",
             scan=LABELS,
@@ -166,7 +189,7 @@ def _label_rules(limits: Limits) -> tuple[Rule, ...]:
         ),
         Rule(
             name="labels_repeated",
-            scan=repeats("labels", "task", "user_id", "eval_ts"),
+            scan=LABEL_MOMENTS,
             column="eval_ts",
             condition="copy > 1",
             problem="repeat a task, user and moment",
@@ -177,9 +200,9 @@ def _label_rules(limits: Limits) -> tuple[Rule, ...]:
 
 def _transfer_rules(limits: Limits) -> tuple[Rule, ...]:
     return (
-        _blank(TRANSFERS, "from_user", "say who paid, or drop the row"),
-        _blank(TRANSFERS, "to_user", "say who was paid, or drop the row"),
-        *_moment(TRANSFERS, "ts", limits),
+        blank(TRANSFERS, "from_user", "say who paid, or drop the row"),
+        blank(TRANSFERS, "to_user", "say who was paid, or drop the row"),
+        *moment(TRANSFERS, "ts", limits),
         Rule(
             name="transfers_amount_not_positive",
             scan=TRANSFERS,
@@ -188,61 +211,15 @@ def _transfer_rules(limits: Limits) -> tuple[Rule, ...]:
             problem="are null, not finite or not above zero",
             fix="turn a negative transfer round, and drop those without an amount",
         ),
-    )
-
-
-def _blank(scan: Scan, column: str, fix: str) -> Rule:
-    return Rule(
-        name=f"{scan.relation}_{column}_blank",
-        scan=scan,
-        column=column,
-        condition=is_blank(column),
-        problem="are null or blank",
-        fix=fix,
-    )
-
-
-def _moment(scan: Scan, column: str, limits: Limits) -> tuple[Rule, Rule]:
-    null = Rule(
-        name=f"{scan.relation}_{column}_null",
-        scan=scan,
-        column=column,
-        condition=f"{column} is null",
-        problem="are null",
-        fix="give the row its moment, or drop it",
-    )
-    outside = Rule(
-        name=f"{scan.relation}_{column}_outside",
-        scan=scan,
-        column=column,
-        condition=limits.outside(column),
-        problem=f"lie outside {limits}",
-        fix="mend the clock or its unit (seconds, milliseconds), or drop the row",
-    )
-    return null, outside
-
-
-def _empty_key(scan: Scan, column: str) -> Rule:
-    return Rule(
-        name=f"{scan.relation}_{column}_key_empty",
-        scan=scan,
-        column=column,
-        condition=f"map_contains({column}, '')",
-        problem="hold a value without a name: its key is empty",
-        fix="name the field, or leave it out",
-        also_shows={column: column},
-    )
-
-
-def _long_value(scan: Scan, column: str, limits: Limits) -> Rule:
-    long_keys = limits.long_keys(column)
-    return Rule(
-        name=f"{scan.relation}_{column}_value_long",
-        scan=scan,
-        column=column,
-        condition=f"len({long_keys}) > 0",
-        problem=f"hold a value longer than {limits.characters:,} characters",
-        fix="nothing, if such texts are meant; only their first tokens are read",
-        severity="warn",
-        also_shows={"long": long_keys},
+        Rule(
+            name="transfers_user_unknown",
+            scan=TRANSFERS,
+            column="",
+            condition=f"(from_stranger and not {is_blank('from_user')}) "
+            f"or (to_stranger and not {is_blank('to_user')})",
+            problem="name a user without events",
+            fix="nothing, if partners outside the book are expected; else look for a mismatch of "
+            "user ids",
+            severity="warn",
+        ),
     )

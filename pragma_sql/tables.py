@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 from rich.table import Table
+from rich.text import Text
 
 from pragma_sql.shards import SPLITS, Shards
 
@@ -36,6 +37,25 @@ def table_of(rows: pa.Table, title: str | None = None) -> Table:
         table.add_column(field.name, justify="right" if number else "left", overflow="fold")
     for row in rows.to_pylist():
         table.add_row(*(cell(value) for value in row.values()))
+    return table
+
+
+def checks_table(checks: pa.Table) -> Table:
+    """Rows of `contract.checks`: each rule, what it found and, where that is something, the fix."""
+    table = Table(title="contract", title_justify="left", show_lines=False)
+    table.add_column("rule", no_wrap=True)
+    table.add_column("result")
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("example and fix", overflow="fold")
+    for row in checks.to_pylist():
+        found = f"{row['example']}\nfix: {row['fix']}".strip()
+        table.add_row(
+            row["rule"],
+            "passed" if row["passed"] else row["severity"],
+            f"{row['rows']:,} of {row['total']:,}",
+            "" if row["passed"] else Text(found),
+            end_section=not row["passed"],
+        )
     return table
 
 

@@ -1,4 +1,4 @@
-"""How many rows break each rule: the rules of a scan are counted in one pass over its rows."""
+"""How many rows break each rule: a relation is read once, and again only where keys repeat."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TypedDict
 import duckdb
 
 from pragma_sql.errors import PragmaError
-from pragma_sql.scans import EVENT_USERS, Rule, Scan
+from pragma_sql.scans import EVENT_USERS, Repeats, Rule
 
 TALLIES = "contract_tallies"
 """The temporary table of tallies, with the columns of `Tally`."""
+
+LOOKED_AT = "looked_at"
+SEEN_TWICE = "select hashed from seen_twice"
 
 EXAMPLE_WIDTH = 80
 """Characters of a value that an example shows."""
@@ -29,41 +32,86 @@ class Tally(TypedDict):
     """The smallest of the rows that break it, as text; empty when there is none."""
 
 
-def tally(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
+def tally(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], events: str = "contract.events"
+) -> None:
     """Make the temporary table `contract_tallies`, one row a rule.
 
     Args:
         con: a connection that sees the contract and may keep temporary tables.
         rules: the rules to count for.
+        events: the relation whose rows the events' rules are asked of: all events, or a part of
+            them in the same columns. Who has events, and when, is always read from all.
 
     Raises:
         PragmaError: a relation is missing or cannot be read.
     """
     con.execute(
-        f"create temp table {TALLIES} (rule varchar, rows bigint, total bigint, example varchar)"
+        f"create or replace temp table {TALLIES}"
+        " (rule varchar, rows bigint, total bigint, example varchar)"
     )
-    _run(con, "events", f"create temp table event_users as {EVENT_USERS}")
+    _run(con, "contract.events", f"create or replace temp table event_users as {EVENT_USERS}")
     for relation in dict.fromkeys(rule.relation for rule in rules):
-        count = f"select count(*) from contract.{relation}"  # noqa: S608
-        ((total,),) = _run(con, relation, count)
-        for scan in dict.fromkeys(rule.scan for rule in rules if rule.relation == relation):
+        source = events if relation == "events" else f"contract.{relation}"
+        count = f"select count(*) from {source}"  # noqa: S608
+        ((total,),) = _run(con, source, count)
+        scans = dict.fromkeys(rule.scan for rule in rules if rule.relation == relation)
+        repeats = [scan for scan in scans if isinstance(scan, Repeats)]
+        for scan in scans:
             asked = [rule for rule in rules if rule.scan == scan]
-            _run(con, relation, _one_pass(scan, asked), {"total": total})
+            if isinstance(scan, Repeats):
+                # Nothing is read where no hash is seen twice.
+                look = _look(scan.among(source, SEEN_TWICE), asked)
+            else:
+                look = _look(scan.over(source), asked, repeats if scan.shows else ())
+            _run(con, source, look)
+            if scan.shows and not isinstance(scan, Repeats):
+                _run(con, source, _find_twice())
+            _run(con, source, _count(asked), {"total": total})
 
 
-def _one_pass(scan: Scan, rules: Sequence[Rule]) -> str:
-    """SQL that counts for all rules of a scan; only offending rows are turned into text."""
+def _look(rows: str, rules: Sequence[Rule], repeats: Sequence[Repeats] = ()) -> str:
+    """SQL that looks at rows once: what is wrong with each, and the hash of its key.
+
+    Only offending rows are turned into text.
+    """
     breaches = ", ".join(
         f"case when {rule.condition} "
         f"then {{'rule': '{rule.name}', 'example': {_example(rule)}}} end"
         for rule in rules
     )
+    broken = " or ".join(f"({rule.condition})" for rule in rules)
+    hashed = ", ".join([*(scan.hashed for scan in repeats), "null::ubigint"])
+    return f"""
+        create or replace temp table {LOOKED_AT} as
+        select case when {broken} then [{breaches}] end as breaches, coalesce({hashed}) as hashed
+        from {rows}
+        where {"true" if repeats else broken}
+    """  # noqa: S608
+
+
+def _find_twice() -> str:
+    """SQL that keeps the hashes that two rows have; sorting is cheaper than grouping."""
+    return f"""
+        create or replace temp table seen_twice as
+        select hashed
+        from (
+            select hashed, lag(hashed) over (order by hashed) as before
+            from {LOOKED_AT}
+            where hashed is not null
+        )
+        where hashed = before
+    """  # noqa: S608
+
+
+def _count(rules: Sequence[Rule]) -> str:
+    """SQL that adds up what was found."""
     return f"""
         insert into {TALLIES}
         with breaches as (
-            select unnest([{breaches}], recursive := true)
-            from {scan.rows}
-            where {" or ".join(f"({rule.condition})" for rule in rules)}
+            select unnest(breaches, recursive := true)
+            from {LOOKED_AT}
+            where breaches is not null
         ),
         counted as (
             select rule, count(*) as rows, min(example) as example
@@ -101,6 +149,6 @@ def _run(
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise PragmaError(
-            f"contract.{relation} cannot be read: {reason}",
+            f"{relation} cannot be read: {reason}",
             "mend its source, then run `pragma validate`",
         ) from None

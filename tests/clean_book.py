@@ -13,7 +13,7 @@ CLEAN_BOOK = """
         ('ann', '2024-01-05 09:00', 'card', map {'amount': '12.50', 'shop': 'bakery'}, 'e1'),
         ('ann', '2024-01-05 09:00', 'card', map {'amount': '12.50', 'shop': 'bakery'}, 'e2'),
         ('ann', '2024-03-01 18:30', 'app', map {}, null),
-        ('ann', '2024-03-01 18:30', 'app', map {}, null),
+        ('ann', '2024-03-01 18:30', 'app', map {'page': 'home'}, null),
         ('bob', '2024-02-10 12:00', 'card', map {'amount': '-3'}, 'e1');
 
     create table contract.profiles (

@@ -20,7 +20,8 @@ class Defect:
 DEFECTS = (
     Defect(
         "events_missing",
-        "delete from contract.events; delete from contract.labels; delete from contract.profiles",
+        "delete from contract.events; delete from contract.labels; delete from contract.profiles; "
+        "delete from contract.transfers",
         "",
     ),
     Defect(
@@ -57,6 +58,12 @@ DEFECTS = (
         "user_id bob, ts 2024-02-10 12:00:00, source card, fields {''=5}",
     ),
     Defect(
+        "events_fields_value_null",
+        "update contract.events set fields = map {'amount': '5', 'shop': null} "
+        "where user_id = 'bob'",
+        "user_id bob, ts 2024-02-10 12:00:00, source card, fields {amount=5, shop=NULL}",
+    ),
+    Defect(
         "events_fields_value_long",
         "update contract.events set fields = map {'a': '5', 'memo': repeat('x', 10001)} "
         "where user_id = 'bob'",
@@ -66,6 +73,12 @@ DEFECTS = (
         "events_event_id_repeated",
         "update contract.events set event_id = 'e1'",
         "user_id ann, ts 2024-01-05 09:00:00, event_id e1",
+        rows=2,
+    ),
+    Defect(
+        "events_repeated",
+        events("'ann', '2024-03-01 18:30', 'app', map {}, null") * 2,
+        "user_id ann, ts 2024-03-01 18:30:00, source app",
         rows=2,
     ),
     Defect(
@@ -83,6 +96,11 @@ DEFECTS = (
         "profiles_attributes_key_empty",
         profiles("'bob', '2024-02-01', map {'': 'gold'}, []"),
         "user_id bob, as_of 2024-02-01 00:00:00, attributes {''=gold}",
+    ),
+    Defect(
+        "profiles_attributes_value_null",
+        profiles("'bob', '2024-02-01', map {'plan': null}, []"),
+        "user_id bob, as_of 2024-02-01 00:00:00, attributes {plan=NULL}",
     ),
     Defect(
         "profiles_attributes_value_long",
@@ -192,4 +210,25 @@ DEFECTS = (
         "from_user ann, to_user bob, ts 2024-02-01 00:00:00, amount -5.0",
         rows=5,
     ),
+    Defect(
+        "transfers_user_unknown",
+        transfers("'ann', 'cleo', '2024-02-01', 20") + transfers("'dan', 'bob', '2024-02-01', 5"),
+        "from_user ann, to_user cleo, ts 2024-02-01 00:00:00, amount 20.0",
+        rows=2,
+    ),
 )
+
+UNKNOWN_KEYS = (
+    Defect(
+        "events_fields_key_unknown",
+        "update contract.events set fields = map {'amount': '5', 'iban': 'x', 'source': 'y'} "
+        "where user_id = 'bob'",
+        "user_id bob, ts 2024-02-10 12:00:00, source card, unknown [iban, source]",
+    ),
+    Defect(
+        "profiles_attributes_key_unknown",
+        profiles("'bob', '2024-02-01', map {'height': '180'}, []"),
+        "user_id bob, as_of 2024-02-01 00:00:00, unknown [height]",
+    ),
+)
+"""Defects that show once there is a fit, which knows the keys `amount`, `shop`, `page`, `plan`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pragma_sql import cli
+from pragma_sql.book import book_of
+from pragma_sql.build import build
 from pragma_sql.home import Home
 
 RELATIONS = ("fit.tokenizer", "tokens.event_tokens", "tokens.profile_tokens", "tokens.user_tokens")
@@ -54,6 +57,43 @@ def cut_short(book: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
 
 
+def with_a_part_cut_short(book: Path) -> None:
+    (book / "events").mkdir()
+    (book / "events.parquet").rename(book / "events" / "january.parquet")
+    whole = (book / "events" / "january.parquet").read_bytes()
+    (book / "events" / "february.parquet").write_bytes(whole[:-200])
+
+
+def with_a_part_spoilt_inside(book: Path) -> None:
+    """The footer is whole, the data are not."""
+    (book / "events").mkdir()
+    (book / "events.parquet").rename(book / "events" / "january.parquet")
+    events = pq.read_table(book / "events" / "january.parquet")
+    path = book / "events" / "february.parquet"
+    pq.write_table(events, path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[100:-3_000] = b"x" * len(content[100:-3_000])
+    path.write_bytes(content)
+
+
+def without_events(book: Path) -> None:
+    (book / "events.parquet").unlink()
+
+
+def in_whole_seconds(book: Path) -> None:
+    path = book / "events.parquet"
+    events = pq.read_table(path)
+    seconds = pa.array([int(ts.timestamp()) for ts in events["ts"].to_pylist()])
+    pq.write_table(events.set_column(1, "ts", seconds), path)
+
+
+def with_structs_for_maps(book: Path) -> None:
+    path = book / "events.parquet"
+    events = pq.read_table(path)
+    fields = pa.array([{"amount": "5"}] * events.num_rows)
+    pq.write_table(events.set_column(3, "fields", fields), path)
+
+
 def empty(book: Path) -> None:
     pq.write_table(books.EVENTS.empty_table(), book / "events.parquet")
 
@@ -91,6 +131,20 @@ CASES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
         events_with(ts=datetime(9999, 1, 1)),
         ("contract.events", "ts", "3 of", "9999", "user 00"),
     ),
+    "year 1970": (
+        events_with(ts=datetime(1970, 1, 1)),
+        ("contract.events", "ts", "3 of", "1970", "user 00", "--quarantine"),
+    ),
+    "no maps": (events_with(fields=None), ("contract.events", "fields", "3 of", "null")),
+    "empty key": (
+        events_with(fields=[("", "5")]),
+        ("contract.events", "fields", "3 of", "key is empty"),
+    ),
+    "truncated part": (with_a_part_cut_short, ("february.parquet",)),
+    "spoilt part": (with_a_part_spoilt_inside, ("contract.events", "february.parquet")),
+    "no events": (without_events, ("events.parquet", "there is no such file")),
+    "whole seconds": (in_whole_seconds, ("events.parquet", "ts is BIGINT", "to_timestamp(ts)")),
+    "structs for maps": (with_structs_for_maps, ("events.parquet", "fields is STRUCT", "MAP")),
     "label for nobody": (a_label_for_nobody, ("contract.labels", "1 of", "nobody")),
 }
 
@@ -136,6 +190,63 @@ def test_bad_input_stops_the_build_with_the_last_good_tables_in_place(
     for word in words:
         assert word in said
     assert contents(home) == before
+
+
+ODD_KEYS = (
+    '"; drop table contract.events; --',
+    "it's",
+    "two\nlines",
+    "{{ 1 / 0 }}",
+    "k" * 10_000,
+)
+
+
+def test_fields_may_be_named_like_sql(tmp_path: Path) -> None:
+    """From the contract to the features, through every statement that is made from names."""
+    events = [
+        replace(event, fields={**(event.fields or {}), **dict.fromkeys(ODD_KEYS, str(number % 3))})
+        for number, event in enumerate(books.toy_events())
+    ]
+    book = books.write_book(tmp_path / "book", events, books.toy_profiles(), books.toy_labels())
+    home = Home.of(tmp_path / "home")
+    for _ in range(2):
+        build(home, {**book_of(book, []), **books.TOY_VARS})
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        known = {key for (key,) in con.execute("select key from fit.fields").fetchall()}
+        broken = con.execute("select rule from contract.checks where not passed").fetchall()
+        counted = con.execute("select count(*) from tokens.event_tokens").fetchall()
+    assert set(ODD_KEYS) <= known
+    assert broken == []
+    assert counted == [(len(events),)]
+
+
+def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events_with(ts=datetime(1970, 1, 1))(book)
+    place = ("--home", str(tmp_path / "home"), "--contract", str(book))
+    fit = ("--var", "fit_until=2024-07-01")
+    assert run("build", *place, *fit, monkeypatch=monkeypatch) == 1
+    assert run("build", *place, *fit, "--quarantine", monkeypatch=monkeypatch) == 0
+    assert "3 rows by rule events_ts_outside" in capsys.readouterr().err
+
+
+def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--home", str(tmp_path / "home"), "--contract", str(book))
+    assert run("validate", *place, monkeypatch=monkeypatch) == 0
+    assert "events_ts_outside" in capsys.readouterr().out
+    events_with(ts=datetime(1970, 1, 1))(book)
+    assert run("validate", *place, monkeypatch=monkeypatch) == 1
+    told = capsys.readouterr()
+    for word in ("events_ts_outside", "3 of 407", "1970-01-01", "fix: mend the clock"):
+        assert word in told.out
+    assert "Data Docs: " in told.err
+    assert "--quarantine" in told.err
+    assert run("validate", *place, "--json", monkeypatch=monkeypatch) == 1
+    (first, *_) = json.loads(capsys.readouterr().out)
+    assert (first["rule"], first["rows"], first["passed"]) == ("events_ts_outside", 3, False)
 
 
 def test_a_file_that_cannot_be_read_leaves_no_trace_of_a_new_warehouse(

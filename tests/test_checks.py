@@ -12,7 +12,17 @@ import duckdb
 import pytest
 from clean_book import CLEAN_BOOK, events, profiles
 
-from pragma_sql.checks import CheckResult, data_docs_page, raise_if_broken, run_checks, to_arrow
+from pragma_sql.checks import (
+    CheckResult,
+    count_rejected,
+    data_docs_page,
+    known_keys,
+    raise_if_broken,
+    raise_if_stopped,
+    read_checks,
+    run_checks,
+    to_arrow,
+)
 from pragma_sql.errors import PragmaError
 from pragma_sql.rules import contract_rules
 
@@ -95,15 +105,15 @@ def test_each_broken_error_rule_is_one_line_with_where_how_many_and_an_example(
         "for example user_id ann, ts null, source <script>alert(1)</script>",
     ]
     assert error.next_step == (
-        "mend the rows or the mapping, then run `pragma validate`; "
-        f"all checks: {data_docs_page(spoiled.docs)}"
+        "mend the rows or the mapping, then run `pragma validate`, or set the rows aside with "
+        f"`pragma build --quarantine`; all checks: {data_docs_page(spoiled.docs)}"
     )
 
 
 def test_one_broken_rule_says_how_to_mend_it(spoiled: Gate) -> None:
     only = [result for result in spoiled.results if result.rule.name == "events_user_id_blank"]
     assert refusal(only).next_step.startswith(
-        "say whose event it is, or drop the row, then run `pragma validate`; "
+        "say whose event it is, or drop the row, then run `pragma validate`, or set the rows aside "
     )
 
 
@@ -159,8 +169,66 @@ def test_the_results_are_rows_for_the_warehouse(spoiled: Gate) -> None:
         "total": 8,
         "example": "user_id null, ts 2024-01-09 00:00:00, source card",
         "passed": False,
+        "rejected": 0,
         "fix": "say whose event it is, or drop the row",
     }
+
+
+def test_what_was_set_aside_is_counted(book: duckdb.DuckDBPyConnection, spoiled: Gate) -> None:
+    book.register("found", to_arrow(spoiled.results))
+    book.execute("create table contract.checks as from found")
+    count_rejected(book, {"events_user_id_blank": 2, "labels_user_unknown": 1})
+    query = "select rule, rejected from contract.checks where rejected > 0"
+    assert book.execute(query).fetchall() == [
+        ("events_user_id_blank", 2),
+        ("labels_user_unknown", 1),
+    ]
+
+
+def test_what_was_found_can_be_read_back(book: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    book.execute(TWO_WITHOUT_USER)
+    results = run_checks(book, tmp_path / "data_docs")
+    book.register("found", to_arrow(results))
+    book.execute("create table contract.checks as from found")
+    assert read_checks(book, tmp_path / "data_docs") == results
+
+
+def test_keys_count_as_known_when_the_fit_has_or_drops_them(
+    book: duckdb.DuckDBPyConnection,
+) -> None:
+    assert known_keys(book) == []
+    book.execute("create schema fit")
+    book.execute("create table fit.fields as select unnest(['amount', 'source']) as key")
+    book.execute("create table fit.field_overrides as select 'memo' as key, 'drop' as kind")
+    assert sorted(known_keys(book)) == ["amount", "memo"]
+
+
+def test_an_unknown_key_is_a_warning_in_the_gate(
+    book: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    book.execute("create schema fit; create table fit.fields as select 'amount' as key")
+    results = run_checks(book, tmp_path / "data_docs")
+    broken = {result.rule.name: result.rule.severity for result in results if not result.passed}
+    assert broken == {
+        "events_fields_key_unknown": "warn",
+        "profiles_attributes_key_unknown": "warn",
+    }
+
+
+def test_a_part_of_the_events_can_be_checked(
+    book: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    book.execute("create view contract.new_events as from contract.events where user_id = 'bob'")
+    results = run_checks(book, tmp_path / "data_docs", events="contract.new_events")
+    assert {result.total for result in results if result.rule.relation == "events"} == {1}
+    assert all(result.passed for result in results)
+
+
+def test_a_validation_that_found_a_broken_rule_ends_in_an_error(spoiled: Gate) -> None:
+    with pytest.raises(PragmaError, match=r"2 rules .* events_user_id_blank, events_ts_null"):
+        raise_if_stopped(to_arrow(spoiled.results))
+    warnings = [result for result in spoiled.results if result.rule.severity == "warn"]
+    raise_if_stopped(to_arrow(warnings))
 
 
 def test_the_connection_is_left_as_it_was_and_nothing_is_printed(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import duckdb
 import pytest
 from clean_book import CLEAN_BOOK, events
-from defects import DEFECTS, Defect
+from defects import DEFECTS, UNKNOWN_KEYS, Defect
 
 from pragma_sql.errors import PragmaError
 from pragma_sql.rules import contract_rules
 from pragma_sql.scans import Limits
 from pragma_sql.tallies import TALLIES, tally
+
+KNOWN_KEYS = ("amount", "shop", "page", "plan")
 
 
 @pytest.fixture
@@ -23,8 +25,10 @@ def book() -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def broken_rules(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
-    tally(con, contract_rules())
+def broken_rules(
+    con: duckdb.DuckDBPyConnection, *, known_keys: Sequence[str] = (), part: str = "contract.events"
+) -> list[tuple[str, int, str]]:
+    tally(con, contract_rules(known_keys=known_keys), part)
     return con.execute(f"select rule, rows, example from {TALLIES} where rows > 0").fetchall()
 
 
@@ -42,6 +46,28 @@ def test_a_clean_book_breaks_no_rule(book: duckdb.DuckDBPyConnection) -> None:
 
 def test_each_rule_has_a_defect_here() -> None:
     assert [defect.rule for defect in DEFECTS] == [rule.name for rule in contract_rules()]
+    with_a_fit = {rule.name for rule in contract_rules(known_keys=KNOWN_KEYS)}
+    assert {defect.rule for defect in (*DEFECTS, *UNKNOWN_KEYS)} == with_a_fit
+
+
+@pytest.mark.parametrize("defect", UNKNOWN_KEYS, ids=lambda defect: defect.rule)
+def test_a_key_that_the_fit_does_not_know_is_told(
+    defect: Defect, book: duckdb.DuckDBPyConnection
+) -> None:
+    book.execute(defect.sql)
+    assert broken_rules(book, known_keys=KNOWN_KEYS) == [(defect.rule, 1, defect.example)]
+
+
+def test_known_keys_may_be_named_like_sql(book: duckdb.DuckDBPyConnection) -> None:
+    odd = ("it's", '"; drop table contract.events; --', "two\nlines", "k" * 10_000)
+    book.execute(
+        "insert into contract.events values ('bob', '2024-02-11', 'card', map($keys, $keys), null)",
+        {"keys": list(odd)},
+    )
+    assert broken_rules(book, known_keys=(*KNOWN_KEYS, *odd)) == []
+    assert [rule for rule, _, _ in broken_rules(book, known_keys=KNOWN_KEYS)] == [
+        "events_fields_key_unknown"
+    ]
 
 
 def test_a_rules_query_gives_the_rows_that_break_it(book: duckdb.DuckDBPyConnection) -> None:
@@ -62,7 +88,7 @@ def test_both_ends_of_the_allowed_moments_and_the_longest_value_pass(
 
 
 def test_the_limits_can_be_set(book: duckdb.DuckDBPyConnection) -> None:
-    tally(book, contract_rules(Limits(earliest=date(2024, 1, 1), characters=5)))
+    tally(book, contract_rules(Limits(earliest=date(2024, 1, 1), value_bytes=5)))
     query = f"select rule, rows from {TALLIES} where rows > 0"
     assert book.execute(query).fetchall() == [
         ("events_fields_value_long", 2),
@@ -73,7 +99,7 @@ def test_the_limits_can_be_set(book: duckdb.DuckDBPyConnection) -> None:
 def test_every_row_is_looked_at(book: duckdb.DuckDBPyConnection) -> None:
     book.execute("""
         insert into contract.events
-        select 'ann', '2024-01-05', if(i = 299_999, null, 'card'), map {}, null
+        select 'ann', '2024-01-05', if(i = 299_999, null, 'card'), map {}, i::varchar
         from range(300_000) as numbers(i)
     """)
     example = "user_id ann, ts 2024-01-05 00:00:00, source null"
@@ -92,3 +118,33 @@ def test_a_relation_that_cannot_be_read_is_named(book: duckdb.DuckDBPyConnection
     with pytest.raises(PragmaError, match=r"^contract\.labels cannot be read: ") as caught:
         tally(book, contract_rules())
     assert "pragma validate" in caught.value.next_step
+
+
+def test_a_part_of_the_events_is_checked_alone_but_users_are_known_from_all(
+    book: duckdb.DuckDBPyConnection,
+) -> None:
+    book.execute(events("'ann', '1970-01-01', 'card', map {}, 'old'"))
+    book.execute("create view contract.new_events as from contract.events where ts >= '2024-02-01'")
+    assert broken_rules(book, part="contract.new_events") == []
+    totals = f"select distinct total from {TALLIES} where rule like 'events_%'"
+    assert book.execute(totals).fetchall() == [(3,)]
+
+
+def test_no_new_events_are_no_missing_events(book: duckdb.DuckDBPyConnection) -> None:
+    book.execute("create view contract.new_events as from contract.events where false")
+    assert broken_rules(book, part="contract.new_events") == []
+
+
+def test_a_defect_among_the_new_events_is_found(book: duckdb.DuckDBPyConnection) -> None:
+    book.execute("create table contract.new_events as from contract.events")
+    book.execute("insert into contract.new_events values (null, '2024-02-01', 'card', map {}, 'x')")
+    example = "user_id null, ts 2024-02-01 00:00:00, source card"
+    assert broken_rules(book, part="contract.new_events") == [("events_user_id_blank", 1, example)]
+
+
+def test_events_of_one_moment_are_no_repeats_while_something_differs(
+    book: duckdb.DuckDBPyConnection,
+) -> None:
+    book.execute(events("'bob', '2024-02-10 12:00', 'card', map {'amount': '-3'}, null"))
+    book.execute(events("'bob', '2024-02-10 12:00', 'card', map {'amount': '-4'}, null"))
+    assert broken_rules(book) == []

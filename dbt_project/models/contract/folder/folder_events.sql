@@ -1,8 +1,8 @@
-{%- set columns = column_names(contract_file('events')) -%}
+{%- set types = column_types(contract_file('events')) -%}
 select
     user_id::varchar as user_id,
-    ts::timestamp as ts,
+    {{ utc('ts', types['ts']) }} as ts,
     source::varchar as source,
     fields::map (varchar, varchar) as fields,
-    {% if 'event_id' in columns %}event_id{% else %}null{% endif %}::varchar as event_id
+    {% if 'event_id' in types %}event_id{% else %}null{% endif %}::varchar as event_id
 from {{ contract_file('events') }}

@@ -1,16 +1,16 @@
--- labels.parquet of all tasks; absent means none.
-{% if has_contract_file('labels') -%}
+-- Absent means none.
+{% for file in label_files() -%}
 select
-    task::varchar as task,
+    {{ file.task }}::varchar as task,
     user_id::varchar as user_id,
-    eval_ts::timestamp as eval_ts,
+    {{ file.moment }} as eval_ts,
     label::double as label
-from {{ contract_file('labels') }}
-{%- else -%}
+from {{ parquet_file(file.path) }}
+union all
+{% endfor -%}
 select
     null::varchar as task,
     null::varchar as user_id,
     null::timestamp as eval_ts,
     null::double as label
 where false
-{%- endif %}

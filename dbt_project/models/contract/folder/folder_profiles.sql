@@ -1,6 +1,12 @@
+{%- set types = column_types(contract_file('profiles')) -%}
 select
     user_id::varchar as user_id,
-    as_of::timestamp as as_of,
+    {{ utc('as_of', types['as_of']) }} as as_of,
     attributes::map (varchar, varchar) as attributes,
-    lifelong::struct(key varchar, ts timestamp)[] as lifelong
+    {% if 'lifelong' in types -%}
+    list_transform(
+        lifelong,
+        lambda milestone: {'key': milestone.key, 'ts': {{ utc('milestone.ts', types['lifelong']) }}}
+    )
+    {%- else %}null{% endif %}::struct(key varchar, ts timestamp)[] as lifelong
 from {{ contract_file('profiles') }}

@@ -1,9 +1,10 @@
--- transfers.parquet; absent means none.
-{% if has_contract_file('transfers') -%}
+-- Absent means none.
+{% if contract_paths('transfers') -%}
+{%- set types = column_types(contract_file('transfers')) -%}
 select
     from_user::varchar as from_user,
     to_user::varchar as to_user,
-    ts::timestamp as ts,
+    {{ utc('ts', types['ts']) }} as ts,
     amount::double as amount
 from {{ contract_file('transfers') }}
 {%- else -%}

@@ -1,0 +1,25 @@
+{#-
+    The label files of the folder `contract_dir`, as {path, task, moment}: `labels.parquet`, whose tasks are a column,
+    and `labels/<task>.parquet`, or all files of `labels/<task>/`. A file with no `label`, or with no moment at which it
+    is asked, is of another kind: it is left out, and said to be.
+-#}
+{% macro label_files() -%}
+    {%- set files = [] -%}
+    {%- for path in contract_paths('labels') -%}
+        {%- set types = column_types(parquet_file(path)) -%}
+        {%- set moment = 'eval_ts' if 'eval_ts' in types else 'observed_through' -%}
+        {%- set name = path[(var('contract_dir') ~ '/labels/') | length:].split('/')[0] | replace('.parquet', '') -%}
+        {%- set task = 'task' if path == var('contract_dir') ~ '/labels.parquet' else literal(name) -%}
+        {%- if 'user_id' in types and moment in types and 'label' in types -%}
+            {%- do files.append({'path': path, 'task': task, 'moment': utc(moment, types[moment])}) -%}
+        {%- else -%}
+            {%- do log(path ~ ' is not read: it lacks user_id, label, or eval_ts (or observed_through)', info=True) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(files) }}
+{%- endmacro %}
+
+{#- One parquet file as a table; what its folders are called says nothing. -#}
+{% macro parquet_file(path) -%}
+    read_parquet({{ literal(path) }}, hive_partitioning = false)
+{%- endmacro %}

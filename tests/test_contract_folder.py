@@ -1,0 +1,272 @@
+"""A folder of contract files is read as any other program wrote it; sorting is our job."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from io import StringIO
+from pathlib import Path
+
+import books
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from pragma_sql.book import book_of
+from pragma_sql.build import build
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
+
+Rows = list[tuple[object, ...]]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """The toy book in a folder whose name is full of what SQL and patterns are made of."""
+    return books.write_book(
+        tmp_path / "it's a [1] book?", books.toy_events(), books.toy_profiles(), books.toy_labels()
+    )
+
+
+def contract(book: Path, home: Path) -> dict[str, Rows]:
+    """The four relations, read in a time zone far from UTC."""
+    build(
+        Home.of(home), book_of(book, []), select=["+transfers", "+events", "+profiles", "+labels"]
+    )
+    with duckdb.connect(str(home / "pragma.duckdb"), read_only=True) as con:
+        con.execute("set TimeZone = 'Asia/Tokyo'")
+        names = ("events", "profiles", "labels", "transfers")
+        return {
+            name: con.execute(f"from contract.{name} order by all").fetchall() for name in names
+        }
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
+    folder = tmp_path_factory.mktemp("plain")
+    book = books.write_book(
+        folder / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
+    )
+    return contract(book, folder / "home")
+
+
+def rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    pq.write_table(change(pq.read_table(path)), path, row_group_size=50)
+
+
+def shuffled(table: pa.Table) -> pa.Table:
+    order = list(range(table.num_rows))
+    random.Random(0).shuffle(order)
+    return table.take(order)
+
+
+def with_column(table: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def moments_as(kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
+    def change(events: pa.Table) -> pa.Table:
+        return with_column(events, "ts", events["ts"].cast(kind))
+
+    return change
+
+
+def dictionaries(events: pa.Table) -> pa.Table:
+    for name in ("user_id", "source", "event_id"):
+        events = with_column(events, name, pc.dictionary_encode(events[name]))
+    return events
+
+
+def large_strings(events: pa.Table) -> pa.Table:
+    for name in ("user_id", "source", "event_id"):
+        events = with_column(events, name, events[name].cast(pa.large_string()))
+    large = pa.map_(pa.large_string(), pa.large_string())
+    fields = pa.array(events["fields"].to_pylist(), large)
+    return with_column(events, "fields", fields)
+
+
+REWRITES: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "unsorted": shuffled,
+    "seconds": moments_as(pa.timestamp("s")),
+    "milliseconds": moments_as(pa.timestamp("ms")),
+    "nanoseconds": moments_as(pa.timestamp("ns")),
+    "seconds UTC": moments_as(pa.timestamp("s", "UTC")),
+    "nanoseconds UTC": moments_as(pa.timestamp("ns", "UTC")),
+    "microseconds with a zone": moments_as(pa.timestamp("us", "America/New_York")),
+    "dictionaries": dictionaries,
+    "large strings": large_strings,
+    "more columns in another order": lambda events: events.append_column(
+        "country", pa.array(["GB"] * events.num_rows)
+    ).select(["country", "fields", "event_id", "source", "ts", "user_id"]),
+}
+
+
+@pytest.mark.parametrize("change", REWRITES.values(), ids=REWRITES)
+def test_events_are_the_same_however_they_were_written(
+    change: Callable[[pa.Table], pa.Table], book: Path, tmp_path: Path, plain: dict[str, Rows]
+) -> None:
+    rewrite(book / "events.parquet", change)
+    assert contract(book, tmp_path / "home") == plain
+
+
+def test_every_file_may_be_a_folder_of_parts_at_any_depth(
+    book: Path, tmp_path: Path, plain: dict[str, Rows]
+) -> None:
+    for name in ("events", "profiles"):
+        whole = pq.read_table(book / f"{name}.parquet")
+        (book / f"{name}.parquet").unlink()
+        halves = (whole.slice(0, 20), whole.slice(20))
+        for number, half in enumerate(halves):
+            folder = book / name / f"ts={number}"
+            folder.mkdir(parents=True)
+            columns = half.schema.names[::-1] if number else half.schema.names
+            pq.write_table(half.select(columns), folder / "part.parquet")
+    assert contract(book, tmp_path / "home") == plain
+
+
+def test_parts_may_differ_in_the_unit_of_time_and_in_what_is_optional(
+    book: Path, tmp_path: Path, plain: dict[str, Rows]
+) -> None:
+    whole = pq.read_table(book / "events.parquet")
+    (book / "events.parquet").unlink()
+    (book / "events").mkdir()
+    first, second = whole.slice(0, 20), whole.slice(20)
+    pq.write_table(moments_as(pa.timestamp("ms"))(first), book / "events" / "a.parquet")
+    pq.write_table(second.drop_columns(["event_id"]), book / "events" / "b.parquet")
+    read = contract(book, tmp_path / "home")["events"]
+    assert sorted(row[:3] for row in read) == sorted(row[:3] for row in plain["events"])
+    assert sum(row[4] is not None for row in read) == 20
+
+
+def test_milestones_may_have_a_zone_or_be_absent(
+    book: Path, tmp_path: Path, plain: dict[str, Rows]
+) -> None:
+    path = book / "profiles.parquet"
+    zoned = pa.list_(pa.struct({"key": pa.string(), "ts": pa.timestamp("ms", "UTC")}))
+    rewrite(path, lambda p: with_column(p, "lifelong", p["lifelong"].cast(zoned)))
+    assert contract(book, tmp_path / "home") == plain
+    rewrite(path, lambda p: p.drop_columns(["lifelong"]))
+    profiles = contract(book, tmp_path / "home")["profiles"]
+    assert [row[:3] for row in profiles] == [row[:3] for row in plain["profiles"]]
+    assert {row[3] for row in profiles} == {None}
+
+
+def test_transfers_are_read_with_more_columns(book: Path, tmp_path: Path) -> None:
+    rows = [("user 00", "user 01", 5, "GBP")]
+    columns = ["from_user", "to_user", "amount", "currency"]
+    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
+    moment = pa.array([pq.read_table(book / "events.parquet")["ts"][0].as_py()], pa.timestamp("ms"))
+    pq.write_table(table.append_column("ts", moment), book / "transfers.parquet")
+    ((payer, payee, _, amount),) = contract(book, tmp_path / "home")["transfers"]
+    assert (payer, payee, amount) == ("user 00", "user 01", 5.0)
+
+
+def write_labels(
+    book: Path,
+    task: str,
+    labels: Sequence[int | float | bool],
+    moment: str = "eval_ts",
+    **more: str,
+) -> None:
+    (book / "labels").mkdir(exist_ok=True)
+    start = pq.read_table(book / "labels.parquet")["eval_ts"][0].as_py()
+    columns = {
+        "user_id": [f"user {number:02d}" for number in range(len(labels))],
+        moment: pa.array([start] * len(labels), pa.timestamp("ms", "UTC")),
+        "label": labels,
+        **{name: [text] * len(labels) for name, text in more.items()},
+    }
+    pq.write_table(pa.table(columns), book / "labels" / f"{task}.parquet")
+
+
+def test_label_files_are_tasks_beside_a_file_of_all_tasks(
+    book: Path, tmp_path: Path, plain: dict[str, Rows]
+) -> None:
+    write_labels(book, "whole_numbers", [0, 1])
+    write_labels(book, "yes_or_no", [True, False], profit="12")
+    write_labels(book, "it's 100%", [0.5, 2.5], moment="observed_through")
+    (book / "labels" / "in_parts").mkdir()
+    (book / "labels" / "yes_or_no.parquet").rename(book / "labels" / "in_parts" / "1.parquet")
+    labels = contract(book, tmp_path / "home")["labels"]
+    assert [row for row in labels if row[0] == "late"] == plain["labels"]
+    assert [(task, user, label) for task, user, _, label in labels if task != "late"] == [
+        ("in_parts", "user 00", 1.0),
+        ("in_parts", "user 01", 0.0),
+        ("it's 100%", "user 00", 0.5),
+        ("it's 100%", "user 01", 2.5),
+        ("whole_numbers", "user 00", 0.0),
+        ("whole_numbers", "user 01", 1.0),
+    ]
+    assert {row[2] for row in labels} == {row[2] for row in plain["labels"]}
+
+
+def test_labels_of_another_kind_are_left_out_and_said_to_be(
+    book: Path, tmp_path: Path, plain: dict[str, Rows]
+) -> None:
+    write_labels(book, "fraud", [0, 1], moment="ts")
+    talk = Console(file=StringIO(), width=400)
+    book_of(book, [], talk)
+    assert talk.file.getvalue() == (  # type: ignore[attr-defined]
+        f"{book}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)\n"
+    )
+    assert contract(book, tmp_path / "home")["labels"] == plain["labels"]
+
+
+def test_all_is_read_where_it_lies(book: Path, tmp_path: Path) -> None:
+    contract(book, tmp_path / "home")
+    with duckdb.connect(str(tmp_path / "home" / "pragma.duckdb"), read_only=True) as con:
+        assert con.execute("select table_name from duckdb_tables()").fetchall() == []
+
+
+def refusal(book: Path) -> PragmaError:
+    with pytest.raises(PragmaError) as caught:
+        book_of(book, [])
+    return caught.value
+
+
+def test_a_profile_without_its_moment_is_refused(book: Path) -> None:
+    rewrite(book / "profiles.parquet", lambda profiles: profiles.drop_columns(["as_of"]))
+    error = refusal(book)
+    assert "profiles.parquet lacks the column as_of" in error.what
+    assert "what was known" in error.next_step
+
+
+def test_a_file_beside_a_folder_of_parts_is_refused(book: Path) -> None:
+    (book / "events").mkdir()
+    error = refusal(book)
+    assert "has both events.parquet and events/" in error.what
+    assert error.next_step == "keep one of them"
+
+
+def test_a_folder_without_events_is_refused(book: Path) -> None:
+    (book / "events.parquet").unlink()
+    assert "events.parquet: there is no such file" in refusal(book).what
+    (book / "events").mkdir()
+    assert "holds no *.parquet file" in refusal(book).what
+
+
+def test_a_broken_part_is_the_one_named(book: Path) -> None:
+    (book / "events").mkdir()
+    (book / "events.parquet").rename(book / "events" / "a.parquet")
+    (book / "events" / "b.parquet").write_bytes(b"PAR1 not whole")
+    error = refusal(book)
+    assert "b.parquet is not a whole parquet file" in error.what
+    assert "a.parquet" not in error.what
+
+
+def test_text_for_a_label_is_refused(book: Path) -> None:
+    write_labels(book, "late2", ["yes", "no"])  # type: ignore[list-item]
+    assert "label is VARCHAR, expected DOUBLE or BOOLEAN" in refusal(book).what
+
+
+def test_moments_in_whole_numbers_are_refused_with_a_way_out(book: Path) -> None:
+    rewrite(
+        book / "events.parquet",
+        lambda events: with_column(events, "ts", events["ts"].cast(pa.int64())),
+    )
+    error = refusal(book)
+    assert "events.parquet: ts is BIGINT, expected TIMESTAMP" in error.what
+    assert "to_timestamp(ts)" in error.next_step
