@@ -70,7 +70,7 @@ known as (
 ),
 
 unseen as (
-    {{ unseen_keys(ref('events'), 'days', ref('source_values'), ref('field_overrides')) }}
+    {{ unseen_keys(checked('events'), 'days', ref('source_values'), ref('field_overrides')) }}
 ),
 
 final as (
