@@ -58,11 +58,3 @@
     delete from {{ relation }}
     {%- endif -%}
 {%- endmacro %}
-
-{#- Whether the checks of this build found an event twice. -#}
-{% macro has_repeated_events(checks) -%}
-    {%- if not execute or load_relation(checks) is none -%} {{ return(true) }} {%- endif -%}
-    {{ return(run_query(
-        "select coalesce(sum(rows), 1) > 0 from " ~ checks ~ " where rule in ('events_event_id_repeated', 'events_repeated')"
-    ).rows[0][0]) }}
-{%- endmacro %}

@@ -94,3 +94,12 @@
         )
     order by day, source, key
 {%- endmacro %}
+
+{#- Of days and sources those that have not as many events as the relation says; all in a first build. -#}
+{% macro unlike_before(present, relation) -%}
+    {%- if is_incremental() %}
+    left join {{ relation }} as built
+        on {{ present }}.day = built.day and {{ present }}.source = built.source and built.key = 'source'
+    where built.n is distinct from {{ present }}.n
+    {%- endif -%}
+{%- endmacro %}

@@ -13,12 +13,7 @@ tokenised as (
 ),
 
 final as (
-    select * from tokenised
-    {%- if has_repeated_events(ref('checks')) %}
-    qualify row_number() over (
-        partition by user_id, ts, event_id, content_hash order by source, value_ids, key_ids, positions
-    ) = 1
-    {%- endif %}
+    select * from tokenised {{ first_of_repeated_events(ref('checks')) }}
 )
 
 select * from final

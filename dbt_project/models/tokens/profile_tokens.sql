@@ -13,18 +13,7 @@ tokenised as (
 ),
 
 final as (
-    select * from tokenised
-    {%- if is_incremental() %}
-    where not exists (
-        select 1 from {{ this }} as seen
-        where
-            tokenised.user_id = seen.user_id
-            and case
-                when tokenised.ts is null then seen.ts is null and tokenised.as_of = seen.as_of
-                else tokenised.ts = seen.ts and tokenised.value_ids = seen.value_ids
-            end
-    )
-    {%- endif %}
+    select * from tokenised {{ unknown_to(this) }}
 )
 
 select * from final

@@ -23,13 +23,7 @@ present as (
 ),
 
 days as (
-    select distinct present.day
-    from present
-    {%- if is_incremental() %}
-    left join {{ this }} as built
-        on present.day = built.day and present.source = built.source and built.key = 'source'
-    where built.n is distinct from present.n
-    {%- endif %}
+    select distinct present.day from present {{ unlike_before('present', this) }}
 ),
 
 events as (

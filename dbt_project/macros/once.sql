@@ -1,0 +1,29 @@
+{#- Of events that came twice the first by content, where the checks of this build found any. -#}
+{% macro first_of_repeated_events(checks) -%}
+    {%- if execute and load_relation(checks) is not none -%}
+        {%- set repeats = run_query(
+            'select coalesce(sum(rows), 1) from ' ~ checks
+            ~ " where rule in ('events_event_id_repeated', 'events_repeated')"
+        ).rows[0][0] -%}
+    {%- endif -%}
+    {%- if repeats %}
+    qualify row_number() over (
+        partition by user_id, ts, event_id, content_hash order by source, value_ids, key_ids, positions
+    ) = 1
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Of a profile's items those of snapshots, and those milestones, that the relation does not hold. -#}
+{% macro unknown_to(relation) -%}
+    {%- if is_incremental() %}
+    where not exists (
+        select 1 from {{ relation }} as seen
+        where
+            tokenised.user_id = seen.user_id
+            and case
+                when tokenised.ts is null then seen.ts is null and tokenised.as_of = seen.as_of
+                else tokenised.ts = seen.ts and tokenised.value_ids = seen.value_ids
+            end
+    )
+    {%- endif -%}
+{%- endmacro %}
