@@ -228,7 +228,7 @@ def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
     fit = ("--var", "fit_until=2024-07-01")
     assert run("build", *place, *fit, monkeypatch=monkeypatch) == 1
     assert run("build", *place, *fit, "--quarantine", monkeypatch=monkeypatch) == 0
-    assert "3 rows by rule events_ts_outside" in capsys.readouterr().err
+    assert "contract.rejected: events_ts_outside, rows: 3" in capsys.readouterr().err
 
 
 def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(

@@ -1,22 +1,25 @@
-{#- The parquet files of the folder `contract_dir` below a name, in order: `events.parquet`, or all of `events/`. -#}
-{% macro contract_paths(name) -%}
+{#- The files of the folder `contract_dir` that match a pattern below it, in order. -#}
+{% macro contract_paths(pattern) -%}
     {%- if not execute -%} {{ return([]) }} {%- endif -%}
-    {%- set patterns = [contract_pattern(name ~ '.parquet'), contract_pattern(name ~ '/**/*.parquet')] -%}
-    {%- set found = run_query('select file from glob([' ~ patterns | join(', ') ~ ']) order by file') -%}
+    {%- set found = run_query('select file from glob(' ~ contract_pattern(pattern) ~ ') order by file') -%}
     {{ return(found.columns[0].values() | list) }}
 {%- endmacro %}
 
-{#- A pattern below that folder, whose own name is no pattern. -#}
-{% macro contract_pattern(below) -%}
+{#- That pattern as a literal; what the folder itself is called is no pattern. -#}
+{% macro contract_pattern(pattern) -%}
     {%- set folder = var('contract_dir') | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
-    {{ return(literal(folder ~ '/' ~ below)) }}
+    {{ return(literal(folder ~ '/' ~ pattern)) }}
 {%- endmacro %}
 
-{#- Those files as one table; parts are matched by column names, and may differ in columns that nobody needs. -#}
+{#- Whether a relation of the contract is there: `events.parquet`, or a file below `events/`. -#}
+{% macro has_contract_file(name) -%}
+    {{ return(contract_paths(name ~ '.parquet') + contract_paths(name ~ '/**/*.parquet')) }}
+{%- endmacro %}
+
+{#- It as one table; parts are matched by column names, and may differ in columns that nobody needs. -#}
 {% macro contract_file(name) -%}
-    {%- set parts = contract_paths(name) and var('contract_dir') ~ '/' ~ name ~ '.parquet' not in contract_paths(name) -%}
-    {%- set pattern = contract_pattern(name ~ ('/**/*.parquet' if parts else '.parquet')) -%}
-    read_parquet({{ pattern }}, union_by_name = true, hive_partitioning = false)
+    {%- set pattern = name ~ ('.parquet' if contract_paths(name ~ '.parquet') else '/**/*.parquet') -%}
+    read_parquet({{ contract_pattern(pattern) }}, union_by_name = true, hive_partitioning = false)
 {%- endmacro %}
 
 {#- Column name, in lower case -> type, of a relation or table function. -#}

@@ -5,11 +5,12 @@
 -#}
 {% macro label_files() -%}
     {%- set files = [] -%}
-    {%- for path in contract_paths('labels') -%}
+    {%- set of_all_tasks = contract_paths('labels.parquet') -%}
+    {%- for path in of_all_tasks + contract_paths('labels/**/*.parquet') -%}
         {%- set types = column_types(parquet_file(path)) -%}
         {%- set moment = 'eval_ts' if 'eval_ts' in types else 'observed_through' -%}
-        {%- set name = path[(var('contract_dir') ~ '/labels/') | length:].split('/')[0] | replace('.parquet', '') -%}
-        {%- set task = 'task' if path == var('contract_dir') ~ '/labels.parquet' else literal(name) -%}
+        {%- set name = path.split('/labels/')[-1].split('/')[0] | replace('.parquet', '') -%}
+        {%- set task = 'task' if path in of_all_tasks else literal(name) -%}
         {%- if 'user_id' in types and moment in types and 'label' in types -%}
             {%- do files.append({'path': path, 'task': task, 'moment': utc(moment, types[moment])}) -%}
         {%- else -%}

@@ -28,5 +28,5 @@ def model(dbt, session):
         rejected = set_aside(session, [result.rule for result in broken], events)
         count_rejected(session, rejected)
     for rule, rows in rejected.items():
-        print(f"set aside in contract.rejected: {rows:,} rows by rule {rule}", file=sys.stderr)
+        print(f"set aside in contract.rejected: {rule}, rows: {rows:,}", file=sys.stderr)
     return session.table(REJECTED)

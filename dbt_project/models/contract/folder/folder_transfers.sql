@@ -1,5 +1,5 @@
 -- Absent means none.
-{% if contract_paths('transfers') -%}
+{% if has_contract_file('transfers') -%}
 {%- set types = column_types(contract_file('transfers')) -%}
 select
     from_user::varchar as from_user,
