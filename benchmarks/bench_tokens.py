@@ -40,14 +40,14 @@ class Bench:
         if name not in self.costs:
             print(f"== {name}", flush=True)
             environment = {**os.environ, "PRAGMA_MEMORY_LIMIT": memory_limit}
-            self.costs[name] = asdict(cost_of(command, environment))
+            self.costs[name] = asdict(cost_of(command, environment, self.work / f"{name}.out"))
             self.results.write_text(json.dumps(self.costs, indent=1))
         return Cost(**self.costs[name])
 
-    def build(self, name: str, book: Path) -> Cost:
-        """`pragma build` up to the tokens and their drift, checks included."""
+    def build(self, name: str, book: Path, select: str = "+tokens") -> Cost:
+        """`pragma build`, checks included."""
         command = [sys.executable, "-m", "pragma_sql", "build", "--home", str(self.home(name))]
-        command += ["--contract", str(book), "--select", "+tokens"]
+        command += ["--json", "--contract", str(book), "--select", select]
         return self.measure(f"ours {name}", command)
 
     def home(self, name: str) -> Path:
@@ -66,14 +66,10 @@ class Bench:
         return events, tokens / events, unknown / tokens
 
     def stages(self, name: str) -> str:
-        """Where the time of a build went, from dbt's own record."""
-        path = self.home(name) / "dbt" / "target" / "run_results.json"
-        results = json.loads(path.read_text())["results"]
-        slowest = sorted(results, key=lambda result: -result["execution_time"])[:6]
-        return ", ".join(
-            f"{result['unique_id'].rsplit('.', 1)[-1]} {result['execution_time']:.1f}"
-            for result in slowest
-        )
+        """The tables that took longest, from what the build printed."""
+        built = json.loads((self.work / f"ours {name}.out").read_text())
+        slowest = sorted(built, key=lambda model: -model["seconds"])[:6]
+        return ", ".join(f"{model['relation']} {model['seconds']:.0f}" for model in slowest)
 
 
 def beside_the_peer(bench: Bench, users: int) -> str:
@@ -89,7 +85,7 @@ def beside_the_peer(bench: Bench, users: int) -> str:
         [str(PEER), "tokenize", str(book), "--out", out, "--n-workers", "2"],
     )
     name = f"{users:,} users"
-    ours = bench.build(name, book)
+    ours = bench.build(name, book, "+event_tokens +profile_tokens +user_tokens")
     events, tokens, _ = bench.counts(name)
     return (
         f"| {name}, {events / 1e6:.1f}M events | {theirs.cpu_s:.0f} | {theirs.peak_gb:.1f} "

@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -25,11 +27,22 @@ class Cost:
     """Largest sum of proportional set sizes at one moment."""
 
 
-def cost_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Cost:
-    """Run a command to its end, its output let through, and measure it; stop if it fails."""
+def cost_of(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    output: Path | None = None,
+) -> Cost:
+    """Run a command to its end and measure it; stop if it fails.
+
+    Args:
+        command: what to run.
+        environment: its environment; by default ours.
+        output: where its standard output goes; by default it is let through.
+    """
     before = os.times()
     start = time.monotonic()
-    process = subprocess.Popen(command, env=environment)
+    with output.open("w") if output else nullcontext() as stdout:
+        process = subprocess.Popen(command, env=environment, stdout=stdout)
     peak = 0
     done = threading.Event()
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from pragma_sql.book import Variables
 from pragma_sql.bundle import read_manifest
 from pragma_sql.checks import data_docs_page
+from pragma_sql.collecting import without_collecting
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.project import DBT_PROJECT
@@ -74,7 +75,7 @@ def build(
         if installed.exception is not None:
             raise _readable(str(installed.exception), home)
     arguments = [
-        "build",
+        *("build", "--exclude-resource-type", "unit_test"),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
         *(["--select", *select] if select else []),
         *(["--full-refresh"] if refit else []),
@@ -103,15 +104,17 @@ def build(
 def _dbt(
     home: Home, folder: Path, arguments: Sequence[str], progress: Console | None
 ) -> dbtRunnerResult:
-    from dbt.cli.main import dbtRunner
-
     command, *rest = arguments
-    return dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(
-        [
-            *("--log-level", "none", "--log-path", str(home.dbt / "logs"), command),
-            *("--project-dir", str(folder), "--profiles-dir", str(folder), *rest),
-        ]
-    )
+    with without_collecting():
+        from dbt.cli.main import dbtRunner
+
+        return dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(
+            [
+                *("--log-level", "none", "--log-path", str(home.dbt / "logs"), "--no-write-json"),
+                command,
+                *("--project-dir", str(folder), "--profiles-dir", str(folder), *rest),
+            ]
+        )
 
 
 def validate(
