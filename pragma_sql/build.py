@@ -25,6 +25,7 @@ from pragma_sql.user_project import package_of
 from pragma_sql.warehouse import opened
 
 if TYPE_CHECKING:
+    from dbt.artifacts.schemas.run import RunResult
     from dbt.cli.main import dbtRunnerResult
     from dbt_common.events.base_types import EventMsg
 
@@ -88,9 +89,7 @@ def build(
     if outcome.exception is not None:
         raise _readable(str(outcome.exception), home)
     results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
-    failures = [r.message for r in results if r.status in ("error", "fail")]
-    if failures:
-        raise _readable(str(failures[0]), home)
+    _raise_or_warn(results, home, progress)
     return _with_rows(
         home.warehouse,
         [
@@ -99,6 +98,22 @@ def build(
             if r.node.resource_type == NodeType.Model
         ],
     )
+
+
+def _raise_or_warn(results: Sequence[RunResult], home: Home, progress: Console | None) -> None:
+    """Raise for the first model or test that failed; say which tests warn."""
+    for result in results:
+        if result.status == "error":
+            raise _readable(str(result.message), home)
+    for result in results:
+        if result.status in ("fail", "warn"):
+            node = result.node
+            what = f"{node.description or node.name}: {result.failures or 0:,} rows"
+            broken = PragmaError(what, str(node.config.meta.get("next", "look at them in SQL")))
+            if result.status == "fail":
+                raise broken
+            if progress is not None:
+                progress.print(f"warning: {broken}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _dbt(

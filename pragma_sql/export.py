@@ -41,10 +41,11 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
         tokenizer = read_tokenizer(con)
         as_of = until or tokenizer.fit_until
         moment = _micros(as_of)
+        events_cut: list[int] = []
         shards = [
             shard
             for split in SPLITS
-            for shard in write_split(draft, split, _histories(con, split, moment))
+            for shard in write_split(draft, split, _histories(con, split, moment, events_cut))
         ]
         if not any(shard.split == "train" for shard in shards):
             raise PragmaError(
@@ -66,6 +67,7 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
                 vocabulary_size=tokenizer.vocabulary_size,
                 as_of=as_of,
                 max_events=MAX_EVENTS,
+                events_cut=sum(events_cut),
                 split_rule=tokenizer.split_rule,
                 shards=tuple(shards),
                 tokenizer_files={
@@ -76,8 +78,13 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
     return open_shards(folder)
 
 
-def _histories(con: duckdb.DuckDBPyConnection, split: Split, moment: int) -> Iterator[Histories]:
-    """Users of a split in the order of a hash, a few at a time, cut at the moment."""
+def _histories(
+    con: duckdb.DuckDBPyConnection, split: Split, moment: int, events_cut: list[int]
+) -> Iterator[Histories]:
+    """Users of a split in the order of a hash, a few at a time, cut at the moment.
+
+    How many events the cap takes away is added to `events_cut`.
+    """
     reader = con.execute(
         "select * from tokens.user_tokens where split = $split order by md5(user_id)",
         {"split": split},
@@ -85,6 +92,7 @@ def _histories(con: duckdb.DuckDBPyConnection, split: Split, moment: int) -> Ite
     for batch in reader:
         histories = Histories.from_arrow(batch.to_struct_array())
         cut = histories.as_of(np.full(len(histories), moment))
+        events_cut.append(int((histories.ts < moment).sum()) - len(cut.ts))
         with_events = np.flatnonzero(np.diff(cut.event_offsets))
         if len(with_events):
             yield cut.select(with_events)

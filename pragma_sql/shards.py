@@ -52,6 +52,8 @@ class ShardManifest:
     split_rule: str
     shards: tuple[ShardFile, ...]
     tokenizer_files: Mapping[str, str]
+    events_cut: int = 0
+    """Events before the moment that lie beyond their user's `max_events` most recent."""
     format_version: int = FORMAT_VERSION
 
     def moments(self, users: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

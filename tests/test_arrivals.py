@@ -74,6 +74,21 @@ def test_a_second_build_of_the_same_source_takes_nothing_for_new(home: Home, fol
     assert arrived(home) == 0
 
 
+def test_building_one_table_alone_doubles_nothing(home: Home, folder: Path) -> None:
+    made(home, folder, EVENTS, PROFILES)
+    before = tokens(made(home, folder, [*EVENTS, LATE], PROFILES))
+    build(home, {**book_of(folder, []), **books.TOY_VARS}, select=["event_tokens"])
+    assert tokens(home) == before
+
+
+def test_tokens_of_another_tokenizer_are_made_anew(home: Home, folder: Path) -> None:
+    made(home, folder, EVENTS, PROFILES)
+    before = tokens(made(home, folder, [*EVENTS, LATE], PROFILES))
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("update tokens.built set tokenizer_hash = 'another'")
+    assert tokens(made(home, folder, [*EVENTS, LATE], PROFILES)) == before
+
+
 def test_an_event_older_than_the_last_build_is_not_lost(
     home: Home, folder: Path, whole: dict[str, list[Row]]
 ) -> None:

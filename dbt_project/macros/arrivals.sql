@@ -5,6 +5,8 @@
 -#}
 {% materialization arrivals, adapter='duckdb' %}
     {%- if tokens_are_stale('event_tokens') -%}
+        {%- set existing = load_cached_relation(this) -%}
+        {%- if existing is not none and existing.is_table -%} {%- do adapter.drop_relation(existing) -%} {%- endif -%}
         {{ return(materialization_view_default()) }}
     {%- endif -%}
     {{ return(materialization_table_duckdb()) }}

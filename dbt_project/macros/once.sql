@@ -13,6 +13,29 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#-
+    Of events those that the relation does not hold. A build that runs `event_tokens` alone finds in
+    `new_events` what the last one left there.
+-#}
+{% macro unknown_events(relation, partitions) -%}
+    {%- if is_incremental() and not tokens_are_stale(relation.identifier) -%}
+        {%- set days = changed_days(partitions) -%}
+        {%- if days[0] is none %}
+    where false
+        {%- else %}
+    where not exists (
+        select 1 from {{ relation }} as seen
+        where
+            {{ within('seen.ts', days) }}
+            and tokenised.user_id = seen.user_id
+            and tokenised.ts = seen.ts
+            and tokenised.event_id is not distinct from seen.event_id
+            and tokenised.content_hash is not distinct from seen.content_hash
+    )
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Of a profile's items those of snapshots, and those milestones, that the relation does not hold. -#}
 {% macro unknown_to(relation) -%}
     {%- if is_incremental() %}

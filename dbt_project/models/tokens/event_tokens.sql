@@ -13,7 +13,8 @@ tokenised as (
 ),
 
 final as (
-    select * from tokenised {{ first_of_repeated_events(ref('checks')) }}
+    select * from tokenised {{ unknown_events(this, ref('event_partitions')) }}
+    {{- first_of_repeated_events(ref('checks')) }}
 )
 
 select * from final
