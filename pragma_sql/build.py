@@ -210,6 +210,14 @@ def _readable(message: str, home: Home) -> PragmaError:
             f"the disk of {home.root} is full; the tables are as they were",
             "free some space, then build again",
         )
+    unread = re.search(
+        r"in model (event_partitions|new_events) \([^)]*\)\s+(?P<why>.*)", message, re.S
+    )
+    if unread:
+        return PragmaError(
+            f"contract.events cannot be read: {' '.join(unread['why'].split())}",
+            "mend its source, then run `pragma validate`",
+        )
     if "lock on file" in message:
         return PragmaError(
             f"{home.warehouse} is open in another process", "close it, then build again"

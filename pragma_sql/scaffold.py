@@ -45,7 +45,7 @@ seeds:
     {book}:
         field_overrides:
             +schema: fit
-            +column_types: {{key: varchar, kind: varchar}}
+            +column_types: {{key: varchar, kind: varchar, static: boolean, book: varchar}}
     pragma:
         field_overrides:
             # seeds/field_overrides.csv takes its place.
@@ -121,7 +121,7 @@ def project_files(
         Path("packages.yml"): PACKAGES.format(package=yaml_scalar(package or str(DBT_PROJECT))),
         Path("profiles.yml"): (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8"),
         Path("macros") / "generate_schema_name.sql": SCHEMA_MACRO,
-        Path("seeds") / "field_overrides.csv": "key,kind\n",
+        Path("seeds") / "field_overrides.csv": "key,kind,static,book\n",
         Path("README.md"): README.format(book=book),
         Path(".gitignore"): IGNORED,
     }

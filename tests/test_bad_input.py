@@ -99,12 +99,12 @@ def empty(book: Path) -> None:
 
 
 def events_with(**changes: object) -> Callable[[Path], None]:
-    """Change the fields of three events."""
+    """Have three events arrive changed; with their old ids they would be known already."""
 
     def write(book: Path) -> None:
         events = books.toy_events()
         rows = [event.row() for event in events[3:]]
-        rows += [{**event.row(), **changes} for event in events[:3]]
+        rows += [{**e.row(), "event_id": f"new {e.event_id}", **changes} for e in events[:3]]
         table = pa.Table.from_pylist(rows, schema=books.EVENTS)
         pq.write_table(table, book / "events.parquet")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import books
@@ -19,7 +20,7 @@ RELATIONS = (
     "fit.field_stats",
     "fit.field_rules",
     "fit.fields",
-    "fit.texts",
+    "fit.bpe_texts",
     "fit.numeric_bins",
     "fit.categories",
     "fit.bpe",
@@ -63,7 +64,8 @@ def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, tmp_path: Path) -> 
     home = Home.of(tmp_path / "home")
     variables = {**book_of(book, []), **books.TOY_VARS}
     build(home, variables)
-    late = [books.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})] * 50
+    yacht = books.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})
+    late = [replace(yacht, event_id=str(number)) for number in range(50)]
     books.write_book(book, books.toy_events() + late, books.toy_profiles(), books.toy_labels())
     build(home, variables)
 

@@ -57,6 +57,7 @@ def test_an_example_is_a_short_mapping_and_what_init_writes_beside_it(example: P
     assert len([line for line in lines if line.strip() and not line.startswith("#")]) <= 45
 
 
+@pytest.mark.slow
 def test_credit_default_asks_after_every_statement_and_before_the_month_asked_about(
     tmp_path: Path,
 ) -> None:
@@ -81,6 +82,7 @@ def test_credit_default_asks_after_every_statement_and_before_the_month_asked_ab
     ]
 
 
+@pytest.mark.slow
 @needs_czech_data
 def test_czech_bank_asks_of_each_loan_what_came_before_it(tmp_path: Path) -> None:
     home = built(CZECH, tmp_path)

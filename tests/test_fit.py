@@ -174,7 +174,7 @@ def test_a_text_embed_key_has_one_token_that_the_spec_names(
         "select token_id, value from fit.vocabulary where kind = 'text_embed'"
     )
     assert tokens.fetchall() == [(entry["first_id"], "[TEXT]")]
-    assert difficult.execute("from fit.texts where value like 'note%'").fetchall() == []
+    assert difficult.execute("from fit.bpe_texts where value like 'note%'").fetchall() == []
 
 
 def test_a_static_attribute_is_fitted_whenever_its_snapshot_was_taken(
@@ -198,7 +198,7 @@ def test_an_override_of_a_key_that_never_occurs_is_said(
 def test_long_texts_are_cut_for_training_and_still_encode(
     difficult: duckdb.DuckDBPyConnection,
 ) -> None:
-    longest = difficult.execute("select max(length(value)) from fit.texts").fetchall()
+    longest = difficult.execute("select max(length(value)) from fit.bpe_texts").fetchall()
     assert longest == [(128,)]
 
 

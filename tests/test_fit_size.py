@@ -8,6 +8,7 @@ from pathlib import Path
 
 import books
 import duckdb
+import pytest
 
 from pragma_sql.home import Home
 
@@ -36,6 +37,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
+@pytest.mark.slow
 def test_a_million_distinct_strings_fit_into_little_memory(tmp_path: Path) -> None:
     book = books.write_book(
         tmp_path / "book",
@@ -59,7 +61,7 @@ def test_a_million_distinct_strings_fit_into_little_memory(tmp_path: Path) -> No
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         kinds = dict(con.execute("select key, kind from fit.fields").fetchall())
         assert (kinds["reference"], kinds["terminal"]) == ("text", "numeric")
-        assert con.execute("select count(*) from fit.texts").fetchall() == [(5_000,)]
+        assert con.execute("select count(*) from fit.bpe_texts").fetchall() == [(5_000,)]
         assert con.execute("select vocabulary_size <= 28000 from fit.tokenizer").fetchall() == [
             (True,)
         ]

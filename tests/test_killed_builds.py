@@ -15,6 +15,8 @@ import duckdb
 import pytest
 from books import Event
 
+from pragma_sql.book import book_of
+from pragma_sql.build import build as run_build
 from pragma_sql.home import Home
 
 Tables = dict[str, list[tuple[object, ...]]]
@@ -29,7 +31,7 @@ def command(home: Home, book: Path) -> list[str]:
 
 
 def build(home: Home, book: Path) -> None:
-    subprocess.run(command(home, book), check=True, capture_output=True)
+    run_build(home, {**book_of(book, []), **books.TOY_VARS}, select=["+tokens"])
 
 
 def killed_after(model: str, home: Home, book: Path) -> None:
@@ -141,6 +143,7 @@ def test_a_second_build_beside_the_first_is_refused(book: Path, tmp_path: Path) 
     assert first.returncode == 0, "the first is not disturbed"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a small disk")
 def test_a_disk_that_fills_up_leaves_the_last_good_tables(book: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"

@@ -11,10 +11,11 @@
         false as is_unseen,
         (coalesce(sum(seen.n) filter (where seen.token_id = 2), 0) / sum(seen.n))::double as unk_share,
         any_value(seen.fit_unk_share) as fit_unk_share,
-        case when bool_or(seen.fit_share is not null) then sum(
+        -- Rounded: in what order threads add up must not show.
+        case when bool_or(seen.fit_share is not null) then round(sum(
             (greatest(seen.share, 1e-4) - greatest(coalesce(seen.fit_share, 0), 1e-4))
             * ln(greatest(seen.share, 1e-4) / greatest(coalesce(seen.fit_share, 0), 1e-4))
-        ) end::double as psi
+        ), 9) end::double as psi
     from (
         select
             pairs.day,
