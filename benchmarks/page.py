@@ -18,7 +18,8 @@ def machine() -> str:
 
 def write_section(title: str, body: str) -> None:
     """Replace the section of this title, or add it at the end; the others stay."""
-    text = PAGE.read_text() if PAGE.is_file() else HEAD
+    text = PAGE.read_text() if PAGE.is_file() else ""
+    text = HEAD + "\n" + text[text.index("## ") :] if "## " in text else HEAD
     section = f"## {title}\n\n{body.strip()}\n"
     pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
     if pattern.search(text):
