@@ -130,8 +130,9 @@ def written_by_hand(value: str) -> float | None:
     """`(1,234.50)`, `€ 12,50`, `1 234-`: one sign, one unit, separators that make sense."""
     text = value.translate(ASCII_TWINS).strip(" ")
     sign = 1
-    if text.endswith(")") and text.count("(") == text.count(")") == 1:
-        before, inner = text[:-1].split("(")
+    brackets = text.endswith(")") and text.count("(") == text.count(")") == 1
+    before, _, inner = text[:-1].partition("(")
+    if brackets and inner.strip(" "):
         text, sign = before + inner.strip(" "), -1
     elif text.endswith("-"):
         text, sign = text[:-1].rstrip(" "), -1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from slow_tokenizer import parse
 
@@ -107,6 +107,7 @@ AMOUNTS = st.builds(
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(texts=["0()", "()", "( )", "(5)"])
 @given(
     texts=st.lists(
         st.one_of(SEPARATED, AMOUNTS, st.text(max_size=12), st.floats().map(repr)), max_size=30
