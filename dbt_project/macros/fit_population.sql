@@ -24,7 +24,7 @@
 -#}
 {% macro decide_population(events, profiles, labels) -%}
     {%- set users, given = var('fit_users'), var('fit_until') | string -%}
-    {%- if not execute or is_frozen() -%}
+    {%- if not execute or is_frozen() or load_relation(labels) is none -%}
         {{ return({'fit_until': '0001-01-01', 'fit_users': users, 'reason': ''}) }}
     {%- endif -%}
     {%- if users not in ('train', 'all') -%}
