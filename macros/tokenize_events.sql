@@ -12,7 +12,7 @@ valued as (
         user_id,
         ts,
         event_id,
-        case when event_id is null then {{ content_hash(['source', 'fields']) }} end as content_hash,
+        {{ content_identity() }} as content_hash,
         source
     from {{ events }}
 ),

@@ -25,12 +25,7 @@
         {%- else %}
     where not exists (
         select 1 from {{ relation }} as seen
-        where
-            {{ within('seen.ts', days) }}
-            and tokenised.user_id = seen.user_id
-            and tokenised.ts = seen.ts
-            and tokenised.event_id is not distinct from seen.event_id
-            and tokenised.content_hash is not distinct from seen.content_hash
+        where {{ within('seen.ts', days) }} and {{ same_event('tokenised', 'seen') }}
     )
         {%- endif -%}
     {%- endif -%}

@@ -22,7 +22,7 @@ changed as (
 candidates as (
     select
         events.*,
-        case when event_id is null then {{ content_hash(['source', 'fields']) }} end as content_hash
+        {{ content_identity() }} as content_hash
     from events
     inner join changed
         on
@@ -46,12 +46,7 @@ final as (
     select candidates.* exclude (content_hash)
     from candidates
     where not exists (
-        select 1 from tokenised
-        where
-            candidates.user_id = tokenised.user_id
-            and candidates.ts = tokenised.ts
-            and candidates.event_id is not distinct from tokenised.event_id
-            and candidates.content_hash is not distinct from tokenised.content_hash
+        select 1 from tokenised where {{ same_event('candidates', 'tokenised') }}
     )
 )
 {% endif %}

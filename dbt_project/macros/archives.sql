@@ -1,0 +1,66 @@
+{#- The schemas that old tokenizers lie in: how they are named, filled, read back and found. -#}
+
+{% macro _archive_name(hash) -%} {{ return('archive_' ~ hash[:12]) }} {%- endmacro %}
+
+{% macro _archive(hash) -%}
+    {%- set schema = _archive_name(hash) -%}
+    {%- set schemas = ['fit', 'tokens'] if hash[:12] in _registered_hashes() else ['fit'] -%}
+    begin;
+    drop schema if exists {{ schema }} cascade;
+    create schema {{ schema }};
+    {%- for source, table in _tables(schemas) %}
+    create table {{ schema }}.{{ adapter.quote(table) }} as from {{ source }}.{{ adapter.quote(table) }};
+    {%- endfor %}
+    create table {{ schema }}.unfinished as select now() as since;
+    commit;
+{%- endmacro %}
+
+{% macro _restore(schema) -%}
+    {%- set archived = _tables([schema]) | map('last') | list -%}
+    begin;
+    {%- for source, table in _tables(['fit']) if table in archived %}
+    create or replace table {{ source }}.{{ adapter.quote(table) }} as from {{ schema }}.{{ adapter.quote(table) }};
+    {%- endfor %}
+    commit;
+{%- endmacro %}
+
+{% macro _fit_relation(name) -%}
+    {{ return(api.Relation.create(database=target.database, schema='fit', identifier=name)) }}
+{%- endmacro %}
+
+{#- The hash in force; empty before the first fit. -#}
+{% macro _tokenizer_hash() -%}
+    {%- set tokenizer = _fit_relation('tokenizer') -%}
+    {%- if load_relation(tokenizer) is none -%} {{ return('') }} {%- endif -%}
+    {{ return(run_query('select tokenizer_hash from ' ~ tokenizer).rows[0][0]) }}
+{%- endmacro %}
+
+{#- Pairs of schema and table. -#}
+{% macro _tables(schemas) -%}
+    {{ return(run_query(
+        'select schema_name, table_name from duckdb_tables() where database_name = current_database() and schema_name in ('
+        ~ (schemas | map('tojson') | join(', ')) | replace('"', "'") ~ ') order by all'
+    ).rows | map('list') | list) }}
+{%- endmacro %}
+
+{#- The archives that hold this table. -#}
+{% macro _archives(table) -%}
+    {{ return(run_query(
+        "select schema_name from duckdb_tables() where database_name = current_database() and schema_name ^@ 'archive_'"
+        ~ ' and table_name = ' ~ literal(table) ~ ' order by all'
+    ).columns[0].values() | list) }}
+{%- endmacro %}
+
+{#- The first 12 digits of the hashes that registered bundles were trained on. -#}
+{% macro _registered_hashes() -%}
+    {%- set path = run_query('select path from duckdb_databases() where database_name = current_database()').rows[0][0] -%}
+    {%- set manifests = modules.re.sub('[^/]*$', 'bundles/*/manifest.json', path or '', count=1) -%}
+    {%- set files = run_query('select file from glob(' ~ literal(manifests) ~ ')').columns[0].values() | list -%}
+    {%- set hashes = [] -%}
+    {%- for file in files -%}
+        {%- do hashes.append(run_query(
+            "select content ->> 'tokenizer_hash' from read_text(" ~ literal(file) ~ ')'
+        ).rows[0][0][:12]) -%}
+    {%- endfor -%}
+    {{ return(hashes) }}
+{%- endmacro %}
