@@ -1,7 +1,7 @@
 {#- The day and the bucket of users that an event lies in: what a build looks for changes by. -#}
 {% macro event_day(ts) -%} {{ ts }}::date {%- endmacro %}
 
-{% macro event_bucket(user_id) -%} {{ content_hash([user_id]) }} % 64 {%- endmacro %}
+{% macro event_bucket(user_id) -%} {{ content_hash([user_id]) }} % 32 {%- endmacro %}
 
 {#- What tells events of one user and moment apart where there is no event_id. -#}
 {% macro content_identity() -%}

@@ -20,6 +20,7 @@ from pragma_sql.checks import data_docs_page
 from pragma_sql.collecting import without_collecting
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
+from pragma_sql.parsed_project import ParsedProject
 from pragma_sql.project import DBT_PROJECT
 from pragma_sql.user_project import package_of
 from pragma_sql.warehouse import opened
@@ -27,6 +28,7 @@ from pragma_sql.warehouse import opened
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunResult
     from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 
@@ -81,11 +83,15 @@ def build(
         *(["--select", *select] if select else []),
         *(["--full-refresh"] if refit else []),
     ]
+    parsed = ParsedProject(all_variables) if project is None else None
+    manifest = parsed.load() if parsed else None
     try:
-        outcome = _dbt(home, folder, arguments, progress)
+        outcome = _dbt(home, folder, arguments, progress, manifest)
     finally:
         # dbt leaves the file open, and then nobody else may read it.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if parsed and not manifest:
+        parsed.keep(home.dbt / "target")
     if outcome.exception is not None:
         raise _readable(str(outcome.exception), home)
     results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
@@ -117,13 +123,17 @@ def _raise_or_warn(results: Sequence[RunResult], home: Home, progress: Console |
 
 
 def _dbt(
-    home: Home, folder: Path, arguments: Sequence[str], progress: Console | None
+    home: Home,
+    folder: Path,
+    arguments: Sequence[str],
+    progress: Console | None,
+    manifest: Manifest | None = None,
 ) -> dbtRunnerResult:
     command, *rest = arguments
     with without_collecting():
         from dbt.cli.main import dbtRunner
 
-        return dbtRunner(callbacks=[_reporter(progress)] if progress else []).invoke(
+        return dbtRunner(manifest, [_reporter(progress)] if progress else []).invoke(
             [
                 *("--log-level", "none", "--log-path", str(home.dbt / "logs"), "--no-write-json"),
                 command,

@@ -15,12 +15,7 @@ from sqlglot import exp
 Severity = Literal["error", "warn"]
 """A broken error-rule stops the build; a warning is only shown."""
 
-EVENT_USERS = """
-    select user_id, min(ts) as first_ts, max(ts) as last_ts
-    from contract.events
-    where user_id is not null
-    group by user_id
-"""
+EVENT_USERS = "select distinct user_id from contract.events where user_id is not null"
 """One row a user with events: the table `event_users` that scans may join."""
 
 
@@ -211,7 +206,7 @@ LABELS = Scan(
         from {source} as labels
         left join event_users on labels.user_id = event_users.user_id
         cross join (
-            select min(first_ts) as first_ts, max(last_ts) as last_ts from event_users
+            select min(ts) as first_ts, max(ts) as last_ts from contract.events
         ) as book
     )""",
     ("without_events", "first_ts", "last_ts"),

@@ -41,7 +41,7 @@ def tally(
         con: a connection that sees the contract and may keep temporary tables.
         rules: the rules to count for.
         events: the relation whose rows the events' rules are asked of: all events, or a part of
-            them in the same columns. Who has events, and when, is always read from all.
+            them in the same columns. Who has events is a question to all of them.
 
     Raises:
         PragmaError: a relation is missing or cannot be read.
@@ -50,7 +50,8 @@ def tally(
         f"create or replace temp table {TALLIES}"
         " (rule varchar, rows bigint, total bigint, example varchar)"
     )
-    _run(con, "contract.events", f"create or replace temp table event_users as {EVENT_USERS}")
+    users = _users_with_events(con, events)
+    _run(con, "contract.events", f"create or replace temp table event_users as {users}")
     for relation in dict.fromkeys(rule.relation for rule in rules):
         source = events if relation == "events" else f"contract.{relation}"
         count = f"select count(*) from {source}"  # noqa: S608
@@ -68,6 +69,20 @@ def tally(
             if scan.shows and not isinstance(scan, Repeats):
                 _run(con, source, _find_twice())
             _run(con, source, _count(asked), {"total": total})
+
+
+def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
+    """SQL of everybody with an event: of a part, its users and those whose tokens are there."""
+    there = (
+        "select 1 from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'tokens' and table_name = 'built_users'"
+    )
+    if events == "contract.events" or not con.execute(there).fetchall():
+        return EVENT_USERS
+    if not con.execute("select 1 from tokens.built_users limit 1").fetchall():
+        return EVENT_USERS
+    arrived = f"select user_id from {events} where user_id is not null"  # noqa: S608
+    return f"select user_id from tokens.built_users union {arrived}"  # noqa: S608
 
 
 def _look(rows: str, rules: Sequence[Rule], repeats: Sequence[Repeats] = ()) -> str:

@@ -74,6 +74,22 @@ def test_a_second_build_of_the_same_source_takes_nothing_for_new(home: Home, fol
     assert arrived(home) == 0
 
 
+def test_a_user_whose_events_came_with_an_earlier_build_is_no_stranger(
+    home: Home, folder: Path
+) -> None:
+    made(home, folder, EVENTS, PROFILES)
+    newcomer = Event("somebody new", "2024-02-02", {"amount": "7.5"}, event_id="first")
+    made(home, folder, [*EVENTS, newcomer], [*PROFILES, Profile("nobody", "2024-01-01", {})])
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        strangers = con.execute(
+            "select rows, example from contract.checks where rule = 'profiles_without_events'"
+        ).fetchall()
+        kept = con.execute("select user_id from tokens.built_users order by all").fetchall()
+        users = con.execute("select distinct user_id from tokens.event_tokens order by all")
+        assert kept == users.fetchall()
+    assert strangers == [(1, "user_id nobody, as_of 2024-01-01 00:00:00")]
+
+
 def test_building_one_table_alone_doubles_nothing(home: Home, folder: Path) -> None:
     made(home, folder, EVENTS, PROFILES)
     before = tokens(made(home, folder, [*EVENTS, LATE], PROFILES))

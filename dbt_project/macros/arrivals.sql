@@ -42,6 +42,7 @@
     create table if not exists {{ tokens_relation('built_partitions') }} (
         day date, bucket ubigint, events bigint, checksum ubigint
     );
+    create table if not exists {{ tokens_relation('built_users') }} (user_id varchar);
     {%- endif -%}
 {%- endmacro %}
 

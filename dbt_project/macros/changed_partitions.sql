@@ -30,6 +30,18 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- After the tokens are written: these users have some, so that nobody need look for them among all events. -#}
+{% macro keep_users(event_tokens, arrived) -%}
+    {%- set users = tokens_relation('built_users') -%}
+    {%- if tokens_are_stale(event_tokens.identifier) or not run_query('from ' ~ users ~ ' limit 1').rows -%}
+    delete from {{ users }};
+    insert into {{ users }} select distinct user_id from {{ event_tokens }};
+    {%- else -%}
+    insert into {{ users }}
+    select distinct user_id from {{ arrived }} where user_id not in (select seen.user_id from {{ users }} as seen);
+    {%- endif -%}
+{%- endmacro %}
+
 {#- After the tokens are written: these are the partitions that they were made from. -#}
 {% macro keep_partitions(partitions) -%}
     delete from {{ tokens_relation('built_partitions') }};

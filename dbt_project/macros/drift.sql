@@ -50,7 +50,7 @@
 {%- endmacro %}
 
 {#- Keys that the fit never saw with their source, less those that are dropped on purpose. -#}
-{% macro unseen_keys(events, days, source_values, overrides) -%}
+{% macro unseen_keys(events, days, span, source_values, overrides) -%}
     select
         found.day,
         found.source,
@@ -66,7 +66,7 @@
             source,
             unnest(map_keys(fields)) as key
         from {{ events }}
-        where {{ event_day('ts') }} in (select day from {{ days }})
+        where {{ within('ts', span) }} and {{ event_day('ts') }} in (select day from {{ days }})
     ) as found
     where
         not exists (
@@ -96,11 +96,29 @@
     order by day, source, key
 {%- endmacro %}
 
-{#- Of days and sources those that have not as many events as the relation says; all in a first build. -#}
-{% macro unlike_before(present, relation) -%}
-    {%- if is_incremental() %}
+{#- The days since a moment that have not as many events of a source as the relation says; all in a first build. -#}
+{% macro drifted_days(event_tokens, relation, since) -%}
+    select distinct present.day
+    from (
+        select
+            {{ event_day('ts') }} as day,
+            source,
+            count(*) as n
+        from {{ event_tokens }}
+        where ts >= {{ literal(since) }}::timestamp
+        group by all
+    ) as present
+    {%- if is_incremental() and not tokens_are_stale(relation.identifier) %}
     left join {{ relation }} as built
-        on {{ present }}.day = built.day and {{ present }}.source = built.source and built.key = 'source'
-    where built.n is distinct from {{ present }}.n
+        on present.day = built.day and present.source = built.source and built.key = 'source'
+    where built.n is distinct from present.n
     {%- endif -%}
+{%- endmacro %}
+
+{#- The first and last of them, as text: days that a file's statistics can be asked for. -#}
+{% macro drifted_span(event_tokens, relation, since) -%}
+    {%- if not execute or load_relation(event_tokens) is none -%} {{ return([none, none]) }} {%- endif -%}
+    {{ return(run_query(
+        'select min(day)::varchar, max(day)::varchar from (' ~ drifted_days(event_tokens, relation, since) ~ ')'
+    ).rows[0] | list) }}
 {%- endmacro %}

@@ -3,7 +3,11 @@
     incremental_strategy='append',
     on_schema_change='append_new_columns',
     pre_hook="{{ forget_stale(this) }}",
-    post_hook=["{{ keep_partitions(ref('event_partitions')) }}", "{{ mark_built('event_tokens') }}"],
+    post_hook=[
+        "{{ keep_partitions(ref('event_partitions')) }}",
+        "{{ keep_users(this, ref('new_events')) }}",
+        "{{ mark_built('event_tokens') }}",
+    ],
 ) }}
 
 with

@@ -8,22 +8,13 @@
 ) }}
 
 {%- set since = fit_population(ref('population')).fit_until -%}
+{%- set span = drifted_span(ref('event_tokens'), this, since) -%}
 
 with
 
 -- What the fit saw cannot have drifted from it. Days that have as many events as they had stay as they are.
-present as (
-    select
-        {{ event_day('ts') }} as day,
-        source,
-        count(*) as n
-    from {{ ref('event_tokens') }}
-    where ts >= {{ literal(since) }}::timestamp
-    group by all
-),
-
 days as (
-    select distinct present.day from present {{ unlike_before('present', this) }}
+    {{ drifted_days(ref('event_tokens'), this, since) }}
 ),
 
 events as (
@@ -35,6 +26,7 @@ events as (
     from {{ ref('event_tokens') }}
     where
         ts >= {{ literal(since) }}::timestamp
+        and {{ within('ts', span) }}
         and {{ event_day('ts') }} in (select days.day from days)
 ),
 
@@ -64,7 +56,7 @@ known as (
 ),
 
 unseen as (
-    {{ unseen_keys(checked('events'), 'days', ref('source_values'), ref('field_overrides')) }}
+    {{ unseen_keys(checked('events'), 'days', span, ref('source_values'), ref('field_overrides')) }}
 ),
 
 final as (

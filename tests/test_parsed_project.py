@@ -1,0 +1,89 @@
+"""What dbt parsed for one warehouse serves the next one too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pragma_sql.book import Variables, book_of
+from pragma_sql.build import build
+from pragma_sql.home import Home
+from pragma_sql.parsed_project import ParsedProject
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of our own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def variables(toy_book: Path) -> Variables:
+    return book_of(toy_book, [])
+
+
+def built_events(home: Home, variables: Variables) -> set[str]:
+    """The sources of the events, through a contract built in this home."""
+    build(home, variables, select=["+events"])
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return {
+            source for (source,) in con.execute("select source from contract.events").fetchall()
+        }
+
+
+def test_a_second_warehouse_is_built_from_what_the_first_parsed(
+    cache: Path, variables: Variables, tmp_path: Path
+) -> None:
+    first = built_events(Home.of(tmp_path / "first"), variables)
+    assert ParsedProject(variables).load() is not None
+    second = Home.of(tmp_path / "second")
+    assert built_events(second, variables) == first
+    assert not (second.dbt / "target" / "partial_parse.msgpack").exists()
+
+
+def test_another_folder_of_the_same_kind_is_read_and_not_the_one_that_was_parsed_with(
+    cache: Path, variables: Variables, tmp_path: Path
+) -> None:
+    built_events(Home.of(tmp_path / "first"), variables)
+    other = tmp_path / "other"
+    other.mkdir()
+    duckdb.sql(f"""
+        copy (select 'u' as user_id, timestamp '2024-01-01' as ts, 'elsewhere' as source,
+              map {{'a': 'b'}} as fields) to '{other / "events.parquet"}'
+    """)
+    duckdb.sql(f"""
+        copy (select 'u' as user_id, timestamp '2024-01-01' as as_of,
+              map {{'a': 'b'}} as attributes,
+              []::struct(key varchar, ts timestamp)[] as lifelong) to '{other / "profiles.parquet"}'
+    """)
+    moved = book_of(other, [])
+    assert ParsedProject(moved).load() is not None
+    assert built_events(Home.of(tmp_path / "second"), moved) == {"elsewhere"}
+
+
+def test_vars_that_choose_models_are_parsed_with(cache: Path, variables: Variables) -> None:
+    folder = ParsedProject(variables)
+    cards = ParsedProject({**variables, "book": "purchase_cards"})
+    assert folder.file != cards.file
+
+
+def test_rubbish_in_the_cache_is_parsed_over(
+    cache: Path, variables: Variables, tmp_path: Path
+) -> None:
+    built_events(Home.of(tmp_path / "first"), variables)
+    kept = ParsedProject(variables).file
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert ParsedProject(variables).load() is None
+    built_events(Home.of(tmp_path / "second"), variables)
+    assert ParsedProject(variables).load() is not None
+
+
+def test_a_cache_that_cannot_be_written_stops_nobody(
+    variables: Variables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert built_events(Home.of(tmp_path / "home"), variables)
