@@ -140,6 +140,15 @@ def test_each_dbt_model_is_documented_down_to_its_grain() -> None:
         assert re.search(r"One row( per |\.)", description), name
 
 
+def test_each_dbt_model_has_a_unit_test_or_says_where_it_is_tested() -> None:
+    properties = [yaml.safe_load(path.read_text()) for path in MODELS.glob("**/*.yml")]
+    tested = {test["model"] for found in properties for test in found.get("unit_tests", [])}
+    for model in (model for found in properties for model in found.get("models", [])):
+        elsewhere = model.get("config", {}).get("meta", {}).get("tested_in")
+        assert (model["name"] in tested) is not bool(elsewhere), model["name"]
+        assert elsewhere is None or (ROOT / elsewhere).is_file(), elsewhere
+
+
 def test_downstream_of_the_contract_nothing_runs_before_its_checks() -> None:
     contract = {"events", "profiles", "labels", "transfers"}
     for path in MODELS.glob("**/*.sql"):
@@ -161,3 +170,5 @@ def test_no_file_of_code_is_longer_than_a_person_reads_in_one_go() -> None:
             assert len(path.read_text().splitlines()) <= 250, path
     for path in MODELS.glob("**/*.sql"):
         assert len(path.read_text().splitlines()) <= 100, path
+    for path in MODELS.glob("**/*.yml"):
+        assert len(path.read_text().splitlines()) <= 300, path
