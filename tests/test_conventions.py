@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import re
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -85,6 +87,23 @@ def test_nothing_is_pickled_or_evaluated() -> None:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     assert node.func.id not in {"eval", "exec"}, path
+
+
+def with_examples() -> list[str]:
+    """The modules whose docstrings hold examples, by their dotted names."""
+    return [
+        f"{package}.{path.stem}"
+        for package in FORBIDDEN
+        for path in files_of(package)
+        if ">>>" in path.read_text()
+    ]
+
+
+@pytest.mark.parametrize("module", with_examples())
+def test_the_examples_in_docstrings_are_true(module: str) -> None:
+    tried = doctest.testmod(importlib.import_module(module))
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 def command_names() -> set[str]:
