@@ -18,7 +18,7 @@ from pragma_sql.book import Variables
 from pragma_sql.bundle import read_manifest
 from pragma_sql.checks import data_docs_page
 from pragma_sql.collecting import without_collecting
-from pragma_sql.errors import PragmaError
+from pragma_sql.errors import PragmaError, counted
 from pragma_sql.home import Home
 from pragma_sql.parsed_project import ParsedProject
 from pragma_sql.project import DBT_PROJECT
@@ -114,7 +114,7 @@ def _raise_or_warn(results: Sequence[RunResult], home: Home, progress: Console |
     for result in results:
         if result.status in ("fail", "warn"):
             node = result.node
-            what = f"{node.description or node.name}: {result.failures or 0:,} rows"
+            what = f"{node.description or node.name}: {counted(result.failures or 0, 'row')}"
             broken = PragmaError(what, str(node.config.meta.get("next", "look at them in SQL")))
             if result.status == "fail":
                 raise broken

@@ -1,4 +1,4 @@
-"""The one family of errors that a user is meant to read."""
+"""The one family of errors that a user is meant to read, and what their sentences are made of."""
 
 
 class PragmaError(Exception):
@@ -12,3 +12,12 @@ class PragmaError(Exception):
         super().__init__(f"{what}\nnext: {next_step}" if next_step else what)
         self.what = what
         self.next_step = next_step
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing whose plural ends in s, as people write it.
+
+    >>> counted(1, "row"), counted(0, "row"), counted(1204311, "file")
+    ('1 row', '0 rows', '1,204,311 files')
+    """
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -55,8 +55,7 @@ def set_aside(
         broken: the error-rules that some row breaks; of rows that a key repeats, the first in order
             of the other columns is kept.
         events: the relation whose rows the events' rules were asked of. When it is a table with a
-            part of them, the bad rows of the rest stay listed and out of the contract, as an
-            earlier build set them aside.
+            part of them, it holds all bad rows: what an earlier build set aside arrives again.
 
     Returns:
         Rule -> rows set aside. There can be more rules than `broken`: a user whose events are all
@@ -72,8 +71,6 @@ def set_aside(
     errors = [rule for rule in contract_rules() if rule.severity == "error" and rule.names_rows]
     of_events = [rule for rule in broken if rule.relation == "events"]
     part = events != "contract.events"
-    if part:
-        _keep_listed(con)
     if of_events or part:
         _take_out(con, "events", of_events, events, errors)
     others = [rule for rule in broken if rule.relation != "events"]
@@ -84,20 +81,22 @@ def set_aside(
     for relation in dict.fromkeys(rule.relation for rule in others):
         rules = [rule for rule in others if rule.relation == relation]
         _take_out(con, relation, rules, f"contract.{relation}", rules)
+    _keep_listed(con)
     counts = f"select rule, count(*) from {REJECTED} group by rule order by rule"  # noqa: S608
     return dict(con.execute(counts).fetchall())
 
 
 def _keep_listed(con: duckdb.DuckDBPyConnection) -> None:
-    """Take over the events that earlier builds set aside: they do not arrive again."""
+    """Take over what the same checks had set aside before: those rows are gone by now."""
     there = con.execute(
-        "select 1 from duckdb_tables() where database_name = current_database()"
-        " and schema_name = 'contract' and table_name = 'rejected'"
+        "select table_name from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'contract' and table_name in ('checks', 'rejected')"
     ).fetchall()
-    if there:
+    if len(there) == 2:
         con.execute(
-            f"insert into {REJECTED} select relation, rule, reason, content"  # noqa: S608
-            " from contract.rejected where relation = 'events'"
+            f"insert into {REJECTED} select relation, rule, reason, content from contract.rejected"  # noqa: S608
+            " where rule in (select rule from contract.checks where rejected > 0)"
+            f" and rule not in (select rule from {REJECTED})"
         )
 
 
@@ -149,7 +148,7 @@ def _received(con: duckdb.DuckDBPyConnection, relation: str) -> Received:
 
 
 def _listing(rule: Rule, source: str, columns: Mapping[str, str]) -> str:
-    """SQL that lists the rows that break a rule."""
+    """SQL that lists the rows that break a rule; an event that is delivered twice is one."""
     # JSON has no NaN and no infinity.
     packed = ", ".join(
         f"{column} := {column}{'::varchar' if kind == 'DOUBLE' else ''}"
@@ -157,7 +156,7 @@ def _listing(rule: Rule, source: str, columns: Mapping[str, str]) -> str:
     )
     return f"""
         insert into {REJECTED}
-        select
+        select {"distinct" if rule.relation == "events" else ""}
             '{rule.relation}', '{rule.name}', {quoted(rule.problem)},
             to_json(struct_pack({packed}))
         from {rule.scan.over(source)}

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from pragma_sql.errors import PragmaError
+from pragma_sql.errors import PragmaError, counted
 
 FAMILIES = (
     (r"timestamp with time zone|timestamptz|timestamp_\w+|timestamp|datetime|date", "moment"),
@@ -61,7 +61,9 @@ def check_source(
         _check_columns(file, columns, optional, found)
         rows += count
     if not rows and not may_be_empty:
-        raise PragmaError(f"{path} is empty: 0 rows in {_counted(files)}", "export it again")
+        raise PragmaError(
+            f"{path} is empty: 0 rows in {counted(len(files), 'file')}", "export it again"
+        )
 
 
 def _files(path: Path) -> list[Path]:
@@ -159,7 +161,3 @@ def _family(kind: str) -> str:
     for pattern, name in FAMILIES:
         text = re.sub(rf"\b({pattern})(?!\w)", name, text)
     return text
-
-
-def _counted(files: list[Path]) -> str:
-    return "1 file" if len(files) == 1 else f"{len(files):,} files"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import re
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -87,6 +89,23 @@ def test_nothing_is_pickled_or_evaluated() -> None:
                     assert node.func.id not in {"eval", "exec"}, path
 
 
+def with_examples() -> list[str]:
+    """The modules whose docstrings hold examples, by their dotted names."""
+    return [
+        f"{package}.{path.stem}"
+        for package in FORBIDDEN
+        for path in files_of(package)
+        if ">>>" in path.read_text()
+    ]
+
+
+@pytest.mark.parametrize("module", with_examples())
+def test_the_examples_in_docstrings_are_true(module: str) -> None:
+    tried = doctest.testmod(importlib.import_module(module))
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
 def command_names() -> set[str]:
     from pragma_sql.cli import app
 
@@ -140,6 +159,15 @@ def test_each_dbt_model_is_documented_down_to_its_grain() -> None:
         assert re.search(r"One row( per |\.)", description), name
 
 
+def test_each_dbt_model_has_a_unit_test_or_says_where_it_is_tested() -> None:
+    properties = [yaml.safe_load(path.read_text()) for path in MODELS.glob("**/*.yml")]
+    tested = {test["model"] for found in properties for test in found.get("unit_tests", [])}
+    for model in (model for found in properties for model in found.get("models", [])):
+        elsewhere = model.get("config", {}).get("meta", {}).get("tested_in")
+        assert (model["name"] in tested) is not bool(elsewhere), model["name"]
+        assert elsewhere is None or (ROOT / elsewhere).is_file(), elsewhere
+
+
 def test_downstream_of_the_contract_nothing_runs_before_its_checks() -> None:
     contract = {"events", "profiles", "labels", "transfers"}
     for path in MODELS.glob("**/*.sql"):
@@ -161,3 +189,5 @@ def test_no_file_of_code_is_longer_than_a_person_reads_in_one_go() -> None:
             assert len(path.read_text().splitlines()) <= 250, path
     for path in MODELS.glob("**/*.sql"):
         assert len(path.read_text().splitlines()) <= 100, path
+    for path in MODELS.glob("**/*.yml"):
+        assert len(path.read_text().splitlines()) <= 300, path

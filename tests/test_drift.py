@@ -104,7 +104,7 @@ def test_beyond_the_error_threshold_the_build_fails_with_its_tables_in_place(
     home: Home, tmp_path: Path
 ) -> None:
     events = day({"amount": "a lot"}, count=40)
-    with pytest.raises(PragmaError, match=r"no longer knows.*: 1 rows\n.*pragma build --refit"):
+    with pytest.raises(PragmaError, match=r"no longer knows.*: 1 row\n.*pragma build --refit"):
         drift_of(home, tmp_path / "book", events, {**VARIABLES, "drift_min_values": 40})
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         count = con.execute("select count(*) from tokens.event_tokens").fetchall()

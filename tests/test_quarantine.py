@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-import books
 import duckdb
 import pytest
 from clean_book import CLEAN_BOOK
 from defects import DEFECTS, Defect
 
-from pragma_sql.book import Variables, book_of
-from pragma_sql.build import build
 from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
 from pragma_sql.quarantine import REJECTED, set_aside
 from pragma_sql.rules import contract_rules
 from pragma_sql.scans import Rule
@@ -121,7 +115,7 @@ def test_events_stay_a_view(book: duckdb.DuckDBPyConnection) -> None:
     assert book.execute("select count(*) from contract.events").fetchall() == [(6,)]
 
 
-def test_a_contract_that_is_made_of_tables_is_mended_too(tmp_path: Path) -> None:
+def test_a_contract_that_is_made_of_tables_is_mended_too() -> None:
     with duckdb.connect() as con:
         con.execute(CLEAN_BOOK)
         con.execute("insert into contract.events values (null, '2024-01-05', 'card', map {}, null)")
@@ -154,107 +148,3 @@ def test_nothing_broken_leaves_the_contract_as_it_is(book: duckdb.DuckDBPyConnec
     set_aside(book, [])
     assert book.execute(views).fetchall() == before
     assert book.execute(f"from {REJECTED}").fetchall() == []
-
-
-@pytest.fixture(scope="module")
-def bad_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy book with a jumped clock, a lost user, a label for nobody, a profile sent twice."""
-    events = books.toy_events()
-    events[3] = replace(events[3], day="1970-01-01")
-    events[7] = replace(events[7], user_id=None)
-    profiles = books.toy_profiles()
-    labels = books.toy_labels()
-    return books.write_book(
-        tmp_path_factory.mktemp("bad_book"),
-        events,
-        [*profiles, profiles[4]],
-        [*labels, replace(labels[0], user_id="nobody")],
-    )
-
-
-@pytest.fixture(scope="module")
-def built(bad_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A warehouse of the bad book: refused first, then built with its bad rows set aside."""
-    home = Home.of(tmp_path_factory.mktemp("built"))
-    with pytest.raises(PragmaError, match="1970-01-01"):
-        build(home, variables(bad_book))
-    build(home, {**variables(bad_book), "quarantine": True})
-    return home
-
-
-def variables(book: Path) -> Variables:
-    return {**book_of(book, []), **books.TOY_VARS}
-
-
-def query(home: Home, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        return con.execute(sql).fetchall()
-
-
-def test_a_build_goes_on_without_the_bad_rows(built: Home) -> None:
-    whole = len(books.toy_events())
-    assert query(built, "select count(*) from contract.events") == [(whole - 2,)]
-    assert query(built, "select count(*) from tokens.event_tokens") == [(whole - 2,)]
-    assert query(built, "select count(*) from contract.profiles") == [(40,)]
-    assert query(built, "select count(*) from contract.labels where user_id = 'nobody'") == [(0,)]
-
-
-def test_a_build_tells_what_it_set_aside(built: Home) -> None:
-    assert query(built, "select rule from contract.rejected order by rule") == [
-        ("events_ts_outside",),
-        ("events_user_id_blank",),
-        ("labels_user_unknown",),
-        ("profiles_repeated",),
-    ]
-    assert query(
-        built, "select rule, rejected from contract.checks where rejected > 0 order by rule"
-    ) == [
-        ("events_ts_outside", 1),
-        ("events_user_id_blank", 1),
-        ("labels_user_unknown", 1),
-        ("profiles_repeated", 1),
-    ]
-
-
-def test_building_again_gives_the_same(built: Home, bad_book: Path) -> None:
-    tables = "select * from contract.rejected order by all"
-    tokens = "select * from tokens.user_tokens order by all"
-    before = query(built, tables), query(built, tokens)
-    build(built, {**variables(bad_book), "quarantine": True})
-    assert (query(built, tables), query(built, tokens)) == before
-
-
-def test_a_build_that_was_stopped_in_between_is_made_good_by_the_next(
-    built: Home, bad_book: Path
-) -> None:
-    build(built, {**variables(bad_book), "quarantine": True}, select=["+checks"])
-    build(built, {**variables(bad_book), "quarantine": True})
-    whole = len(books.toy_events())
-    assert query(built, "select count(*) from contract.events") == [(whole - 2,)]
-
-
-def test_what_was_found_is_kept_when_a_build_stops(bad_book: Path, tmp_path: Path) -> None:
-    home = Home.of(tmp_path)
-    with pytest.raises(PragmaError):
-        build(home, variables(bad_book))
-    assert query(
-        home,
-        "select rule from contract.checks where severity = 'error' and not passed order by rule",
-    ) == [
-        ("events_ts_outside",),
-        ("events_user_id_blank",),
-        ("labels_user_unknown",),
-        ("profiles_repeated",),
-    ]
-    tables = "select table_name from duckdb_tables() where schema_name = 'tokens'"
-    assert query(home, f"{tables} and table_name ^@ 'built' = false") == []
-
-
-def test_a_gate_that_fails_half_way_leaves_the_contract_as_it_was_received(tmp_path: Path) -> None:
-    events = [replace(event, source=" ") for event in books.toy_events()]
-    book = books.write_book(tmp_path / "book", events, books.toy_profiles(), books.toy_labels())
-    home = Home.of(tmp_path / "home")
-    with pytest.raises(PragmaError, match="every row breaks a rule"):
-        build(home, {**variables(book), "quarantine": True})
-    assert query(home, "select count(*) from contract.events") == [(len(events),)]
-    assert query(home, "select max(rejected) from contract.checks") == [(0,)]

@@ -11,7 +11,8 @@
     ).columns[0].values() if execute else [] -%}
     {%- if unseen -%}
         {%- do exceptions.warn(
-            'seeds/field_overrides.csv: ' ~ (unseen | length) ~ ' of its keys never occur in the fit population, for example '
+            'seeds/field_overrides.csv: ' ~ (unseen | length) ~ ' of its keys never '
+            ~ ('occurs' if unseen | length == 1 else 'occur') ~ ' in the fit population, for example '
             ~ unseen[0] ~ '; look for a misspelling, or remove the row'
         ) -%}
     {%- endif -%}

@@ -15,11 +15,13 @@
 
 {#-
     Of events those that the relation does not hold. A build that runs `event_tokens` alone finds in
-    `new_events` what the last one left there.
+    `new_events`, which lies beside the partitions, what the last one left there; where that is a view, a
+    first build took all of it.
 -#}
 {% macro unknown_events(relation, partitions) -%}
     {%- if is_incremental() and not tokens_are_stale(relation.identifier) -%}
-        {%- set days = changed_days(partitions) -%}
+        {%- set arrived = load_relation(partitions.incorporate(path={'identifier': 'new_events'})) -%}
+        {%- set days = days_of('from ' ~ arrived if arrived and arrived.is_table else '') -%}
         {%- if days[0] is none %}
     where false
         {%- else %}

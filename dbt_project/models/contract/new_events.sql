@@ -2,6 +2,8 @@
 
 {%- set stale = tokens_are_stale('event_tokens') -%}
 {%- set days = changed_days(ref('event_partitions')) -%}
+{%- set aside = set_aside_events() -%}
+{%- set days_aside = days_of(aside) -%}
 
 with
 
@@ -19,6 +21,26 @@ changed as (
     {{ changed_partitions(ref('event_partitions')) }}
 ),
 
+{% if aside -%}
+aside as (
+    {{ aside }}
+),
+
+again as (
+    select events.*
+    from {{ ref('events') }} as events
+    inner join aside on {{ same_name('events', 'aside') }}
+    where
+        {{ within('events.ts', days_aside) }}
+        and not exists (
+            select 1 from changed
+            where
+                {{ event_day('events.ts') }} is not distinct from changed.day
+                and {{ event_bucket('events.user_id') }} = changed.bucket
+        )
+),
+
+{% endif -%}
 candidates as (
     select
         events.*,
@@ -28,6 +50,13 @@ candidates as (
         on
             {{ event_day('events.ts') }} is not distinct from changed.day
             and {{ event_bucket('events.user_id') }} = changed.bucket
+    {%- if aside %}
+    union all
+    select
+        *,
+        {{ content_identity() }} as content_hash
+    from again
+    {%- endif %}
 ),
 
 tokenised as (
@@ -40,6 +69,17 @@ tokenised as (
     inner join changed
         on {{ event_day('seen.ts') }} = changed.day and {{ event_bucket('seen.user_id') }} = changed.bucket
     where {{ within('seen.ts', days) }}
+    {%- if aside %}
+    union all
+    select
+        seen.user_id,
+        seen.ts,
+        seen.event_id,
+        seen.content_hash
+    from {{ tokens_relation('event_tokens') }} as seen
+    inner join aside on {{ same_name('seen', 'aside') }}
+    where {{ within('seen.ts', days_aside) }}
+    {%- endif %}
 ),
 
 final as (
