@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,9 @@ bench-env: ## the environment of the rival, for the benchmarks beside it
 
 bench-tokens: $(STAMP) bench-env ## tokens beside the rival's, and at 10M and 100M events, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_tokens.py
+
+bench-train: $(STAMP) bench-env ## training speed beside the rival's, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_train.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs

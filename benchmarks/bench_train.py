@@ -1,0 +1,147 @@
+"""Training speed beside pragmatiq: the same book, size, token budget and number of steps.
+
+Needs the environment of `make bench-env`.
+Example: python benchmarks/bench_train.py --work /tmp/bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from page import machine, write_section
+
+PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
+BUDGET = 16_384
+ROUNDS = 2
+"""How often the two take turns, so that a slow minute of the machine hits both."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast steps went, the first quarter left out; medians."""
+
+    tokens_per_s: float
+    """Value tokens of events, fed forward and backward."""
+    events_per_s: float
+
+
+class Bench:
+    """One book, read by both."""
+
+    def __init__(self, work: Path, users: int) -> None:
+        self.book = work / f"book {users}"
+        self.peer_shards = work / f"peer {users}"
+        self.home = work / f"train {users}"
+        self.work = work
+
+    def prepare(self, users: int) -> None:
+        """Make the book and both programs' shards, unless they are there."""
+        if not (self.book / "manifest.json").is_file():
+            command = [str(PEER), "synth", "generate", "--out", str(self.book)]
+            subprocess.run([*command, "--n-users", str(users), "--seed", "0"], check=True)
+        if not (self.peer_shards / "shard_manifest.json").is_file():
+            command = [str(PEER), "tokenize", str(self.book), "--out", str(self.peer_shards)]
+            subprocess.run(command, check=True)
+        if not (self.home / "shards").is_dir():
+            self._pragma("build", "--contract", str(self.book), "--select", "+user_tokens")
+            self._pragma("shards")
+
+    def ours(self, size: str, steps: int) -> Pace:
+        """Train with this project."""
+        run = f"bench-{size}"
+        arguments = ["--size", size, "--steps", str(steps), "--budget", str(BUDGET)]
+        shards = str(self.home / "shards")
+        self._pragma("train", shards, "--run", run, "--overwrite", *arguments)
+        lines = _json_lines(self.home / "runs" / run / "metrics.jsonl")
+        rates = [line for line in lines if line.get("tokens_per_s")]
+        return _pace(
+            [line["tokens_per_s"] for line in rates], [line["events_per_s"] for line in rates]
+        )
+
+    def theirs(self, size: str, steps: int) -> Pace:
+        """Train with pragmatiq; what it counts are value tokens of events, too."""
+        settings = {"max_steps": steps, "token_budget": BUDGET, "grad_accum_steps": 1}
+        config = self.work / "pretrain.yaml"
+        config.write_text(json.dumps({**settings, "warmup_steps": 1, "log_every": 1}))
+        runs = self.work / "peer runs"
+        shutil.rmtree(runs, ignore_errors=True)
+        command = [str(PEER), "pretrain", str(self.peer_shards), "--name", size]
+        command += ["--model-size", size, "--config", str(config), "--runs-root", str(runs)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        rates = [
+            line["tokens_per_sec_window"] for line in _json_lines(runs / size / "metrics.jsonl")
+        ]
+        manifest = json.loads((self.peer_shards / "shard_manifest.json").read_text())
+        tokens_an_event = manifest["total_tokens"] / manifest["total_events"]
+        return _pace(rates, [rate / tokens_an_event for rate in rates])
+
+    def row(self, size: str, steps: int) -> str:
+        """A table row, from as many rounds as `ROUNDS` says."""
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            theirs.append(self.theirs(size, steps))
+            ours.append(self.ours(size, steps))
+        mine, peer = _median(ours), _median(theirs)
+        return (
+            f"| {size} | {peer.tokens_per_s:,.0f} | {mine.tokens_per_s:,.0f} "
+            f"| **{mine.tokens_per_s / peer.tokens_per_s:.1f}** "
+            f"| {peer.events_per_s:,.0f} | {mine.events_per_s:,.0f} "
+            f"| **{mine.events_per_s / peer.events_per_s:.1f}** |"
+        )
+
+    def _pragma(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "pragma_sql", *arguments, "--home", str(self.home)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _pace(tokens: list[float], events: list[float]) -> Pace:
+    warm = len(tokens) // 4
+    return Pace(statistics.median(tokens[warm:]), statistics.median(events[warm:]))
+
+
+def _median(paces: list[Pace]) -> Pace:
+    return Pace(
+        statistics.median(pace.tokens_per_s for pace in paces),
+        statistics.median(pace.events_per_s for pace in paces),
+    )
+
+
+def _json_lines(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def main() -> None:
+    """Measure and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".bench"))
+    parser.add_argument("--users", type=int, default=2_000)
+    parser.add_argument("--sizes", nargs="*", default=["nano", "small"])
+    parser.add_argument("--steps", type=int, default=16)
+    arguments = parser.parse_args()
+    work = arguments.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(work, arguments.users)
+    bench.prepare(arguments.users)
+    rows = [bench.row(size, arguments.steps) for size in arguments.sizes]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    other = "" if torch.cuda.is_available() else "\n\nOn a GPU: not measured."
+    write_section(
+        "Training",
+        f"`make bench-train`; {machine()}, {device}. pragmatiq's own book of "
+        f"{arguments.users:,} users, batches of {BUDGET:,} tokens, {arguments.steps} steps, "
+        f"{ROUNDS} rounds in turn; tokens are the values of events, fed forward and backward.\n\n"
+        "| size | pragmatiq tokens/s | ours | times | pragmatiq events/s | ours | times |\n"
+        "|---|---:|---:|---:|---:|---:|---:|\n" + "\n".join(rows) + other,
+    )
+
+
+if __name__ == "__main__":
+    main()
