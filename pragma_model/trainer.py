@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -156,6 +158,8 @@ def _about(
         "parameters": parameters,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processes": processes.count,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
         "shards": str(shards.path),
         "tokenizer_hash": shards.manifest.tokenizer_hash,
         "as_of": shards.manifest.as_of,

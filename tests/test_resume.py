@@ -43,18 +43,15 @@ def unbroken(shards: Shards, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home.runs / "a"
 
 
-@pytest.mark.parametrize("minutes", ["0", "0.01"])
 def test_a_killed_run_resumes_with_the_losses_of_an_unbroken_one_bit_for_bit(
-    shards: Shards, unbroken: Path, tmp_path: Path, minutes: str
+    shards: Shards, unbroken: Path, tmp_path: Path
 ) -> None:
     home, folder = Home(tmp_path), tmp_path / "runs" / "a"
-    process = started(command(shards, home, *FEW, "--checkpoint-minutes", minutes))
+    process = started(command(shards, home, *FEW, *OFTEN))
     step = random.randint(8, STEPS - 5)
     wait_until(lambda: len(lines(folder)) >= step, process)
     process.kill()
     process.communicate()
-    if not list(folder.glob("checkpoints/step-*")):
-        pytest.skip("killed before the first checkpoint")
     finished(command(shards, home, *FEW, "--resume"))
     assert lines(folder) == lines(unbroken), f"killed at step {step}"
     same = [(f / "bundle" / "model.safetensors").read_bytes() for f in (folder, unbroken)]
@@ -67,7 +64,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
 ) -> None:
     home, folder = Home(tmp_path), tmp_path / "runs" / "a"
     process = started(command(shards, home, *FEW))
-    wait_until(lambda: len(lines(folder)) >= 3, process)
+    wait_until(lambda: len(lines(folder)) >= 1, process)
     process.send_signal(number)
     code, said = ended(process)
     assert code == 128 + number
@@ -75,6 +72,8 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     assert "--resume" in said
     assert json.loads((folder / "run.json").read_text())["state"] == "stopped"
     assert not (folder / "bundle").exists()
+    if number == signal.SIGTERM:  # resumes as the other does
+        return
     finished(command(shards, home, "--run", "a", "--resume"))
     assert lines(folder) == lines(unbroken), "settings that are not given are as they were"
 
@@ -94,6 +93,12 @@ class StopAfter(Watch):
         self.warnings.append(message)
 
 
+def run_to_the_last_step(shards: Shards, home: Home, options: RunOptions, watch: StopAfter) -> None:
+    """Without validation and export, which take longer than the steps."""
+    with pytest.raises(RuntimeError, match="the power went"):
+        train(shards, SETTINGS, home, "a", options, watch)
+
+
 SETTINGS = TrainSettings(steps=6, budget=128, dropout=0.1)
 EVERY_STEP = RunOptions(checkpoint_minutes=0)
 RESUMED = replace(EVERY_STEP, resume=True)
@@ -103,8 +108,7 @@ RESUMED = replace(EVERY_STEP, resume=True)
 def halted(shards: Shards, tmp_path: Path) -> Home:
     """A run of six steps that ended in the fifth, with a checkpoint after each step."""
     home = Home(tmp_path / "halted")
-    with pytest.raises(RuntimeError, match="the power went"):
-        train(shards, SETTINGS, home, "a", EVERY_STEP, StopAfter(5))
+    run_to_the_last_step(shards, home, EVERY_STEP, StopAfter(5))
     return home
 
 
@@ -119,11 +123,11 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(
     folder = halted.runs / "a"
     weights = folder / "checkpoints" / "step-00000004" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8])
-    watch = StopAfter(0)
-    train(shards, SETTINGS, halted, "a", RESUMED, watch)
+    watch = StopAfter(6)
+    run_to_the_last_step(shards, halted, RESUMED, watch)
     (warning,) = watch.warnings
     assert "step-00000004 is damaged" in warning
-    train(shards, SETTINGS, Home(tmp_path), "a")
+    run_to_the_last_step(shards, Home(tmp_path), EVERY_STEP, StopAfter(6))
     assert lines(folder) == lines(tmp_path / "runs" / "a")
 
 
@@ -177,14 +181,13 @@ def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_pa
         train(shards, SETTINGS, Home(tmp_path), "b", RESUMED)
 
 
-def test_a_finished_run_is_not_resumed(shards: Shards, tmp_path: Path) -> None:
-    train(shards, SETTINGS, Home(tmp_path), "a")
+def test_a_finished_run_is_not_resumed(shards: Shards, unbroken: Path) -> None:
     with pytest.raises(PragmaError, match=r"(?s)run 'a' is finished.*pragma register a"):
-        train(shards, SETTINGS, Home(tmp_path), "a", RESUMED)
+        train(shards, SETTINGS, Home(unbroken.parent.parent), "a", RESUMED)
 
 
 def test_a_run_begun_anew_keeps_nothing_of_the_old_one(halted: Home, shards: Shards) -> None:
-    train(shards, SETTINGS, halted, "a", RunOptions(overwrite=True))
+    run_to_the_last_step(shards, halted, RunOptions(overwrite=True), StopAfter(6))
     steps = [line["step"] for line in lines(halted.runs / "a") if "epoch" in line]
     assert steps == list(range(1, 7))
 
@@ -196,7 +199,7 @@ def test_a_step_without_a_finite_loss_is_skipped_and_its_batch_kept(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poisoned_in(monkeypatch, {3})
-    train(shards, SETTINGS, Home(tmp_path), "a")
+    run_to_the_last_step(shards, Home(tmp_path), EVERY_STEP, StopAfter(6))
     skipped = [line["step"] for line in lines(tmp_path / "runs" / "a") if line.get("skipped")]
     assert skipped == [3]
     (batch,) = (tmp_path / "runs" / "a" / "bad_batches").iterdir()
@@ -206,9 +209,9 @@ def test_a_step_without_a_finite_loss_is_skipped_and_its_batch_kept(
 def test_after_fifty_bad_steps_in_a_row_a_run_stops(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    poisoned_in(monkeypatch, set(range(3, 99)))
+    poisoned_in(monkeypatch, set(range(3, 999)))
     with pytest.raises(PragmaError, match=r"(?s)50 steps in a row.*step 52.*--learning-rate"):
-        train(shards, replace(SETTINGS, steps=80), Home(tmp_path), "a")
+        train(shards, replace(SETTINGS, steps=80, budget=2048), Home(tmp_path), "a")
 
 
 def poisoned_in(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:

@@ -24,7 +24,7 @@ def command(
     """`pragma train SHARDS ...`, in as many processes of torchrun as are given."""
     call = f"{before}\nfrom pragma_sql.cli import main; main()"
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    program = [*torchrun, "-m", "pragma_sql"] if processes else ["-c", call]
+    program = [*torchrun, "-m", "--", "pragma_sql"] if processes else ["-c", call]
     return [sys.executable, *program, "train", str(shards.path), "--home", str(home.root), *options]
 
 
