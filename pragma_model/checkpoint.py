@@ -7,10 +7,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pragma_model.data import Place
+from pragma_model.failures import as_os_error
 from pragma_model.metrics import RunState
 from pragma_model.optimizers import load_weights, whole_weights
 from pragma_model.settings import TrainSettings
@@ -82,7 +81,7 @@ def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunSt
                 _to_disk(path)
         _to_disk(folder)
     except SafetensorError as error:
-        raise _as_os_error(error) from error
+        raise as_os_error(error) from error
     for path in _by_age(folder)[KEPT:]:
         shutil.rmtree(path)
 
@@ -161,10 +160,3 @@ def _to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _as_os_error(error: SafetensorError) -> OSError:
-    """Safetensors says `os error 28` in words only."""
-    found = re.search(r"os error (\d+)", str(error), re.I)
-    number = int(found.group(1)) if found else errno.EIO
-    return OSError(number, os.strerror(number))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from safetensors import SafetensorError
 
 from pragma_model.settings import TrainSettings
 from pragma_sql.errors import PragmaError
@@ -32,11 +35,12 @@ def explained(settings: TrainSettings) -> Iterator[None]:
             f"--budget {settings.budget // 2} --accumulation {more} trains alike in about half the "
             "memory; --recompute lowers it further",
         ) from error
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+    except (OSError, SafetensorError) as error:
+        failed = as_os_error(error) if isinstance(error, SafetensorError) else error
+        if failed.errno not in NO_ROOM:
             raise
         raise PragmaError(
-            f"no room on the disk for {error.filename or 'the run'}: {error.strerror}",
+            f"no room on the disk for {failed.filename or 'the run'}: {failed.strerror}",
             "make room, then the same command with --resume",
         ) from error
 
@@ -45,3 +49,10 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     signs = ("can't allocate memory", "not enough memory")
     kinds = (MemoryError, torch.OutOfMemoryError)
     return isinstance(error, kinds) or any(sign in str(error) for sign in signs)
+
+
+def as_os_error(error: SafetensorError) -> OSError:
+    """Safetensors says `os error 28` in words only."""
+    found = re.search(r"os error (\d+)", str(error), re.I)
+    number = int(found.group(1)) if found else errno.EIO
+    return OSError(number, os.strerror(number))

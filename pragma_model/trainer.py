@@ -98,10 +98,11 @@ def train(
             ):
                 log.write(metrics)
                 watch.step(metrics)
-                if options.validate_every and state.step % options.validate_every == 0:
+                every, last = options.validate_every, state.step == settings.steps
+                if every and state.step % every == 0 and not last:
                     for line in examiner.look(whole_weights(model), state.step):
                         log.write(line)
-                if saver.step(state, request) and state.step < settings.steps:
+                if saver.step(state, request) and not last:
                     raise StoppedError(run, state.step, saver.saved_step, request.number)
 
             weights = whole_weights(model)

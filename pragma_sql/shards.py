@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from errno import ENOMEM
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -130,6 +131,8 @@ class Shards:
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno == ENOMEM:
+                raise MemoryError(str(error)) from error
             raise PragmaError(f"{path} is no whole Arrow file: {error}", AGAIN) from None
         if missing := sorted(COLUMNS - set(table.column_names)):
             raise PragmaError(f"{path} has no column {', '.join(missing)}", AGAIN)

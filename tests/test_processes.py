@@ -36,7 +36,7 @@ def alone(shards: Shards, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def same_curve(one: Path, other: Path) -> None:
-    """Sums are taken in another order, and Muon turns its last digits up: it computes in bfloat16."""
+    """Sums are taken in another order, and Muon, in bfloat16, turns their last digits up."""
     first, second = ([x for x in lines(f) if "epoch" in x] for f in (one, other))
     assert len(first) == len(second) == 12
     for left, right in zip(first, second, strict=True):

@@ -211,7 +211,7 @@ def test_after_fifty_bad_steps_in_a_row_a_run_stops(
 ) -> None:
     poisoned_in(monkeypatch, set(range(3, 999)))
     with pytest.raises(PragmaError, match=r"(?s)50 steps in a row.*step 52.*--learning-rate"):
-        train(shards, replace(SETTINGS, steps=80, budget=2048), Home(tmp_path), "a")
+        train(shards, replace(SETTINGS, steps=80, budget=1024), Home(tmp_path), "a")
 
 
 def poisoned_in(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
@@ -238,7 +238,7 @@ def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
     starve = (
         "import resource, torch, pragma_model.trainer\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2_000_000_000,) * 2)"
     )
     words = ("--budget", "200000", "--window", "400", "--size", "small", "--steps", "2")
     code, said = ended(started(command(shards, Home(tmp_path), *words, before=starve)))
