@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from pragma_model.model import PragmaModel
 from pragma_model.optimizers import load_weights
 from pragma_model.processes import Processes
 from pragma_model.settings import RunOptions, TrainSettings
+from pragma_sql.histories import Int
 from pragma_sql.shards import Shards
 
 
@@ -28,8 +30,11 @@ class Examiner:
         self._processes = processes
         self._reader = SplitReader(shards, "validation", settings.budget)
         self._probe = LinearProbe(shards, options.probe) if options.probe else None
-        train = SplitReader(shards, "train", settings.budget)
-        self._majority = majority_values(train) if processes.leads else None
+
+    @cached_property
+    def _majority(self) -> Int:
+        """Counted when it is first asked for: training does not wait for it."""
+        return majority_values(SplitReader(self._shards, "train", self._settings.budget))
 
     def look(self, weights: dict[str, Tensor], step: int) -> Iterator[Validation | ProbeScore]:
         """What held-out users say after a step; nothing in a process that does not lead.
@@ -38,7 +43,7 @@ class Examiner:
             weights: whole, of the step.
             step: goes into the lines.
         """
-        if self._majority is None:
+        if not self._processes.leads:
             return
         size = self._settings.model_size
         # A model of its own: whole, not compiled, and with no gradient hooks.

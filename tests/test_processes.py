@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import psutil
@@ -74,6 +75,18 @@ def test_when_a_process_dies_all_stop_and_the_run_goes_on_from_its_checkpoint(
     # What two processes began, one may end.
     finished(command(shards, home, "--run", "a", "--resume"))
     same_curve(alone, folder)
+
+
+def test_torchrun_that_is_asked_to_stop_leaves_a_checkpoint(shards: Shards, tmp_path: Path) -> None:
+    home, folder = Home(tmp_path), tmp_path / "runs" / "a"
+    process = started(command(shards, home, *FEW, *FOUR, "--steps", "4000", processes=2))
+    wait_until(lambda: len(lines(folder)) >= 2, process)
+    process.send_signal(signal.SIGTERM)
+    code, said = ended(process)
+    assert code != 0
+    assert "run 'a' was stopped after step" in said
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    assert int(checkpoint.name.removeprefix("step-")) == len(lines(folder))
 
 
 def test_processes_share_the_groups_of_a_step_and_leave_none_out(shards: Shards) -> None:
