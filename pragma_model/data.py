@@ -1,9 +1,16 @@
-"""Batches of users from shards: memory-mapped, of alike lengths, within a token budget."""
+"""Batches of users from shards: memory-mapped, of alike lengths, within a token budget.
+
+An epoch goes through the shards in a new order, and through each shard in groups of users of alike
+size. A group's windows are drawn from a seed of its own, so any process or thread can read it, and
+a run can go on from any place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,68 +19,119 @@ import pyarrow.compute as pc
 from pragma_sql.errors import PragmaError
 from pragma_sql.histories import Histories, Int
 from pragma_sql.packing import Packed, budgeted, pack
-from pragma_sql.shards import Shards, Split
+from pragma_sql.shards import ShardFile, Shards, Split
 
 JITTER = 0.1
 """By how much a user's size may be overstated, so that each epoch groups users anew."""
 
 
+class Place(NamedTuple):
+    """Where a run is in its endless row of groups."""
+
+    epoch: int = 0
+    shard: int = 0
+    """Of the epoch's order of shards."""
+    group: int = 0
+    """Of the shard's groups."""
+
+    @property
+    def next(self) -> Place:
+        """The place after this one; past the last group of a shard it means the next shard."""
+        return self._replace(group=self.group + 1)
+
+
+BEGINNING = Place()
+
+
 @dataclass(frozen=True)
-class SplitReader:
-    """The users of one split that have events.
+class Part:
+    """The users of one shard that have events: three numbers a user, the rest on demand."""
 
-    Three numbers a user are kept; everything else is read when its batch is due.
-    """
-
-    shards: Shards
-    split: Split
     table: pa.Table
     users: Int  # [users with events] row in the table
     events: Int  # [users with events]
     tokens: Int  # [users with events] event tokens, [EVT] markers included
+
+
+class Group(NamedTuple):
+    """Users that are read together."""
+
+    place: Place
+    part: Part
+    rows: Int  # rows of the part's table
+    seed: tuple[int, ...]  # decides the windows
+
+
+@dataclass(frozen=True)
+class SplitReader:
+    """The users of one split that have events."""
+
+    shards: Shards
+    split: Split
     budget: int
-    window: int | None
+    window: int | None = None
+    """Most events of a user, up to a random moment of each epoch; without it, whole histories up
+    to the moment of the shards."""
 
-    @classmethod
-    def of(
-        cls, shards: Shards, split: Split, budget: int, window: int | None = None
-    ) -> SplitReader:
-        """Look at a split; it may be empty.
-
-        Args:
-            shards: opened shards.
-            split: the split to read.
-            budget: most event tokens of a batch.
-            window: most events of a user, up to a random moment of each epoch; without it, whole
-                histories up to the moment of the shards.
-        """
-        table = shards.table(split)
-        events = _list_lengths(table, "ts")
-        tokens = events + _list_lengths(table, "key_ids")
-        users = np.flatnonzero(events)
-        return cls(shards, split, table, users, events[users], tokens[users], budget, window)
+    @property
+    def files(self) -> tuple[ShardFile, ...]:
+        """The split's shards."""
+        return self.shards.files(self.split)
 
     @property
     def longest(self) -> int:
         """Most events of a user that are read."""
         return self.window or self.shards.manifest.max_events
 
+    def is_empty(self) -> bool:
+        """Whether no user of the split has an event."""
+        return not any(file.events for file in self.files)
+
+    def part(self, file: ShardFile) -> Part:
+        """Look at one shard."""
+        table = self.shards.open(file)
+        events = _list_lengths(table, "ts")
+        tokens = events + _list_lengths(table, "key_ids")
+        users = np.flatnonzero(events)
+        return Part(table, users, events[users], tokens[users])
+
     def epoch(self, seed: int, epoch: int) -> Iterator[Packed]:
         """All batches of an epoch; the same seed and epoch give the same batches."""
-        random = np.random.default_rng([seed, epoch])
-        for users in self.plan(random):
-            yield from self._within_budget(*self.cut(users, random))
+        for group in self.groups(seed, Place(epoch)):
+            yield from self.read(group)
 
-    def plan(self, random: np.random.Generator) -> list[Int]:
+    def stream(self, seed: int, start: Place = BEGINNING) -> Iterator[Group]:
+        """All groups from a place on, epoch after epoch."""
+        for epoch in count(start.epoch):
+            yield from self.groups(seed, start if epoch == start.epoch else Place(epoch))
+
+    def groups(self, seed: int, start: Place) -> Iterator[Group]:
+        """The groups of an epoch from a place on; what comes before it is not looked at."""
+        files = self.files
+        order = np.random.default_rng([seed, start.epoch]).permutation(len(files))
+        for nth in range(start.shard, len(files)):
+            part = self.part(files[order[nth]])
+            shard_seed = (seed, start.epoch, int(order[nth]))
+            plan = self.plan(part, np.random.default_rng(shard_seed))
+            for number in range(start.group if nth == start.shard else 0, len(plan)):
+                place = Place(start.epoch, nth, number)
+                yield Group(place, part, plan[number], (*shard_seed, number))
+
+    def plan(self, part: Part, random: np.random.Generator) -> list[Int]:
         """Rows of users of alike size, once each; groups in random order."""
-        share_read = np.minimum(1.0, self.longest / self.events)
-        sizes = self.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(self.tokens))
+        share_read = np.minimum(1.0, self.longest / part.events)
+        sizes = part.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(part.tokens))
         groups = list(budgeted(np.ceil(sizes).astype(np.int64), self.budget))
-        return [self.users[groups[i]] for i in random.permutation(len(groups))]
+        return [part.users[groups[i]] for i in random.permutation(len(groups))]
 
-    def cut(self, users: Int, random: np.random.Generator) -> tuple[Histories, Int]:
+    def read(self, group: Group) -> list[Packed]:
+        """The batches of a group: one, or more where the plan underrated its users."""
+        random = np.random.default_rng(group.seed)
+        return list(self._within_budget(*self.cut(group.part, group.rows, random)))
+
+    def cut(self, part: Part, users: Int, random: np.random.Generator) -> tuple[Histories, Int]:
         """The histories of these rows, and the moments that they are cut at, [len(users)]."""
-        histories = Histories.from_arrow(self.table.take(users))
+        histories = Histories.from_arrow(part.table.take(users))
         self._check_ids(histories)
         moments = self.shards.manifest.moments(len(histories))
         if self.window is not None:
@@ -90,6 +148,12 @@ class SplitReader:
         else:
             newest_first = np.cumsum(np.diff(histories.token_offsets)[::-1] + 1)
             most = int(np.searchsorted(newest_first, self.budget, side="right"))
+            if not most:
+                raise PragmaError(
+                    f"the budget of {self.budget} tokens is smaller than an event of user "
+                    f"{histories.user_ids[0]!r}, which takes {newest_first[0]}",
+                    f"--budget {newest_first[0]} or more",
+                )
             yield pack(histories.as_of(moments, most), moments, distinct=False)
 
     def _check_ids(self, histories: Histories) -> None:
@@ -118,6 +182,4 @@ def _moments_within(
 
 
 def _list_lengths(table: pa.Table, name: str) -> Int:
-    if not table.num_rows:
-        return np.zeros(0, np.int64)
     return np.asarray(pc.list_value_length(table[name]).fill_null(0), np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +21,35 @@ from pragma_model.settings import TrainSettings
 from pragma_sql.histories import Int
 from pragma_sql.packing import UNK
 
+COUNTED_SHARDS = 4
+"""Shards that frequencies are counted in. Users lie in the order of a hash: each is a sample."""
+
 
 def validate(
-    model: PragmaModel, reader: SplitReader, majority: Int, settings: TrainSettings
+    model: PragmaModel,
+    reader: SplitReader,
+    majority: Int,
+    settings: TrainSettings,
+    batches: int | None = None,
 ) -> Validation | None:
-    """Hide values of a whole split, by the seed of the run, and find them.
+    """Hide values of held-out users, by the seed of the run, and find them.
 
     Args:
         model: in evaluation mode.
         reader: the split, not the one trained on.
         majority: [vocabulary] from `majority_values`.
         settings: of the run.
+        batches: look at no more than so many batches, the same each time.
 
     Returns:
         None where the split holds no users with events.
     """
     device = model.embedding.table.weight.device
     generator = torch.Generator(device).manual_seed(settings.seed)
-    loss, keys, right, guessed = 0.0, [], [], []
-    for packed in reader.epoch(settings.seed, epoch=0):
+    size = reader.shards.manifest.vocabulary_size
+    seen, hit, guessed = (np.zeros(size, np.int64) for _ in range(3))  # by key
+    loss = 0.0
+    for packed in islice(reader.epoch(settings.seed, epoch=0), batches):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
         with torch.inference_mode():
             guesses = model.guess(model(masked.batch), masked.batch, masked.targets)
@@ -47,35 +58,47 @@ def validate(
             )
         loss += float(found.loss) * len(masked.values)
         key = packed.event_tokens[masked.targets.numpy(force=True), 0]
-        keys.append(key)
-        right.append(found.correct.numpy(force=True))
-        guessed.append(majority[key] == masked.values.numpy(force=True))
-    if not keys or not sum(map(len, keys)):
+        right = majority[key] == masked.values.numpy(force=True)
+        seen += np.bincount(key, minlength=size)
+        hit += np.bincount(key[found.correct.numpy(force=True)], minlength=size)
+        guessed += np.bincount(key[right], minlength=size)
+    values = int(seen.sum())
+    if not values:
         return None
-    key, hit = np.concatenate(keys), np.concatenate(right)
-    seen = np.bincount(key)
-    rates = np.bincount(key, hit) / np.maximum(seen, 1)
     names = key_names(reader.shards.tokenizer)
     return Validation(
-        values=len(key),
-        loss=loss / len(key),
-        accuracy=float(hit.mean()),
-        baseline_accuracy=float(np.concatenate(guessed).mean()),
-        key_accuracy={names.get(int(k), str(k)): float(rates[k]) for k in np.flatnonzero(seen)},
+        values=values,
+        loss=loss / values,
+        accuracy=float(hit.sum() / values),
+        baseline_accuracy=float(guessed.sum() / values),
+        key_accuracy={
+            names.get(int(k), str(k)): float(hit[k] / seen[k]) for k in np.flatnonzero(seen)
+        },
     )
 
 
 def majority_values(reader: SplitReader) -> Int:
     """The most frequent value of each key in a split's events, [UNK] left out, [vocabulary].
 
-    -1 where an id is no key of the split.
+    -1 where an id is no key of the split. Counted in `COUNTED_SHARDS` shards at most.
     """
-    flat = {name: pc.list_flatten(reader.table[name]) for name in ("key_ids", "value_ids")}
-    counted = pa.table(flat).group_by(["key_ids", "value_ids"]).aggregate([([], "count_all")])
-    key, value, count = (column.to_numpy() for column in counted.columns)
+    size = reader.shards.manifest.vocabulary_size
+    parts = []
+    for file in reader.files[:COUNTED_SHARDS]:
+        table = reader.shards.open(file)
+        flat = {name: pc.list_flatten(table[name]) for name in ("key_ids", "value_ids")}
+        parts.append(
+            pa.table(flat).group_by(["key_ids", "value_ids"]).aggregate([([], "count_all")])
+        )
+    majority = np.full(size, -1)
+    if not parts:
+        return majority
+    grouped = pa.concat_tables(parts).group_by(["key_ids", "value_ids"], use_threads=False)
+    key, value, count = (
+        column.to_numpy() for column in grouped.aggregate([("count_all", "sum")]).columns
+    )
     key, value, count = (column[value != UNK] for column in (key, value, count))
     rising = np.lexsort((-value, count))
-    majority = np.full(reader.shards.manifest.vocabulary_size, -1)
     # A key comes once a value, the most frequent last: that assignment stays.
     majority[key[rising]] = value[rising]
     return majority

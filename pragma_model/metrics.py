@@ -4,27 +4,62 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from pragma_model.data import BEGINNING, Place
+from pragma_sql.errors import PragmaError
 
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """One step of training."""
+    """One step of training, of all processes together."""
 
     step: int
     epoch: int
-    loss: float
+    loss: float | None
+    """The mean over the hidden values; None where it is no number."""
     accuracy: float
     """Share of the hidden values that scored highest."""
     tokens: int
-    """Event tokens of the batch, markers left out."""
-    tokens_per_s: float
-    events_per_s: float
-    learning_rate: float
-    """AdamW's."""
-    seconds: float
-    """Since the run began."""
+    """Event tokens of the step, markers left out."""
+    events: int
+    padding: float
+    """Share of the cells of attention that are empty."""
+    learning_rate: float | None
+    """AdamW's; None where the step was skipped."""
+    skipped: bool = False
+    """The loss or a gradient was no number, and nothing was changed."""
+    tokens_per_s: float = 0.0
+    events_per_s: float = 0.0
+    seconds: float = 0.0
+    """Since the run began, pauses left out."""
+
+    def timed(self, took: float, seconds: float) -> StepMetrics:
+        """The same, with the seconds that the step took and those of the run."""
+        return replace(
+            self,
+            tokens_per_s=self.tokens / took,
+            events_per_s=self.events / took,
+            seconds=seconds,
+        )
+
+
+@dataclass
+class RunState:
+    """Where a run is; with weights and optimizers it is all that a resume needs."""
+
+    step: int = 0
+    """Steps that are done."""
+    place: Place = BEGINNING
+    """Where the next step reads."""
+    bad_in_a_row: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    filled: float = 0.0
+    """Share of the cells of attention that were filled, summed over the steps."""
+    metrics_bytes: int = 0
+    """Of `metrics.jsonl` up to this step."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +73,31 @@ class Validation:
     """Of answering each key's most frequent value in the training split."""
     key_accuracy: Mapping[str, float]
     split: str = "validation"
+    step: int = 0
+    """After which it was looked at."""
+
+
+@dataclass(frozen=True)
+class ProbeScore:
+    """A linear probe of the user vectors on held-out users."""
+
+    step: int
+    probe_users: int
+    roc_auc: float
+    pr_auc: float
+
+
+class StoppedError(PragmaError):
+    """A run was asked to stop, and can go on."""
+
+    def __init__(self, run: str, step: int, saved: int | None, number: int) -> None:
+        where = f"the checkpoint is of step {saved}" if saved else "there is no checkpoint"
+        super().__init__(
+            f"run {run!r} was stopped after step {step}; {where}",
+            "the same command with --resume" if saved else "the same command with --overwrite",
+        )
+        self.exit_code = 128 + number
+        """As shells report a process that a signal ended."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +110,8 @@ class RunSummary:
     steps: int
     tokens: int
     """Event tokens trained on, markers left out, repeats counted."""
+    padding: float
+    """Share of the cells of attention that were empty."""
     seconds: float
     """Of training, without validation and export."""
     validation: Validation | None
@@ -82,3 +144,6 @@ class Watch:
 
     def stage(self, name: str) -> None:
         """The run goes on to something other than steps."""
+
+    def warn(self, message: str) -> None:
+        """Something is worth knowing, but does not stop the run."""

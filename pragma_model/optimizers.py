@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Iterator
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import AdamW, Muon
-from torch.optim.lr_scheduler import LambdaLR
 
 from pragma_model.model import PragmaModel
 from pragma_model.settings import TrainSettings
@@ -26,26 +27,79 @@ class Optimizers:
         size, decay = model.size, settings.weight_decay
         self._muon = Muon(hidden, lr=size.muon_learning_rate, weight_decay=decay)
         self._adamw = AdamW(rest, lr=size.learning_rate, weight_decay=decay, fused=True)
-        share = partial(schedule, steps=settings.steps, warm_up=settings.warm_up)
-        self._schedules = [LambdaLR(optimizer, share) for optimizer in (self._muon, self._adamw)]
+        self._peaks = ((self._muon, size.muon_learning_rate), (self._adamw, size.learning_rate))
+        self._names = dict(model.named_parameters())
         self._parameters = [*hidden, *rest]
-        self._clip = settings.clip
+        self._settings = settings
 
-    def step(self) -> float:
-        """Clip the gradients, step with them, and clear them.
+    def step(self, step: int) -> float | None:
+        """Clip the gradients and step with them.
+
+        Args:
+            step: from 0; decides the rates.
 
         Returns:
-            The learning rate of AdamW in this step.
+            The learning rate of AdamW; None where the gradients are no numbers, and nothing was
+            changed.
         """
-        nn.utils.clip_grad_norm_(self._parameters, self._clip)
-        learning_rate = float(self._adamw.param_groups[0]["lr"])
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
+        if not math.isfinite(float(whole(norm))):
+            return None
+        share = schedule(step, self._settings.steps, self._settings.warm_up)
+        for optimizer, peak in self._peaks:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * share
         self._muon.step()  # type: ignore[no-untyped-call]
         self._adamw.step()
+        return self._peaks[1][1] * share
+
+    def clear(self) -> None:
+        """Forget the gradients."""
         self._muon.zero_grad()
         self._adamw.zero_grad()
-        for rates in self._schedules:
-            rates.step()
-        return learning_rate
+
+    def state(self) -> Iterator[tuple[str, Tensor]]:
+        """What both keep of each parameter, as `<what>/<parameter>`; whole tensors."""
+        for name, parameter in self._names.items():
+            for optimizer, _ in self._peaks:
+                for what, value in sorted(optimizer.state.get(parameter, {}).items()):
+                    yield f"{what}/{name}", whole(value)
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state` gave."""
+        adamw = {id(p) for group in self._adamw.param_groups for p in group["params"]}
+        for key, value in state.items():
+            what, name = key.split("/")
+            parameter = self._names[name]
+            optimizer = self._adamw if id(parameter) in adamw else self._muon
+            shared = like(value, parameter) if value.shape == parameter.shape else value
+            optimizer.state[parameter][what] = shared.to(parameter.device)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor that processes share; all of them have to ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """The share of a whole tensor that belongs to this process, as that of the parameter does."""
+    if not isinstance(parameter, DTensor):
+        return tensor.clone()
+    # Each process has read the whole tensor itself: none needs to send it.
+    mesh, placements = parameter.device_mesh, parameter.placements
+    return distribute_tensor(tensor.to(parameter.device), mesh, placements, src_data_rank=None)
+
+
+def whole_weights(model: nn.Module) -> dict[str, Tensor]:
+    """All weights on the CPU; all processes have to ask."""
+    return {name: whole(p.detach()).cpu() for name, p in model.named_parameters()}
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Set each parameter from a whole tensor."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(like(weights[name], parameter))
 
 
 def schedule(step: int, steps: int, warm_up: float) -> float:

@@ -1,7 +1,8 @@
-"""How a run shows itself on stderr: a bar in a terminal, elsewhere a line every ten seconds."""
+"""How a run shows itself on stderr: a bar in a terminal, elsewhere a line every half minute."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ from rich.progress import (
 
 from pragma_model.metrics import StepMetrics, Watch
 
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
@@ -50,7 +51,7 @@ class Bar(Watch):
         self._bar.update(
             self._task,
             completed=metrics.step,
-            loss=metrics.loss,
+            loss=math.nan if metrics.loss is None else metrics.loss,
             accuracy=metrics.accuracy,
             tokens_per_s=metrics.tokens_per_s,
         )
@@ -59,9 +60,13 @@ class Bar(Watch):
         """Name what goes on beside the bar."""
         self._bar.update(self._task, description=name)
 
+    def warn(self, message: str) -> None:
+        """Print it above the bar."""
+        self._bar.console.print(f"warning: {message}", highlight=False, markup=False)
+
 
 class Lines(Watch):
-    """One plain line every ten seconds of training, one for the last step and for each stage."""
+    """One plain line every half minute of training, one for the last step and for each stage."""
 
     def __init__(self, steps: int, console: Console) -> None:
         self._steps = steps
@@ -75,7 +80,7 @@ class Lines(Watch):
         self._due = metrics.seconds + SECONDS_BETWEEN_LINES
         left = metrics.seconds / metrics.step * (self._steps - metrics.step)
         self._print(
-            f"step {metrics.step}/{self._steps}  loss {metrics.loss:.3f}  "
+            f"step {metrics.step}/{self._steps}  {_loss(metrics)}  "
             f"accuracy {metrics.accuracy:.1%}  {metrics.tokens_per_s:,.0f} tokens/s  "
             f"{left:.0f} s left"
         )
@@ -84,5 +89,13 @@ class Lines(Watch):
         """Print its name."""
         self._print(name)
 
+    def warn(self, message: str) -> None:
+        """Print it."""
+        self._print(f"warning: {message}")
+
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _loss(metrics: StepMetrics) -> str:
+    return "no loss, skipped" if metrics.loss is None else f"loss {metrics.loss:.3f}"

@@ -1,4 +1,4 @@
-"""`pragma probe` and `pragma map`: what the embeddings are good for, as table and picture."""
+"""`pragma probe`, `pragma map` and `pragma runs`: what came of it, as table and picture."""
 
 from __future__ import annotations
 
@@ -69,3 +69,31 @@ def _present(path: Path) -> Path:
     if not path.is_file():
         raise PragmaError(f"there is no {path}", "pragma build, once a model is registered")
     return path
+
+
+def runs(
+    names: Annotated[list[str] | None, typer.Argument(help="Runs to compare; else all.")] = None,
+    home: HomeOption = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the losses into this PNG.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """List the training runs, or compare those that are named.
+
+    Example: pragma runs nano small --plot curves.png
+    """
+    from pragma_model.run_curves import draw_curves
+    from pragma_model.runs import differences, read_runs, to_json, to_table
+
+    place = Home.of(home)
+    found = read_runs(place.runs, names or [])
+    if not found:
+        raise PragmaError(f"there are no runs in {place.runs}", "pragma train SHARDS")
+    if plot is not None:
+        draw_curves([place.runs / run.run for run in found], plot)
+        Console(stderr=True).print(f"drawn: {plot}", highlight=False)
+    if as_json:
+        print(to_json(found))
+        return
+    Console().print(to_table(found))
+    if names and (table := differences(found)):
+        Console().print(table)

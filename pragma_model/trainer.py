@@ -1,38 +1,35 @@
-"""One training run: shards in, `metrics.jsonl` and a bundle out."""
+"""One training run: shards in, `metrics.jsonl`, checkpoints and a bundle out."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
-import time
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from itertools import count, islice
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 
-import numpy as np
 import torch
 
+from pragma_model.checkpoint import Origin, check_origin, restore, resumable
 from pragma_model.data import SplitReader
-from pragma_model.evaluation import majority_values, validate
-from pragma_model.export import check_exportable, write_bundle
-from pragma_model.inputs import Batch
-from pragma_model.loss import value_loss
-from pragma_model.masking import hide_values
-from pragma_model.metrics import RunSummary, StepMetrics, Validation, Watch
+from pragma_model.examiner import Examiner
+from pragma_model.export import check_exportable
+from pragma_model.failures import explained
+from pragma_model.finish import finish
+from pragma_model.metrics import RunState, RunSummary, StoppedError, Validation, Watch
 from pragma_model.model import PragmaModel
-from pragma_model.optimizers import Optimizers
-from pragma_model.settings import TrainSettings
-from pragma_sql.bundle import BundleManifest
+from pragma_model.optimizers import whole_weights
+from pragma_model.processes import Processes, joined
+from pragma_model.run_log import RunLog, described, new_folder, run_folder
+from pragma_model.saver import Saver
+from pragma_model.settings import RunOptions, TrainSettings
+from pragma_model.signals import stop_requests
+from pragma_model.steps import Learner, train_steps
+from pragma_model.trackers import trackers_of
 from pragma_sql.errors import PragmaError
+from pragma_sql.files import sha256
 from pragma_sql.home import Home
-from pragma_sql.packing import Packed, pack
 from pragma_sql.shards import Shards
-
-CHECKED_BATCHES = 3
-"""Batches of real users that the exported graphs are compared on, each in three lengths."""
 
 
 def train(
@@ -40,153 +37,136 @@ def train(
     settings: TrainSettings,
     home: Home,
     run: str,
-    *,
-    overwrite: bool = False,
+    options: RunOptions | None = None,
     watch: Watch | None = None,
-) -> RunSummary:
+) -> RunSummary | None:
     """Train on the split `train`, validate, export, and seal the bundle.
 
-    On a CPU, the same shards, settings and number of threads give the same losses.
+    On a CPU, the same shards, settings and number of threads give the same losses, also where the
+    run was stopped or killed and resumed in between.
 
     Args:
         shards: opened shards.
         settings: of the run.
-        home: gets `runs/<run>/metrics.jsonl` and `runs/<run>/bundle/`.
+        home: gets `runs/<run>/`.
         run: name of the run.
-        overwrite: allow a name that is in use.
+        options: how to go about it.
         watch: is shown each step.
 
+    Returns:
+        None in a process that does not lead.
+
     Raises:
-        PragmaError: a name in use or unfit, nothing to train on, or a loss that is no number.
+        PragmaError: a name in use or unfit, nothing to train on, nothing to resume, losses that
+            are no numbers, no memory, no disk.
+        StoppedError: by Ctrl-C or SIGTERM, after a checkpoint.
     """
-    watch = watch or Watch()
-    reader = SplitReader.of(shards, "train", settings.budget, settings.window)
-    held_out = SplitReader.of(shards, "validation", settings.budget)
-    if not len(reader.users):
+    options, watch = options or RunOptions(), watch or Watch()
+    with joined() as processes, explained(settings), reproducible(settings.seed):
+        reader = _reader(shards, settings, processes)
+        folder = run_folder(home, run)
+        if processes.leads and not options.resume:
+            new_folder(home, run, options.overwrite)
+        processes.wait()
+        origin = Origin(
+            settings=settings,
+            tokenizer_hash=shards.manifest.tokenizer_hash,
+            vocabulary_size=shards.manifest.vocabulary_size,
+            shards=sha256(shards.path / "manifest.json"),
+        )
+        found = resumable(folder, watch.warn) if options.resume else None
+        if found is not None:
+            check_origin(found, origin, run)
+        state = found.state if found else RunState()
+
+        model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        learner = Learner(model.to(processes.device), settings, processes, options)
+        if found is not None:
+            restore(found, learner)
+        trackers = trackers_of(folder, run, settings, options) if processes.leads else []
+        about = _about(run, settings, shards, processes, parameters)
+        with (
+            described(folder, about, state) if processes.leads else nullcontext(),
+            RunLog(folder, trackers, state.metrics_bytes, leads=processes.leads) as log,
+            stop_requests() as request,
+        ):
+            saver = Saver(folder, learner, origin, log, options, watch, state.step)
+            examiner = Examiner(shards, settings, options, processes)
+            for metrics in train_steps(
+                learner, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
+            ):
+                log.write(metrics)
+                watch.step(metrics)
+                every, last = options.validate_every, state.step == settings.steps
+                if every and state.step % every == 0 and not last:
+                    for line in examiner.look(whole_weights(model), state.step):
+                        log.write(line)
+                if saver.step(state, request) and not last:
+                    raise StoppedError(run, state.step, saver.saved_step, request.number)
+
+            weights = whole_weights(model)
+            if not processes.leads:
+                return None
+            watch.stage("validate")
+            validation = None
+            for line in examiner.look(weights, state.step):
+                log.write(line)
+                validation = line if isinstance(line, Validation) else validation
+            watch.stage("export")
+            bundle = finish(folder, weights, shards, settings, validation)
+            if request:
+                raise StoppedError(run, state.step, saver.saved_step, request.number)
+            return RunSummary(
+                run=run,
+                size=settings.size,
+                parameters=parameters,
+                steps=settings.steps,
+                tokens=state.tokens,
+                padding=1 - state.filled / settings.steps,
+                seconds=state.seconds,
+                validation=validation,
+                model_id=bundle.manifest.model_id,
+                bundle=bundle.path,
+                onnx_max_abs_diff=bundle.manifest.metrics["onnx_max_abs_diff"],
+            )
+
+
+def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> SplitReader:
+    """What a run trains on, after a look at whether it can."""
+    reader = SplitReader(shards, "train", settings.budget, settings.window)
+    if reader.is_empty():
         raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
     check_exportable(settings.model_size, shards.manifest.vocabulary_size)
-    folder = _run_folder(home, run, overwrite)
-    with reproducible(settings.seed), (folder / "metrics.jsonl").open("w") as log:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size).to(device)
-        tokens, seconds = 0, 0.0
-        for metrics in train_steps(model, reader, settings):
-            print(json.dumps(asdict(metrics)), file=log, flush=True)
-            watch.step(metrics)
-            tokens, seconds = tokens + metrics.tokens, metrics.seconds
-
-        watch.stage("validate")
-        model.eval()
-        validation = validate(model, held_out, majority_values(reader), settings)
-        if validation is not None:
-            print(json.dumps(asdict(validation)), file=log)
-
-    watch.stage("export")
-    bundle = write_bundle(
-        folder / "bundle",
-        model.cpu(),
-        shards.tokenizer,
-        _manifest(shards, settings, validation),
-        _checked_users(held_out if len(held_out.users) else reader),
-    )
-    return RunSummary(
-        run=run,
-        size=settings.size,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        steps=settings.steps,
-        tokens=tokens,
-        seconds=seconds,
-        validation=validation,
-        model_id=bundle.manifest.model_id,
-        bundle=bundle.path,
-        onnx_max_abs_diff=bundle.manifest.metrics["onnx_max_abs_diff"],
-    )
-
-
-def train_steps(
-    model: PragmaModel, reader: SplitReader, settings: TrainSettings
-) -> Iterator[StepMetrics]:
-    """Train step by step, on the device of the model."""
-    table = model.embedding.table.weight
-    device = table.device
-    optimizers = Optimizers(model, settings)
-    generator = torch.Generator(device).manual_seed(settings.seed)
-    start = last = time.perf_counter()
-    for step, (epoch, packed) in enumerate(islice(_epochs(reader, settings), settings.steps), 1):
-        masked = hide_values(Batch.of(packed, device), settings.masks, generator)
-        guesses = model.guess(model(masked.batch), masked.batch, masked.targets)
-        loss, correct = value_loss(guesses, table, masked.values, settings.smoothing)
-        loss_value = float(loss.detach())
-        if not math.isfinite(loss_value):
-            raise PragmaError(
-                f"the loss of step {step} is {loss_value}",
-                "a lower --learning-rate or --muon-learning-rate",
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        learning_rate = optimizers.step()
-
-        now = time.perf_counter()
-        events = len(packed.event_row)
-        tokens = len(packed.event_tokens) - events
-        yield StepMetrics(
-            step=step,
-            epoch=epoch,
-            loss=loss_value,
-            accuracy=float(correct.sum()) / max(1, len(correct)),
-            tokens=tokens,
-            tokens_per_s=tokens / (now - last),
-            events_per_s=events / (now - last),
-            learning_rate=learning_rate,
-            seconds=now - start,
-        )
-        last = now
-
-
-def _epochs(reader: SplitReader, settings: TrainSettings) -> Iterator[tuple[int, Packed]]:
-    return ((epoch, packed) for epoch in count() for packed in reader.epoch(settings.seed, epoch))
-
-
-def _run_folder(home: Home, run: str, overwrite: bool) -> Path:
-    if not re.fullmatch(r"\w[\w.-]*", run):
+    if settings.accumulation % processes.count:
+        fitting = -(-settings.accumulation // processes.count) * processes.count
         raise PragmaError(
-            f"{run!r} cannot name a run", "--run with letters, digits, dot, dash and underscore"
+            f"{settings.accumulation} batches a step are not shared evenly by "
+            f"{processes.count} processes",
+            f"--accumulation {fitting}",
         )
-    folder = home.runs / run
-    if folder.exists() and not overwrite:
-        raise PragmaError(f"run {run!r} exists in {home.runs}", "another --run, or --overwrite")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return reader
 
 
-def _checked_users(reader: SplitReader) -> Iterator[Packed]:
-    """Real users with their whole histories, with one event and with none."""
-    random = np.random.default_rng(0)
-    for users in reader.plan(random)[:CHECKED_BATCHES]:
-        histories, moments = reader.cut(users, random)
-        for most in (reader.shards.manifest.max_events, 1, 0):
-            yield pack(histories.as_of(moments, most), moments, distinct=True)
-
-
-def _manifest(
-    shards: Shards, settings: TrainSettings, validation: Validation | None
-) -> BundleManifest:
-    metrics = {}
-    if validation is not None:
-        metrics = {
-            "validation_loss": validation.loss,
-            "validation_accuracy": validation.accuracy,
-            "validation_baseline_accuracy": validation.baseline_accuracy,
-        }
-    return BundleManifest(
-        tokenizer_hash=shards.manifest.tokenizer_hash,
-        size=settings.size,
-        embedding_size=settings.model_size.width,
-        vocabulary_size=shards.manifest.vocabulary_size,
-        max_events=shards.manifest.max_events,
-        trained_until=shards.manifest.as_of,
-        metrics=metrics,
-        settings=settings.flat(),
-    )
+def _about(
+    run: str, settings: TrainSettings, shards: Shards, processes: Processes, parameters: int
+) -> dict[str, object]:
+    """What `run.json` says of a run from its beginning."""
+    device = processes.device
+    return {
+        "run": run,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": parameters,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": processes.count,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "shards": str(shards.path),
+        "tokenizer_hash": shards.manifest.tokenizer_hash,
+        "as_of": shards.manifest.as_of,
+        "settings": settings.flat(),
+        "torch": torch.__version__,
+    }
 
 
 @contextmanager

@@ -104,6 +104,15 @@ class PackedUsers(_Arrays):
 class Packed(PackedUsers, PackedEvents):
     """One batch for the model."""
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Filled cells, and all cells, of the rectangles that attention works on."""
+        layouts = (self.event_layout, self.profile_layout, self.history_layout)
+        return (
+            sum(len(layout.unpad) for layout in layouts),
+            sum(layout.mask.size for layout in layouts),
+        )
+
 
 def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
     """Pack users that have been cut at their moments.

@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from errno import ENOMEM
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import check_hashes, sha256
@@ -23,6 +26,15 @@ from pragma_sql.histories import Histories
 
 FORMAT_VERSION = 1
 USERS_PER_SHARD = 65_536
+
+COLUMNS = {"user_id", "ts", "hour", "weekday", "monthday", "event_lengths"} | {
+    f"{prefix}{name}"
+    for prefix in ("", "profile_")
+    for name in ("key_ids", "value_ids", "positions")
+} | {"profile_as_of", "profile_ts", "profile_lengths"}  # fmt: skip
+"""Of a shard; more are allowed."""
+
+AGAIN = "write them again: pragma shards"
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -105,14 +117,42 @@ class Shards:
     path: Path
     manifest: ShardManifest
 
+    def files(self, split: Split) -> tuple[ShardFile, ...]:
+        """The shards of a split."""
+        return tuple(file for file in self.manifest.shards if file.split == split)
+
+    def open(self, file: ShardFile) -> pa.Table:
+        """All users of a shard, memory-mapped; nothing is read before it is used.
+
+        Raises:
+            PragmaError: the shard is cut short, or holds something other than the manifest says.
+        """
+        path = self.path / file.file
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno == ENOMEM:
+                raise MemoryError(str(error)) from error
+            raise PragmaError(f"{path} is no whole Arrow file: {error}", AGAIN) from None
+        if missing := sorted(COLUMNS - set(table.column_names)):
+            raise PragmaError(f"{path} has no column {', '.join(missing)}", AGAIN)
+        held = {
+            "users": len(table),
+            "events": _values(table, "ts"),
+            "tokens": _values(table, "key_ids"),
+        }
+        for what, found in held.items():
+            if found != getattr(file, what):
+                raise PragmaError(
+                    f"{path} holds {found:,} {what}, its manifest says {getattr(file, what):,}",
+                    AGAIN,
+                )
+        return table
+
     def table(self, split: Split) -> pa.Table:
-        """All users of a split, memory-mapped; nothing is read before it is used."""
-        maps = [
-            pa.ipc.open_file(pa.memory_map(str(self.path / shard.file))).read_all()
-            for shard in self.manifest.shards
-            if shard.split == split
-        ]
-        return pa.concat_tables(maps) if maps else pa.table({})
+        """All users of a split."""
+        parts = [self.open(file) for file in self.files(split)]
+        return pa.concat_tables(parts) if parts else pa.table({})
 
     @property
     def tokenizer(self) -> Path:
@@ -121,27 +161,51 @@ class Shards:
 
 
 def open_shards(folder: Path) -> Shards:
-    """Open a shard folder, after checking every file against its hash."""
+    """Open a shard folder, after checking every file against its hash.
+
+    Raises:
+        PragmaError: a file is missing or changed, or files disagree with each other.
+    """
     path = folder / "manifest.json"
-    again = "write them again: pragma shards"
     if not path.is_file():
-        raise PragmaError(f"{folder} holds no shards: no manifest.json", again)
+        raise PragmaError(f"{folder} holds no shards: no manifest.json", AGAIN)
     try:
         content = json.loads(path.read_text())
         shards = tuple(ShardFile(**shard) for shard in content.pop("shards"))
         manifest = ShardManifest(shards=shards, **content)
     except (ValueError, KeyError, TypeError) as error:
-        raise PragmaError(f"{path}: not a shard manifest ({error})", again) from None
+        raise PragmaError(f"{path}: not a shard manifest ({error})", AGAIN) from None
     if manifest.format_version != FORMAT_VERSION:
         raise PragmaError(
             f"{path}: format version {manifest.format_version}, this program reads "
             f"{FORMAT_VERSION}",
-            again,
+            AGAIN,
         )
     hashes = {shard.file: shard.sha256 for shard in manifest.shards}
     hashes |= {f"tokenizer/{name}": value for name, value in manifest.tokenizer_files.items()}
-    check_hashes(folder, hashes, again)
-    return Shards(folder, manifest)
+    check_hashes(folder, hashes, AGAIN)
+    opened = Shards(folder, manifest)
+    _check_vocabulary(opened)
+    return opened
+
+
+def _check_vocabulary(shards: Shards) -> None:
+    path = shards.tokenizer / "vocabulary.parquet"
+    try:
+        ids = pq.read_table(path, columns=["token_id"])["token_id"]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PragmaError(f"{path} is no vocabulary: {error}", AGAIN) from None
+    highest = pc.max(ids).as_py()
+    if highest is None or highest >= shards.manifest.vocabulary_size:
+        raise PragmaError(
+            f"{path} ends at token id {highest}, and the manifest says there are "
+            f"{shards.manifest.vocabulary_size}",
+            AGAIN,
+        )
+
+
+def _values(table: pa.Table, name: str) -> int:
+    return pc.sum(pc.list_value_length(table[name])).as_py() or 0
 
 
 def _file_name(split: Split, number: int) -> str:

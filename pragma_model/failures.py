@@ -1,0 +1,58 @@
+"""What goes wrong outside a run's own doing, said as what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from safetensors import SafetensorError
+
+from pragma_model.settings import TrainSettings
+from pragma_sql.errors import PragmaError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def explained(settings: TrainSettings) -> Iterator[None]:
+    """Turn a lack of memory or disk into a sentence.
+
+    Raises:
+        PragmaError: instead of what torch or the system raise.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        more = 2 * settings.accumulation
+        raise PragmaError(
+            f"out of memory with {settings.budget:,} tokens a batch at size {settings.size}",
+            f"--budget {settings.budget // 2} --accumulation {more} trains alike in about half the "
+            "memory; --recompute lowers it further",
+        ) from error
+    except (OSError, SafetensorError) as error:
+        failed = as_os_error(error) if isinstance(error, SafetensorError) else error
+        if failed.errno not in NO_ROOM:
+            raise
+        raise PragmaError(
+            f"no room on the disk for {failed.filename or 'the run'}: {failed.strerror}",
+            "make room, then the same command with --resume",
+        ) from error
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    signs = ("can't allocate memory", "not enough memory")
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or any(sign in str(error) for sign in signs)
+
+
+def as_os_error(error: SafetensorError) -> OSError:
+    """Safetensors says `os error 28` in words only."""
+    found = re.search(r"os error (\d+)", str(error), re.I)
+    number = int(found.group(1)) if found else errno.EIO
+    return OSError(number, os.strerror(number))

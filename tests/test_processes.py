@@ -1,0 +1,116 @@
+"""Two processes train like one, and when one dies the others stop and can go on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from histories_fixture import shoppers, write_shards
+from training import command, ended, finished, lines, started, wait_until
+
+from pragma_model.data import Place, SplitReader
+from pragma_model.metrics import RunState
+from pragma_model.settings import TrainSettings
+from pragma_model.steps import plans_of
+from pragma_sql.home import Home
+from pragma_sql.shards import Shards
+
+FEW = ("--steps", "12", "--budget", "256", "--dropout", "0.1", "--run", "a")
+FOUR = ("--accumulation", "4")
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    users = shoppers(60)
+    folder = tmp_path_factory.mktemp("book") / "shards"
+    return write_shards(folder, {"train": users[:50], "validation": users[50:]})
+
+
+@pytest.fixture(scope="module")
+def alone(shards: Shards, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one process, of four batches a step."""
+    home = Home(tmp_path_factory.mktemp("alone"))
+    finished(command(shards, home, *FEW, *FOUR))
+    return home.runs / "a"
+
+
+def same_curve(one: Path, other: Path) -> None:
+    """Sums are taken in another order, and Muon, in bfloat16, turns their last digits up."""
+    first, second = ([x for x in lines(f) if "epoch" in x] for f in (one, other))
+    assert len(first) == len(second) == 12
+    for left, right in zip(first, second, strict=True):
+        assert left.pop("loss") == pytest.approx(right.pop("loss"), rel=2e-3)
+        assert left.pop("accuracy") == pytest.approx(right.pop("accuracy"), abs=0.02)
+        assert left.pop("padding") == pytest.approx(right.pop("padding"))
+        assert left == right
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_processes_have_the_losses_of_one_on_the_same_batches(
+    shards: Shards, alone: Path, tmp_path: Path, parallel: str
+) -> None:
+    finished(command(shards, Home(tmp_path), *FEW, *FOUR, "--parallel", parallel, processes=2))
+    folder = tmp_path / "runs" / "a"
+    same_curve(alone, folder)
+    assert (folder / "bundle" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_when_a_process_dies_all_stop_and_the_run_goes_on_from_its_checkpoint(
+    shards: Shards, alone: Path, tmp_path: Path, parallel: str
+) -> None:
+    home, folder = Home(tmp_path), tmp_path / "runs" / "a"
+    words = (*FEW, *FOUR, "--parallel", parallel)
+    often = ("--checkpoint-minutes", "0")
+    process = started(command(shards, home, *words, *often, processes=2))
+    wait_until(lambda: len(lines(folder)) >= 3, process)
+    workers = psutil.Process(process.pid).children()
+    victim = next(w for w in workers if w.environ().get("RANK") == "1")
+    victim.kill()
+    code, _ = ended(process)
+    assert code != 0
+    assert not (folder / "bundle").exists()
+    # What two processes began, one may end.
+    finished(command(shards, home, "--run", "a", "--resume"))
+    same_curve(alone, folder)
+
+
+def test_torchrun_that_is_asked_to_stop_leaves_a_checkpoint(shards: Shards, tmp_path: Path) -> None:
+    home, folder = Home(tmp_path), tmp_path / "runs" / "a"
+    process = started(command(shards, home, *FEW, *FOUR, "--steps", "4000", processes=2))
+    wait_until(lambda: len(lines(folder)) >= 2, process)
+    process.send_signal(signal.SIGTERM)
+    code, said = ended(process)
+    assert code != 0
+    assert "run 'a' was stopped after step" in said
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    assert int(checkpoint.name.removeprefix("step-")) == len(lines(folder))
+
+
+def test_processes_share_the_groups_of_a_step_and_leave_none_out(shards: Shards) -> None:
+    import torch
+
+    from pragma_model.processes import Processes
+
+    settings = TrainSettings(steps=3, budget=256, accumulation=4)
+    reader = SplitReader(shards, "train", settings.budget, settings.window)
+
+    def taken(rank: int, count: int) -> list[list[tuple[int, Place]]]:
+        processes = Processes(rank, count, torch.device("cpu"))
+        return [
+            [(number, group.place) for number, group in plan.groups]
+            for plan in plans_of(reader, settings, processes, RunState())
+        ]
+
+    whole, first, second = taken(0, 1), taken(0, 2), taken(1, 2)
+    assert [sorted(a + b) for a, b in zip(first, second, strict=True)] == whole
+
+
+def test_batches_that_cannot_be_shared_evenly_are_refused(shards: Shards, tmp_path: Path) -> None:
+    words = (*FEW, "--accumulation", "3")
+    code, said = ended(started(command(shards, Home(tmp_path), *words, processes=2)))
+    assert code != 0
+    assert "3 batches a step are not shared evenly by 2 processes" in said
+    assert "--accumulation 4" in said

@@ -1,0 +1,261 @@
+"""A run that is killed, stopped or starved goes on as if nothing had happened, or says why not."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from histories_fixture import CUT, DAY, SHOP, Event, User, shoppers, write_shards
+from training import command, ended, finished, lines, started, wait_until
+
+from pragma_model import objective
+from pragma_model.metrics import StepMetrics, Watch
+from pragma_model.settings import RunOptions, TrainSettings
+from pragma_model.trainer import train
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
+from pragma_sql.shards import Shards, open_shards
+
+STEPS = 30
+FEW = ("--steps", str(STEPS), "--budget", "128", "--dropout", "0.1", "--run", "a")
+OFTEN = ("--checkpoint-minutes", "0")
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    """Few shoppers: thirty steps of the smallest batches are several epochs."""
+    users = shoppers(40)
+    folder = tmp_path_factory.mktemp("book") / "shards"
+    return write_shards(folder, {"train": users[:32], "validation": users[32:]})
+
+
+@pytest.fixture(scope="module")
+def unbroken(shards: Shards, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing happened to."""
+    home = Home(tmp_path_factory.mktemp("unbroken"))
+    finished(command(shards, home, *FEW))
+    return home.runs / "a"
+
+
+def test_a_killed_run_resumes_with_the_losses_of_an_unbroken_one_bit_for_bit(
+    shards: Shards, unbroken: Path, tmp_path: Path
+) -> None:
+    home, folder = Home(tmp_path), tmp_path / "runs" / "a"
+    process = started(command(shards, home, *FEW, *OFTEN))
+    step = random.randint(8, STEPS - 5)
+    wait_until(lambda: len(lines(folder)) >= step, process)
+    process.kill()
+    process.communicate()
+    finished(command(shards, home, *FEW, "--resume"))
+    assert lines(folder) == lines(unbroken), f"killed at step {step}"
+    same = [(f / "bundle" / "model.safetensors").read_bytes() for f in (folder, unbroken)]
+    assert same[0] == same[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
+    shards: Shards, unbroken: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    home, folder = Home(tmp_path), tmp_path / "runs" / "a"
+    process = started(command(shards, home, *FEW))
+    wait_until(lambda: len(lines(folder)) >= 1, process)
+    process.send_signal(number)
+    code, said = ended(process)
+    assert code == 128 + number
+    assert "run 'a' was stopped after step" in said
+    assert "--resume" in said
+    assert json.loads((folder / "run.json").read_text())["state"] == "stopped"
+    assert not (folder / "bundle").exists()
+    if number == signal.SIGTERM:  # resumes as the other does
+        return
+    finished(command(shards, home, "--run", "a", "--resume"))
+    assert lines(folder) == lines(unbroken), "settings that are not given are as they were"
+
+
+class StopAfter(Watch):
+    """Ends a run from within, as a fault of the machine would."""
+
+    def __init__(self, step: int) -> None:
+        self.last = step
+        self.warnings: list[str] = []
+
+    def step(self, metrics: StepMetrics) -> None:
+        if metrics.step == self.last:
+            raise RuntimeError("the power went")
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def run_to_the_last_step(shards: Shards, home: Home, options: RunOptions, watch: StopAfter) -> None:
+    """Without validation and export, which take longer than the steps."""
+    with pytest.raises(RuntimeError, match="the power went"):
+        train(shards, SETTINGS, home, "a", options, watch)
+
+
+SETTINGS = TrainSettings(steps=6, budget=128, dropout=0.1)
+EVERY_STEP = RunOptions(checkpoint_minutes=0)
+RESUMED = replace(EVERY_STEP, resume=True)
+
+
+@pytest.fixture
+def halted(shards: Shards, tmp_path: Path) -> Home:
+    """A run of six steps that ended in the fifth, with a checkpoint after each step."""
+    home = Home(tmp_path / "halted")
+    run_to_the_last_step(shards, home, EVERY_STEP, StopAfter(5))
+    return home
+
+
+def test_the_last_two_checkpoints_are_kept(halted: Home) -> None:
+    kept = sorted(path.name for path in (halted.runs / "a" / "checkpoints").iterdir())
+    assert kept == ["step-00000003", "step-00000004"]
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(
+    halted: Home, shards: Shards, tmp_path: Path
+) -> None:
+    folder = halted.runs / "a"
+    weights = folder / "checkpoints" / "step-00000004" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    watch = StopAfter(6)
+    run_to_the_last_step(shards, halted, RESUMED, watch)
+    (warning,) = watch.warnings
+    assert "step-00000004 is damaged" in warning
+    run_to_the_last_step(shards, Home(tmp_path), EVERY_STEP, StopAfter(6))
+    assert lines(folder) == lines(tmp_path / "runs" / "a")
+
+
+def test_checkpoints_are_readable_without_unpickling(halted: Home) -> None:
+    (path,) = (halted.runs / "a" / "checkpoints").glob("*4")
+    assert sorted(file.name for file in path.iterdir()) == [
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+    ]
+
+
+def other_book(folder: Path) -> Shards:
+    return write_shards(folder, {"train": shoppers(20, seed=9)})
+
+
+def rehashed(shards: Shards, folder: Path) -> Shards:
+    """The same users under another tokenizer."""
+    written = other_book(folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("0" * 64, "f" * 64))
+    return open_shards(written.path)
+
+
+def test_a_run_does_not_go_on_with_another_tokenizer(
+    halted: Home, shards: Shards, tmp_path: Path
+) -> None:
+    strange = rehashed(shards, tmp_path / "strange")
+    with pytest.raises(PragmaError, match=r"(?s)begun with tokenizer 000.*of tokenizer fff.*next"):
+        train(strange, SETTINGS, halted, "a", RESUMED)
+
+
+def test_a_run_does_not_go_on_with_other_shards(
+    halted: Home, shards: Shards, tmp_path: Path
+) -> None:
+    with pytest.raises(PragmaError, match="begun with other shards"):
+        train(other_book(tmp_path / "other"), SETTINGS, halted, "a", RESUMED)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("size", "small"), ("budget", 256), ("seed", 1)])
+def test_a_run_does_not_go_on_with_another_setting(
+    halted: Home, shards: Shards, setting: str, value: object
+) -> None:
+    other = SETTINGS.having({setting: value})
+    with pytest.raises(PragmaError, match=rf"begun with {setting} .*, not {value}"):
+        train(shards, other, halted, "a", RESUMED)
+
+
+def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_path: Path) -> None:
+    with pytest.raises(PragmaError, match=r"no run 'b'"):
+        train(shards, SETTINGS, Home(tmp_path), "b", RESUMED)
+
+
+def test_a_finished_run_is_not_resumed(shards: Shards, unbroken: Path) -> None:
+    with pytest.raises(PragmaError, match=r"(?s)run 'a' is finished.*pragma register a"):
+        train(shards, SETTINGS, Home(unbroken.parent.parent), "a", RESUMED)
+
+
+def test_a_run_begun_anew_keeps_nothing_of_the_old_one(halted: Home, shards: Shards) -> None:
+    run_to_the_last_step(shards, halted, RunOptions(overwrite=True), StopAfter(6))
+    steps = [line["step"] for line in lines(halted.runs / "a") if "epoch" in line]
+    assert steps == list(range(1, 7))
+
+
+# --- losses that are no numbers ---
+
+
+def test_a_step_without_a_finite_loss_is_skipped_and_its_batch_kept(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned_in(monkeypatch, {3})
+    run_to_the_last_step(shards, Home(tmp_path), EVERY_STEP, StopAfter(6))
+    skipped = [line["step"] for line in lines(tmp_path / "runs" / "a") if line.get("skipped")]
+    assert skipped == [3]
+    (batch,) = (tmp_path / "runs" / "a" / "bad_batches").iterdir()
+    assert batch.name == "step-00000003-0-0.safetensors"
+
+
+def test_after_fifty_bad_steps_in_a_row_a_run_stops(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned_in(monkeypatch, set(range(3, 999)))
+    with pytest.raises(PragmaError, match=r"(?s)50 steps in a row.*step 52.*--learning-rate"):
+        train(shards, replace(SETTINGS, steps=80, budget=1024), Home(tmp_path), "a")
+
+
+def poisoned_in(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
+    """Make what the loss is taken of infinite in these calls."""
+    whole: Callable[..., object] = objective.value_loss
+    made = 0
+
+    def poisoned(guesses: torch.Tensor, *rest: object) -> object:
+        nonlocal made
+        made += 1
+        return whole(guesses * float("inf") if made in calls else guesses, *rest)
+
+    monkeypatch.setattr(objective, "value_loss", poisoned)
+
+
+# --- neither memory nor disk ---
+
+
+def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
+    events = [Event(CUT - day * DAY, [(SHOP, 20 + at % 10, at) for at in range(24)])
+              for day in range(400, 0, -1)]  # fmt: skip
+    users = [User(f"user {number}", events) for number in range(40)]
+    shards = write_shards(tmp_path / "s", {"train": users})
+    starve = (
+        "import resource, torch, pragma_model.trainer\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2_000_000_000,) * 2)"
+    )
+    words = ("--budget", "200000", "--window", "400", "--size", "small", "--steps", "2")
+    code, said = ended(started(command(shards, Home(tmp_path), *words, before=starve)))
+    assert code == 1
+    assert "out of memory with 200,000 tokens a batch at size small" in said
+    assert "--budget 100000 --accumulation 2" in said
+
+
+def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint_and_the_run_alive(
+    shards: Shards, tmp_path: Path
+) -> None:
+    # A limit on the size of files fails a write half way, as a full disk does.
+    fill = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000,) * 2)"
+    home, folder = Home(tmp_path), tmp_path / "runs" / "a"
+    code, said = ended(started(command(shards, home, *FEW, *OFTEN, before=fill)))
+    assert code == 1
+    assert len(lines(folder)) >= STEPS, "the run went on to its last step"
+    assert "no room for a checkpoint of step 1 " in said
+    assert "no room on the disk" in said, "and the bundle could not be written"
+    assert list((folder / "checkpoints").iterdir()) == []
