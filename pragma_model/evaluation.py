@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+from pragma_model.breakdown import Breakdown
 from pragma_model.data import SplitReader
 from pragma_model.inputs import Batch
 from pragma_model.loss import value_loss
@@ -38,13 +39,15 @@ def validate(
     device = model.embedding.table.weight.device
     generator = torch.Generator(device).manual_seed(settings.seed)
     loss, keys, right, guessed = 0.0, [], [], []
+    breakdown = Breakdown(len(model.embedding.table.weight), device)
     for packed in reader.epoch(settings.seed, epoch=0):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
         with torch.inference_mode():
-            guesses = model.guess(model(masked.batch), masked.batch, masked.targets)
+            guesses = model(masked.batch, masked.targets).guesses
             found = value_loss(
                 guesses, model.embedding.table.weight, masked.values, settings.smoothing
             )
+        breakdown.add(masked, found)
         loss += float(found.loss) * len(masked.values)
         key = packed.event_tokens[masked.targets.numpy(force=True), 0]
         keys.append(key)
@@ -62,6 +65,8 @@ def validate(
         accuracy=float(hit.mean()),
         baseline_accuracy=float(np.concatenate(guessed).mean()),
         key_accuracy={names.get(int(k), str(k)): float(rates[k]) for k in np.flatnonzero(seen)},
+        by_mask=breakdown.by_mask(),
+        by_field=breakdown.by_field(names),
     )
 
 

@@ -84,7 +84,7 @@ def largest_difference(model: PragmaModel, folder: Path, users: Iterable[Packed]
     graphs, differences = Graphs(folder), [0.0]
     for packed in users:
         with torch.inference_mode():
-            expected = model(Batch.of(packed)).users.vectors.numpy()
+            expected = model(Batch.of(packed)).vectors.numpy()
         differences.append(float(np.abs(graphs.user_vectors(packed) - expected).max()))
     return float(np.max(differences))  # NaN stays NaN
 

@@ -27,7 +27,7 @@ class EventInputs(NamedTuple):
     @property
     def rows(self) -> Rows:
         """The layout of the events' tokens."""
-        return Rows(self.event_pad, self.event_mask, self.event_unpad)
+        return Rows(self.event_pad, self.event_mask, self.event_unpad, self.event_first)
 
     @property
     def token_row(self) -> Tensor:
@@ -56,12 +56,12 @@ class UserInputs(NamedTuple):
     @property
     def profile_rows(self) -> Rows:
         """The layout of the profiles' tokens."""
-        return Rows(self.profile_pad, self.profile_mask, self.profile_unpad)
+        return Rows(self.profile_pad, self.profile_mask, self.profile_unpad, self.profile_first)
 
     @property
     def history_rows(self) -> Rows:
         """The layout of the histories' slots."""
-        return Rows(self.history_pad, self.history_mask, self.history_unpad)
+        return Rows(self.history_pad, self.history_mask, self.history_unpad, self.history_first)
 
 
 class Batch(NamedTuple):

@@ -14,6 +14,11 @@ from pragma_model.inputs import Batch
 from pragma_model.settings import MaskRates
 from pragma_sql.packing import EVT, MASK, UNK
 
+KINDS = ("token", "key", "event")
+"""The kinds of mask, the narrowest first."""
+
+TOKEN, KEY, EVENT = range(len(KINDS))
+
 
 class Masked(NamedTuple):
     """A batch with hidden values, and the values to be found."""
@@ -21,6 +26,8 @@ class Masked(NamedTuple):
     batch: Batch
     targets: Tensor  # [N] positions among the T tokens
     values: Tensor  # [N] the value ids that were there
+    keys: Tensor  # [N] their keys
+    kinds: Tensor  # [N] which of KINDS hid the value; the widest, where several did
 
 
 def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> Masked:
@@ -50,8 +57,11 @@ def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> M
     tokens = batch.events.event_tokens.clone()
     tokens[:, 1] = torch.where(unknown, UNK, torch.where(hidden, MASK, values))
     targets = (hidden & ~unknown & (values != UNK)).nonzero()[:, 0]
+    kinds = torch.where(by_event, EVENT, torch.where(by_key, KEY, TOKEN))
     return Masked(
         batch=batch._replace(events=batch.events._replace(event_tokens=tokens)),
         targets=targets,
         values=values.index_select(0, targets),
+        keys=keys.index_select(0, targets),
+        kinds=kinds.index_select(0, targets),
     )

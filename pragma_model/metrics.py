@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pragma_model.breakdown import Found
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class StepMetrics:
     """AdamW's."""
     seconds: float
     """Since the run began."""
+    by_mask: Mapping[str, Found] = field(default_factory=dict)
+    """By the kind of mask that hid the values: token, key, event."""
+    by_field: Mapping[str, Found] = field(default_factory=dict)
+    """By key."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,10 @@ class Validation:
     """Of answering each key's most frequent value in the training split."""
     key_accuracy: Mapping[str, float]
     split: str = "validation"
+    by_mask: Mapping[str, Found] = field(default_factory=dict)
+    """By the kind of mask that hid the values: token, key, event."""
+    by_field: Mapping[str, Found] = field(default_factory=dict)
+    """By key, with the loss."""
 
 
 @dataclass(frozen=True)

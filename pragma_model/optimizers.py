@@ -6,10 +6,11 @@ import math
 from functools import partial
 
 from torch import nn
-from torch.optim import AdamW, Muon
+from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from pragma_model.model import PragmaModel
+from pragma_model.muon import BatchedMuon
 from pragma_model.settings import TrainSettings
 
 
@@ -24,7 +25,7 @@ class Optimizers:
         rest = [p for p in model.parameters() if id(p) not in chosen]
 
         size, decay = model.size, settings.weight_decay
-        self._muon = Muon(hidden, lr=size.muon_learning_rate, weight_decay=decay)
+        self._muon = BatchedMuon(hidden, lr=size.muon_learning_rate, weight_decay=decay)
         self._adamw = AdamW(rest, lr=size.learning_rate, weight_decay=decay, fused=True)
         share = partial(schedule, steps=settings.steps, warm_up=settings.warm_up)
         self._schedules = [LambdaLR(optimizer, share) for optimizer in (self._muon, self._adamw)]
@@ -39,7 +40,7 @@ class Optimizers:
         """
         nn.utils.clip_grad_norm_(self._parameters, self._clip)
         learning_rate = float(self._adamw.param_groups[0]["lr"])
-        self._muon.step()  # type: ignore[no-untyped-call]
+        self._muon.step()
         self._adamw.step()
         self._muon.zero_grad()
         self._adamw.zero_grad()

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pragma_model.breakdown import Breakdown
 from pragma_model.data import SplitReader
-from pragma_model.evaluation import majority_values, validate
+from pragma_model.evaluation import key_names, majority_values, validate
 from pragma_model.export import check_exportable, write_bundle
 from pragma_model.inputs import Batch
 from pragma_model.loss import value_loss
@@ -111,11 +112,13 @@ def train_steps(
     device = table.device
     optimizers = Optimizers(model, settings)
     generator = torch.Generator(device).manual_seed(settings.seed)
+    names = key_names(reader.shards.tokenizer)
     start = last = time.perf_counter()
     for step, (epoch, packed) in enumerate(islice(_epochs(reader, settings), settings.steps), 1):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
-        guesses = model.guess(model(masked.batch), masked.batch, masked.targets)
-        loss, correct = value_loss(guesses, table, masked.values, settings.smoothing)
+        guesses = model(masked.batch, masked.targets).guesses
+        found = value_loss(guesses, table, masked.values, settings.smoothing)
+        loss, correct = found.loss, found.correct
         loss_value = float(loss.detach())
         if not math.isfinite(loss_value):
             raise PragmaError(
@@ -125,6 +128,8 @@ def train_steps(
         loss.backward()  # type: ignore[no-untyped-call]
         learning_rate = optimizers.step()
 
+        breakdown = Breakdown(len(table), device)
+        breakdown.add(masked, found)
         now = time.perf_counter()
         events = len(packed.event_row)
         tokens = len(packed.event_tokens) - events
@@ -138,6 +143,8 @@ def train_steps(
             events_per_s=events / (now - last),
             learning_rate=learning_rate,
             seconds=now - start,
+            by_mask=breakdown.by_mask(),
+            by_field=breakdown.by_field(names),
         )
         last = now
 

@@ -57,7 +57,7 @@ def packed(users: Sequence[User], *, distinct: bool = False) -> Packed:
 def torch_vectors(model: PragmaModel, batch: Packed) -> Float:
     with torch.no_grad():
         encoded: Encoded = model(Batch.of(batch))
-    return encoded.users.vectors.numpy()
+    return encoded.vectors.numpy()
 
 
 def long_user(events: int) -> User:

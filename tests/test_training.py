@@ -35,6 +35,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from pragma_model import trainer
+from pragma_model.breakdown import Found
 from pragma_model.commands import train as train_command
 from pragma_model.data import SplitReader
 from pragma_model.evaluation import majority_values
@@ -116,6 +117,19 @@ def test_a_step_counts_tokens_and_events(run: Run) -> None:
     # Shoppers have three values an event.
     for metrics in run.steps:
         assert metrics.tokens_per_s == pytest.approx(3 * metrics.events_per_s)
+
+
+def test_a_step_and_the_validation_tell_of_each_kind_of_mask_and_each_field(run: Run) -> None:
+    for metrics in (*run.steps, run.validation):
+        assert set(metrics.by_field) <= {"source", "shop", "amount"}
+        for parts in (metrics.by_mask, metrics.by_field):
+            found = [Found(**part) for part in parts.values()]  # type: ignore[arg-type]
+            values = [part.values for part in found]
+            mean = np.average([part.loss for part in found], weights=values)
+            assert mean == pytest.approx(metrics.loss, abs=2e-4)
+            share = np.average([part.accuracy for part in found], weights=values)
+            assert share == pytest.approx(metrics.accuracy, abs=2e-4)
+    assert list(run.validation.by_mask) == ["token", "key", "event"]
 
 
 def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards) -> None:
@@ -254,6 +268,8 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy(
     ):
         torch.testing.assert_close(one, other)
     assert torch.equal(found.correct, (guesses @ table.T).argmax(1) == values)
+    each = F.cross_entropy(guesses @ table.T, values, label_smoothing=0.1, reduction="none")
+    torch.testing.assert_close(found.losses, each)
 
 
 def test_a_batch_in_which_nothing_is_hidden_has_no_loss() -> None:
@@ -319,7 +335,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*given: torch.Tensor) -> ValueLoss:
-        return ValueLoss(torch.tensor(float("nan")), torch.zeros(1, dtype=torch.bool))
+        nothing = torch.zeros(0)
+        return ValueLoss(torch.tensor(float("nan")), nothing.bool(), nothing)
 
     monkeypatch.setattr(trainer, "value_loss", diverge)
     with pytest.raises(PragmaError, match=r"(?s)loss of step 1 is nan.*--learning-rate"):
