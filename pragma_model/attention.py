@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 EMPTY_CELL = -1e30
@@ -78,9 +79,20 @@ class Attention(ABC):
 class PaddedAttention(Attention):
     """Plain products on rectangles."""
 
+    def __init__(self, rows: Rows, parts: int = 1) -> None:
+        """Queries are taken in this many parts, for scores take memory by the square of a row."""
+        super().__init__(rows)
+        self._parts = parts
+
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """See `Attention.attend`."""
-        mixed = self._mixed(self._spread(q), k, v)
+        queries = self._spread(q)
+        longest = queries.shape[2]
+        step = (longest + self._parts - 1) // self._parts
+        filled = F.pad(queries, (0, 0, 0, self._parts * step - longest))
+        taken = (filled.narrow(2, part * step, step) for part in range(self._parts))
+        mixed = torch.cat([self._mixed(part, k, v) for part in taken], dim=2)
+        mixed = mixed.narrow(2, 0, longest)
         return mixed.transpose(1, 2).flatten(0, 1).index_select(0, self.rows.unpad)
 
     def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

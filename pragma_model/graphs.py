@@ -22,6 +22,10 @@ from pragma_model.model import PragmaModel
 from pragma_sql.histories import NO_TIME, Histories, offsets_of
 from pragma_sql.packing import EVT, MASK, UNK, USR, Float, Packed, pack
 
+LARGEST_GRAPH = 2**30
+"""Bytes of weights that a graph holds itself: an ONNX file ends at 2 GB. Larger weights lie in a
+file beside it, `<graph>.data`."""
+
 EVENT_GRAPH, USER_GRAPH = "event_encoder.onnx", "user_encoder.onnx"
 
 
@@ -51,7 +55,7 @@ def export_graphs(model: PragmaModel, folder: Path) -> None:
 
     Args:
         model: on the CPU, in evaluation mode.
-        folder: gets the two files.
+        folder: gets the two files, and with a large model their weights as two more.
     """
     batch = Batch.of(_example())
     events, users = batch.events._asdict(), batch.users._asdict()
@@ -106,7 +110,8 @@ def _export(graph: nn.Module, inputs: Mapping[str, Tensor], output: str, path: P
     for node in program.model.graph.all_nodes():
         # Stack traces would carry paths of this machine into the bundle, and into its hashes.
         node.metadata_props.clear()
-    program.save(path)
+    weight = sum(value.numel() * value.element_size() for value in traced.state_dict.values())
+    program.save(path, external_data=weight > LARGEST_GRAPH)
 
 
 def _example() -> Packed:

@@ -118,8 +118,10 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """A stack of layers and a last norm."""
 
-    def __init__(self, size: ModelSize, layers: int) -> None:
+    def __init__(self, size: ModelSize, layers: int, *, long_rows: bool = False) -> None:
+        """`long_rows` says that rows may have thousands of tokens."""
         super().__init__()
+        self.long_rows = long_rows
         self.layers = nn.ModuleList(Layer(size) for _ in range(layers))
         self.norm = nn.LayerNorm(size.width)
         self.kernel = Kernel.AUTO
@@ -139,7 +141,7 @@ class Encoder(nn.Module):
             time: [T] log-time of each token; without it, the order of tokens does not matter.
             asked: [W] the packed tokens whose states are wanted; without it, the first of each row.
         """
-        attention = arrange(rows, self.kernel)
+        attention = arrange(rows, self.kernel, long_rows=self.long_rows)
         last = (
             Asked(attention.first, first=True)
             if asked is None

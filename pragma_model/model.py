@@ -84,7 +84,7 @@ class PragmaModel(nn.Module):
             nn.Linear(CALENDAR_FEATURES, size.width), nn.GELU(), nn.Linear(size.width, size.width)
         )
         self.profile_encoder = Encoder(size, size.profile_layers)
-        self.history_encoder = Encoder(size, size.history_layers)
+        self.history_encoder = Encoder(size, size.history_layers, long_rows=True)
         self.masked_value = nn.Linear(3 * size.width, size.width)
         self.masked_value.weight.data.copy_(torch.eye(size.width).repeat(1, 3))
 

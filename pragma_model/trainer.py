@@ -18,7 +18,7 @@ import torch
 from pragma_model.breakdown import Breakdown
 from pragma_model.data import SplitReader
 from pragma_model.evaluation import key_names, majority_values, validate
-from pragma_model.export import check_exportable, write_bundle
+from pragma_model.export import write_bundle
 from pragma_model.inputs import Batch
 from pragma_model.loss import value_loss
 from pragma_model.masking import hide_values
@@ -65,7 +65,6 @@ def train(
     held_out = SplitReader.of(shards, "validation", settings.budget)
     if not len(reader.users):
         raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
-    check_exportable(settings.model_size, shards.manifest.vocabulary_size)
     folder = _run_folder(home, run, overwrite)
     with reproducible(settings.seed), (folder / "metrics.jsonl").open("w") as log:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
