@@ -13,6 +13,7 @@ from pragma_model.settings import TrainSettings
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.shards import open_shards
+from pragma_sql.texts import NGRAMS
 
 if TYPE_CHECKING:
     from pragma_model.metrics import RunSummary
@@ -41,6 +42,16 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(help="Default: 0 for nano, else 0.1.")
     ] = DEFAULTS.dropout,
+    attention: Annotated[
+        str, typer.Option(help="Attention kernel: auto, padded, grouped, varlen, flash or flex.")
+    ] = DEFAULTS.attention,
+    text_encoder: Annotated[
+        str,
+        typer.Option(
+            help="Reads the keys of kind text_embed: ngrams, or the folder of a "
+            "sentence-transformers model."
+        ),
+    ] = NGRAMS,
     home: Annotated[
         Path | None, typer.Option(help="Gets runs/RUN/. Default: PRAGMA_HOME, else ./warehouse.")
     ] = None,
@@ -64,10 +75,16 @@ def train(
         learning_rate=learning_rate,
         muon_learning_rate=muon_learning_rate,
         dropout=dropout,
+        attention=attention,
     )
     with progress(steps, Console(stderr=True)) as watch:
         summary = train_run(
-            open_shards(shards), settings, Home.of(home), run, overwrite=overwrite, watch=watch
+            open_shards(shards, text_encoder),
+            settings,
+            Home.of(home),
+            run,
+            overwrite=overwrite,
+            watch=watch,
         )
     print(summary.to_json() if as_json else _told(summary))
 

@@ -13,10 +13,10 @@ import torch
 from pragma_model.breakdown import Breakdown
 from pragma_model.data import SplitReader
 from pragma_model.inputs import Batch
-from pragma_model.loss import value_loss
 from pragma_model.masking import hide_values
 from pragma_model.metrics import Validation
 from pragma_model.model import PragmaModel
+from pragma_model.reconstruction import reconstruct
 from pragma_model.settings import TrainSettings
 from pragma_sql.histories import Int
 from pragma_sql.packing import UNK
@@ -43,10 +43,7 @@ def validate(
     for packed in reader.epoch(settings.seed, epoch=0):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
         with torch.inference_mode():
-            guesses = model(masked.batch, masked.targets).guesses
-            found = value_loss(
-                guesses, model.embedding.table.weight, masked.values, settings.smoothing
-            )
+            found = reconstruct(model, masked, settings.smoothing)
         breakdown.add(masked, found)
         loss += float(found.loss) * len(masked.values)
         key = packed.event_tokens[masked.targets.numpy(force=True), 0]

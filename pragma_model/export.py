@@ -68,6 +68,6 @@ def load_model(bundle: Bundle) -> PragmaModel:
         if manifest.layers
         else size_of(manifest.size)
     )
-    model = PragmaModel(size, manifest.vocabulary_size)
+    model = PragmaModel(size, manifest.vocabulary_size, manifest.text_width)
     model.load_state_dict(load_file(bundle.path / WEIGHTS))
     return model.eval()

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -57,8 +58,11 @@ def export_graphs(model: PragmaModel, folder: Path) -> None:
         model: on the CPU, in evaluation mode.
         folder: gets the two files, and with a large model their weights as two more.
     """
-    batch = Batch.of(_example())
-    events, users = batch.events._asdict(), batch.users._asdict()
+    batch = Batch.of(_example(model.text_width))
+    events, users = (
+        {name: tensor for name, tensor in inputs._asdict().items() if tensor is not None}
+        for inputs in (batch.events, batch.users)
+    )
     vectors = {"event_vectors": torch.zeros(len(batch.events.event_first), model.size.width)}
     _export(_EventEncoder(model), events, "event_vectors", folder / EVENT_GRAPH)
     _export(_UserEncoder(model), vectors | users, "user_vectors", folder / USER_GRAPH)
@@ -77,9 +81,10 @@ class Graphs:
         width = self._users.get_outputs()[0].shape[1]
         vectors = np.zeros((0, width), np.float32)
         if len(packed.event_first):
-            inputs = {name: arrays[name] for name in EventInputs._fields}
+            inputs = {name: arrays[name] for name in EventInputs._fields if name in arrays}
             vectors = self._events.run(["event_vectors"], inputs)[0]
-        inputs = {name: arrays[name] for name in UserInputs._fields} | {"event_vectors": vectors}
+        inputs = {name: arrays[name] for name in UserInputs._fields if name in arrays}
+        inputs["event_vectors"] = vectors
         return np.asarray(self._users.run(["user_vectors"], inputs)[0], np.float32)
 
 
@@ -114,7 +119,7 @@ def _export(graph: nn.Module, inputs: Mapping[str, Tensor], output: str, path: P
     program.save(path, external_data=weight > LARGEST_GRAPH)
 
 
-def _example() -> Packed:
+def _example(text_width: int) -> Packed:
     """Three users to trace the model with; no size is 0 or 1, for tracing would freeze those."""
     events, items = np.array([2, 0, 3]), np.array([2, 1, 2])
     lengths, item_lengths = np.array([2, 3, 1, 2, 4]), np.ones(5, np.int64)
@@ -132,7 +137,17 @@ def _example() -> Packed:
         item_token_offsets=offsets_of(item_lengths),
         item_tokens=np.tile([USR, UNK, 0], (5, 1)),
     )
-    return pack(histories, moments, distinct=False)
+    packed = pack(histories, moments, distinct=False)
+    if not text_width:
+        return packed
+    texts = np.zeros((2, text_width), np.float32)
+    return replace(
+        packed,
+        event_tokens=np.pad(packed.event_tokens, ((0, 0), (0, 1))),
+        profile_tokens=np.pad(packed.profile_tokens, ((0, 0), (0, 1))),
+        event_texts=texts,
+        profile_texts=texts,
+    )
 
 
 def _session(graph: Path) -> onnxruntime.InferenceSession:

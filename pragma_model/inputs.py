@@ -23,6 +23,7 @@ class EventInputs(NamedTuple):
     event_mask: Tensor  # [R, L] bool
     event_unpad: Tensor  # [T]
     event_first: Tensor  # [R]
+    event_texts: Tensor | None = None  # [U, E] float, numbered by a fourth column of the tokens
 
     @property
     def rows(self) -> Rows:
@@ -52,6 +53,7 @@ class UserInputs(NamedTuple):
     history_mask: Tensor  # [B, N] bool
     history_unpad: Tensor  # [S]
     history_first: Tensor  # [B]
+    profile_texts: Tensor | None = None  # [U, E] float
 
     @property
     def profile_rows(self) -> Rows:
@@ -79,8 +81,8 @@ class Batch(NamedTuple):
             name: torch.from_numpy(array).to(device) for name, array in packed.arrays().items()
         }
         return cls(
-            events=EventInputs(*(tensors[name] for name in EventInputs._fields)),
-            users=UserInputs(*(tensors[name] for name in UserInputs._fields)),
+            events=EventInputs(*(tensors[n] for n in EventInputs._fields if n in tensors)),
+            users=UserInputs(*(tensors[n] for n in UserInputs._fields if n in tensors)),
             event_slot=tensors["event_slot"],
             event_user=tensors["event_user"],
         )

@@ -80,9 +80,9 @@ def chosen(name: str, device: torch.device, batches: Iterable[Rows] = ()) -> Ker
         )
     if name != Kernel.AUTO:
         return Kernel(name)
-    layouts = list(batches)
-    if device.type != "cuda" or not layouts:
+    if device.type != "cuda":
         return kernels[0]
+    layouts = list(batches)
     return min(kernels, key=lambda kernel: sum(_seconds(kernel, rows) for rows in layouts))
 
 

@@ -44,9 +44,12 @@ class Encoded(NamedTuple):
 
 
 class TokenEmbedding(nn.Module):
-    """`E(key) + E(value) + PosEmb(position within the field)` (PRAGMA, section on tokens)."""
+    """`E(key) + E(value) + PosEmb(position within the field)` (PRAGMA, section on tokens).
 
-    def __init__(self, vocabulary_size: int, width: int) -> None:
+    A token that stands for a text has the projection of the text's vector on top.
+    """
+
+    def __init__(self, vocabulary_size: int, width: int, text_width: int) -> None:
         super().__init__()
         # The paper is silent on initialisation: all three terms start at the same size, and the
         # tied output layer starts near even odds.
@@ -56,12 +59,24 @@ class TokenEmbedding(nn.Module):
         positions = scale * 2**0.5 * sinusoids(MAX_POSITIONS, width)
         self.register_buffer("positions", positions, persistent=False)
         self.positions: Tensor
+        self.text: nn.Linear | None = None
+        if text_width:
+            self.text = nn.Linear(text_width, width, bias=False)
+            nn.init.normal_(self.text.weight, std=scale * text_width**-0.5)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[T, 3] key, value, position -> [T, D]"""
-        key, value, position = tokens.unbind(1)
+    def forward(self, tokens: Tensor, texts: Tensor | None = None) -> Tensor:
+        """[T, 3] key, value, position -> [T, D]
+
+        With texts, [U, E] vectors, a fourth column says which of them; -1 is none.
+        """
+        key, value, position = tokens[:, :3].unbind(1)
         summed: Tensor = self.table(key) + self.table(value)
-        return summed + F.embedding(position, self.positions)
+        summed = summed + F.embedding(position, self.positions)
+        if self.text is None or texts is None:
+            return summed
+        projected = self.text(texts)
+        none = torch.zeros_like(self.text.weight[:, :1]).T.to(projected.dtype)
+        return summed + torch.cat([none, projected]).index_select(0, tokens[:, 3] + 1)
 
 
 class PragmaModel(nn.Module):
@@ -75,10 +90,12 @@ class PragmaModel(nn.Module):
     history is learnt in less than half the steps.
     """
 
-    def __init__(self, size: ModelSize, vocabulary_size: int) -> None:
+    def __init__(self, size: ModelSize, vocabulary_size: int, text_width: int = 0) -> None:
+        """A `text_width` is that of the frozen text vectors; 0 where no key has texts."""
         super().__init__()
         self.size = size
-        self.embedding = TokenEmbedding(vocabulary_size, size.width)
+        self.text_width = text_width
+        self.embedding = TokenEmbedding(vocabulary_size, size.width, text_width)
         self.event_encoder = Encoder(size, size.event_layers)
         self.calendar = nn.Sequential(
             nn.Linear(CALENDAR_FEATURES, size.width), nn.GELU(), nn.Linear(size.width, size.width)
@@ -87,6 +104,11 @@ class PragmaModel(nn.Module):
         self.history_encoder = Encoder(size, size.history_layers, long_rows=True)
         self.masked_value = nn.Linear(3 * size.width, size.width)
         self.masked_value.weight.data.copy_(torch.eye(size.width).repeat(1, 3))
+        self.masked_text: nn.Linear | None = None
+        if text_width:
+            # From near nothing, the mean of all texts: a bold first guess would drown the values.
+            self.masked_text = nn.Linear(size.width, text_width)
+            nn.init.normal_(self.masked_text.weight, std=0.1 * size.width**-0.5)
 
     def attend_with(self, kernel: Kernel) -> None:
         """Force an attention kernel; by default it is chosen by the device."""
@@ -111,7 +133,8 @@ class PragmaModel(nn.Module):
             targets: [N] tokens among the T whose states are wanted too.
         """
         asked = None if targets is None else torch.cat([inputs.event_first, targets])
-        states = self.event_encoder(self.embedding(inputs.event_tokens), inputs.rows, asked=asked)
+        tokens = self.embedding(inputs.event_tokens, inputs.event_texts)
+        states = self.event_encoder(tokens, inputs.rows, asked=asked)
         # The number of rows is a tensor's, so that an export does not freeze it.
         rows = inputs.event_first.shape[0]
         return EventStates(states[:rows], states[rows:])
@@ -129,7 +152,9 @@ class PragmaModel(nn.Module):
         events: Tensor = event_vectors.index_select(0, inputs.event_row)
         events = events + self.calendar(inputs.calendar)
         profiles: Tensor = self.profile_encoder(
-            self.embedding(inputs.profile_tokens), inputs.profile_rows, inputs.profile_time
+            self.embedding(inputs.profile_tokens, inputs.profile_texts),
+            inputs.profile_rows,
+            inputs.profile_time,
         )
         history = torch.cat([profiles, events]).index_select(0, inputs.history_source)
         asked = None if slots is None else torch.cat([inputs.history_first, slots])
@@ -161,6 +186,13 @@ class PragmaModel(nn.Module):
             users.vectors.index_select(0, user),
         )
         return Encoded(users.vectors, self.masked_value(torch.cat(features, dim=1)))
+
+    def guess_text(self, guesses: Tensor) -> Tensor:
+        """What the text head makes of guesses, [K, D] -> [K, E] (PRAGMA, frozen-text variant)."""
+        if self.masked_text is None:
+            raise ValueError("this model has no texts")
+        vectors: Tensor = self.masked_text(guesses)
+        return vectors
 
 
 def sinusoids(positions: int, width: int) -> Tensor:

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import Muon
 
 
@@ -20,6 +21,10 @@ class BatchedMuon(Muon):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take one step; a closure is not supported."""
+        if any(isinstance(p, DTensor) for group in self.param_groups for p in group["params"]):
+            # A shard of a matrix is no matrix; torch brings each together.
+            super().step()  # type: ignore[no-untyped-call]
+            return
         for group in self.param_groups:
             alike: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:

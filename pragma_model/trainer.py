@@ -20,17 +20,21 @@ from pragma_model.data import SplitReader
 from pragma_model.evaluation import key_names, majority_values, validate
 from pragma_model.export import write_bundle
 from pragma_model.inputs import Batch
-from pragma_model.loss import value_loss
+from pragma_model.kernels import chosen
 from pragma_model.masking import hide_values
 from pragma_model.metrics import RunSummary, StepMetrics, Validation, Watch
 from pragma_model.model import PragmaModel
 from pragma_model.optimizers import Optimizers
+from pragma_model.reconstruction import reconstruct
 from pragma_model.settings import TrainSettings
 from pragma_sql.bundle import BundleManifest
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.packing import Packed, pack
 from pragma_sql.shards import Shards
+
+MEASURED_BATCHES = 3
+"""Batches that attention kernels are measured on, where a device has several."""
 
 CHECKED_BATCHES = 3
 """Batches of real users that the exported graphs are compared on, each in three lengths."""
@@ -65,10 +69,15 @@ def train(
     held_out = SplitReader.of(shards, "validation", settings.budget)
     if not len(reader.users):
         raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    layouts = (Batch.of(packed, device).events.rows for packed in reader.epoch(0, 0))
+    kernel = chosen(settings.attention, device, islice(layouts, MEASURED_BATCHES))
     folder = _run_folder(home, run, overwrite)
     with reproducible(settings.seed), (folder / "metrics.jsonl").open("w") as log:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size).to(device)
+        model = PragmaModel(
+            settings.model_size, shards.manifest.vocabulary_size, shards.text_width
+        ).to(device)
+        model.attend_with(kernel)
         tokens, seconds = 0, 0.0
         for metrics in train_steps(model, reader, settings):
             print(json.dumps(asdict(metrics)), file=log, flush=True)
@@ -115,8 +124,7 @@ def train_steps(
     start = last = time.perf_counter()
     for step, (epoch, packed) in enumerate(islice(_epochs(reader, settings), settings.steps), 1):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
-        guesses = model(masked.batch, masked.targets).guesses
-        found = value_loss(guesses, table, masked.values, settings.smoothing)
+        found = reconstruct(model, masked, settings.smoothing)
         loss, correct = found.loss, found.correct
         loss_value = float(loss.detach())
         if not math.isfinite(loss_value):
@@ -188,6 +196,8 @@ def _manifest(
         size=settings.size,
         embedding_size=settings.model_size.width,
         vocabulary_size=shards.manifest.vocabulary_size,
+        text_encoder=shards.texts.encoder.name if shards.texts else "",
+        text_width=shards.text_width,
         max_events=shards.manifest.max_events,
         trained_until=shards.manifest.as_of,
         metrics=metrics,

@@ -36,6 +36,9 @@ class BundleManifest:
     """ISO moment; training saw only what was strictly before it."""
     metrics: Mapping[str, float]
     settings: Mapping[str, float | int | str]
+    text_encoder: str = ""
+    """Name of the frozen text encoder; empty where no key has texts."""
+    text_width: int = 0
     layers: Mapping[str, int] = field(default_factory=dict)
     """Depths of the encoders; empty in a bundle whose size says them."""
     files: Mapping[str, str] = field(default_factory=dict)

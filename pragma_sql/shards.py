@@ -20,6 +20,7 @@ import pyarrow as pa
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import check_hashes, sha256
 from pragma_sql.histories import Histories
+from pragma_sql.texts import NGRAMS, TextVectors, text_vectors
 
 FORMAT_VERSION = 1
 USERS_PER_SHARD = 65_536
@@ -104,6 +105,13 @@ class Shards:
 
     path: Path
     manifest: ShardManifest
+    texts: TextVectors | None = None
+    """Where keys are read by a text encoder: the vectors of their strings."""
+
+    @property
+    def text_width(self) -> int:
+        """Width of a text's vector; 0 without texts."""
+        return self.texts.encoder.width if self.texts else 0
 
     def table(self, split: Split) -> pa.Table:
         """All users of a split, memory-mapped; nothing is read before it is used."""
@@ -120,8 +128,13 @@ class Shards:
         return self.path / "tokenizer"
 
 
-def open_shards(folder: Path) -> Shards:
-    """Open a shard folder, after checking every file against its hash."""
+def open_shards(folder: Path, encoder: str = NGRAMS) -> Shards:
+    """Open a shard folder, after checking every file against its hash.
+
+    Args:
+        folder: that `pragma shards` wrote.
+        encoder: of the keys of kind `text_embed`; see `pragma_sql.texts.text_encoder`.
+    """
     path = folder / "manifest.json"
     again = "write them again: pragma shards"
     if not path.is_file():
@@ -141,7 +154,7 @@ def open_shards(folder: Path) -> Shards:
     hashes = {shard.file: shard.sha256 for shard in manifest.shards}
     hashes |= {f"tokenizer/{name}": value for name, value in manifest.tokenizer_files.items()}
     check_hashes(folder, hashes, again)
-    return Shards(folder, manifest)
+    return Shards(folder, manifest, text_vectors(folder / "tokenizer", encoder))
 
 
 def _file_name(split: Split, number: int) -> str:

@@ -35,6 +35,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from pragma_model import trainer
+from pragma_model.attention import Kernel
 from pragma_model.breakdown import Found
 from pragma_model.commands import train as train_command
 from pragma_model.data import SplitReader
@@ -334,11 +335,11 @@ def test_a_token_beyond_the_vocabulary_is_refused(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverge(*given: torch.Tensor) -> ValueLoss:
+    def diverge(*given: object) -> ValueLoss:
         nothing = torch.zeros(0)
         return ValueLoss(torch.tensor(float("nan")), nothing.bool(), nothing)
 
-    monkeypatch.setattr(trainer, "value_loss", diverge)
+    monkeypatch.setattr(trainer, "reconstruct", diverge)
     with pytest.raises(PragmaError, match=r"(?s)loss of step 1 is nan.*--learning-rate"):
         train(shards, SETTINGS, Home(tmp_path), "a")
 
@@ -357,6 +358,27 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(
 def test_a_setting_out_of_range_is_refused_by_name(setting: str, value: float) -> None:
     with pytest.raises(PragmaError, match=rf"{setting} is {value}"):
         replace(SETTINGS, **{setting: value})  # type: ignore[arg-type]
+
+
+def test_an_attention_kernel_that_does_not_run_here_is_refused(
+    shards: Shards, tmp_path: Path
+) -> None:
+    with pytest.raises(PragmaError, match=r"(?s)no attention kernel 'fast'.*one of auto"):
+        train(shards, replace(SETTINGS, attention="fast"), Home(tmp_path), "a")
+    assert not list(tmp_path.iterdir()), "no run was begun"
+
+
+def test_a_forced_kernel_gives_the_losses_of_the_chosen_one(shards: Shards) -> None:
+    short = replace(SETTINGS, steps=3)
+    with reproducible(0):
+        reader = SplitReader.of(shards, "train", short.budget)
+        curves = []
+        for kernel in (Kernel.AUTO, Kernel.PADDED):
+            torch.manual_seed(0)
+            model = PragmaModel(short.model_size, VOCABULARY_SIZE)
+            model.attend_with(kernel)
+            curves.append([metrics.loss for metrics in train_steps(model, reader, short)])
+    assert curves[0] == pytest.approx(curves[1], abs=1e-3)
 
 
 def test_without_torch_the_command_names_the_extra_to_install() -> None:
