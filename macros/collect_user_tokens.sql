@@ -32,7 +32,8 @@ listed as (
         user_id,
         coalesce(list(
             event
-            order by event.ts, event.event_id nulls first, event.value_ids, event.key_ids, event.positions
+            order by event.ts, event.event_id nulls first, event.value_ids, event.key_ids, event.positions,
+                event.texts
         ) filter (where event is not null), []) as events,
         coalesce(list(
             item order by item.is_milestone, item.ts, item.as_of, item.key_ids, item.value_ids

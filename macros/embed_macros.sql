@@ -14,9 +14,9 @@ create or replace macro main.embed_at(uid, moment) as embed_history({{ _history_
 {#- The struct that embed_history reads. -#}
 {% macro _history_of(user_tokens, moment) -%}
 {%- set columns = [
-    'user_id', 'ts', 'hour', 'weekday', 'monthday', 'event_lengths', 'key_ids', 'value_ids', 'positions',
+    'user_id', 'ts', 'hour', 'weekday', 'monthday', 'event_lengths', 'key_ids', 'value_ids', 'positions', 'texts',
     'profile_as_of', 'profile_ts', 'profile_lengths',
-    'profile_key_ids', 'profile_value_ids', 'profile_positions', 'tokenizer_hash',
+    'profile_key_ids', 'profile_value_ids', 'profile_positions', 'profile_texts', 'tokenizer_hash',
 ] -%}
 (
     select {

@@ -61,13 +61,22 @@ final as (
         {{ capped('key_ids', spec.max_event_tokens) }} as key_ids,
         {{ capped('value_ids', spec.max_event_tokens) }} as value_ids,
         {{ capped('positions', spec.max_event_tokens) }} as positions,
-        texts,
+        {{ kept_texts(spec) }} as texts,
         greatest(len(key_ids) - {{ spec.max_event_tokens }}, 0)::integer as tokens_cut,
         {{ calendar('ts', spec.calendar_tz) }}
     from joined
 )
 
 select * from final
+{%- endmacro %}
+
+{#- The strings whose tokens are among those kept. -#}
+{% macro kept_texts(spec) -%}
+    {%- set sentinels = spec.fields | selectattr('kind', 'equalto', 'text_embed') | map(attribute='first_id') | list -%}
+    {%- if sentinels -%}
+    texts[1:len(list_filter({{ capped('value_ids', spec.max_event_tokens) }}, lambda id: id in ({{ sentinels | join(', ') }})))]
+    {%- else -%} texts
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro capped(tokens, most) -%}

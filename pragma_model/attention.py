@@ -1,13 +1,16 @@
-"""Attention over packed rows: the one step of the model that needs a rectangle.
+"""Attention within packed rows: one function, several kernels, equal numbers.
 
 Letters: T packed tokens, R rows, L longest row, H heads, K head width.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from enum import StrEnum
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 EMPTY_CELL = -1e30
@@ -20,22 +23,90 @@ class Rows(NamedTuple):
     pad: Tensor  # [R, L] int64, packed index of each cell
     mask: Tensor  # [R, L] bool, true where the cell is filled
     unpad: Tensor  # [T] int64, cell of each packed token
+    first: Tensor  # [R] int64, packed index of the token that each row starts with
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each row, [R]."""
+        return self.mask.sum(1)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, rows: Rows) -> Tensor:
-    """Every token attends to all tokens of its row: [T, H, K] three times -> [T, H, K].
+class Kernel(StrEnum):
+    """The ways to attend; every one gives the same numbers."""
 
-    Plain matmul and softmax: on rows this short they train no slower than the fused kernel on a
-    CPU, and they export to ONNX.
-    """
-    count, longest = rows.pad.shape
-    heads, width = q.shape[1:]
+    AUTO = "auto"
+    PADDED = "padded"
+    """Rows padded to the longest, plain products: exports to ONNX."""
+    GROUPED = "grouped"
+    """Rows sorted by length, equal lengths together: no cell is padded. For a CPU."""
+    VARLEN = "varlen"
+    """torch's variable-length flash attention. For a GPU, in half precision."""
+    FLASH = "flash"
+    """The same from the package flash-attn."""
+    FLEX = "flex"
+    """FlexAttention with a block mask of rows. For a GPU, in any precision."""
 
-    def spread(packed: Tensor) -> Tensor:
-        cells = packed.index_select(0, rows.pad.flatten())
-        return cells.view(count, longest, heads, width).transpose(1, 2)  # [R, H, L, K]
 
-    scores = spread(q) @ spread(k).transpose(2, 3) * width**-0.5  # [R, H, L, L]
-    scores = scores.masked_fill(~rows.mask[:, None, None, :], EMPTY_CELL)
-    mixed = torch.softmax(scores, dim=-1) @ spread(v)
-    return mixed.transpose(1, 2).flatten(0, 1).index_select(0, rows.unpad)
+class Attention(ABC):
+    """The layout of one encoder's tokens while its layers run, and how they attend in it."""
+
+    order: Tensor | None = None
+    """[T] the packed token at each place; None where tokens lie as packed."""
+    first: Tensor
+    """[R] the place of the token that each packed row starts with."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.first = rows.first
+
+    def arranged(self, packed: Tensor) -> Tensor:
+        """Packed tokens or times, put into their places."""
+        return packed if self.order is None else packed.index_select(0, self.order)
+
+    def places(self, packed: Tensor) -> Tensor:
+        """The places of these packed tokens."""
+        return packed
+
+    @abstractmethod
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Every token attends to all tokens of its row: [T, H, K] three times -> [T, H, K]."""
+
+    @abstractmethod
+    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Only the first token of each row attends: q [R, H, K], k and v [T, H, K] -> [R, H, K]."""
+
+
+class PaddedAttention(Attention):
+    """Plain products on rectangles."""
+
+    def __init__(self, rows: Rows, parts: int = 1) -> None:
+        """Queries are taken in this many parts, for scores take memory by the square of a row."""
+        super().__init__(rows)
+        self._parts = parts
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend`."""
+        queries = self._spread(q)
+        longest = queries.shape[2]
+        step = (longest + self._parts - 1) // self._parts
+        filled = F.pad(queries, (0, 0, 0, self._parts * step - longest))
+        taken = (filled.narrow(2, part * step, step) for part in range(self._parts))
+        mixed = torch.cat([self._mixed(part, k, v) for part in taken], dim=2)
+        mixed = mixed.narrow(2, 0, longest)
+        return mixed.transpose(1, 2).flatten(0, 1).index_select(0, self.rows.unpad)
+
+    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_first`."""
+        return self._mixed(q[:, :, None], k, v)[:, :, 0]
+
+    def _mixed(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        scores = q @ self._spread(k).transpose(2, 3) * q.shape[-1] ** -0.5
+        scores = scores.float().masked_fill(~self.rows.mask[:, None, None, :], EMPTY_CELL)
+        return torch.softmax(scores, dim=-1).to(v.dtype) @ self._spread(v)
+
+    def _spread(self, packed: Tensor) -> Tensor:
+        """[T, H, K] -> [R, H, L, K]"""
+        cells = packed.index_select(0, self.rows.pad.flatten())
+        # By size, not by len(), which would freeze an export.
+        shape = (self.rows.pad.shape[0], self.rows.pad.shape[1], *packed.shape[1:])
+        return cells.view(shape).transpose(1, 2)

@@ -44,6 +44,8 @@ class Origin:
     vocabulary_size: int
     shards: str
     """Hash of the shards' manifest."""
+    text_encoder: str = ""
+    """Of the keys of kind `text_embed`; empty without any."""
 
 
 @dataclass(frozen=True)

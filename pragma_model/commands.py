@@ -14,6 +14,7 @@ from pragma_model.settings import RunOptions, TrainSettings
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.shards import open_shards
+from pragma_sql.texts import NGRAMS
 
 if TYPE_CHECKING:
     from pragma_model.metrics import RunSummary
@@ -52,6 +53,16 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(help="Default: 0 for nano, else 0.1.")
     ] = DEFAULTS.dropout,
+    attention: Annotated[
+        str, typer.Option(help="Attention kernel: auto, padded, grouped, varlen, flash or flex.")
+    ] = DEFAULTS.attention,
+    text_encoder: Annotated[
+        str,
+        typer.Option(
+            help="Reads the keys of kind text_embed: ngrams, or the folder of a "
+            "sentence-transformers model."
+        ),
+    ] = NGRAMS,
     precision: Annotated[
         str, typer.Option(help="fp32, bf16, or auto: bf16 where the hardware computes in it.")
     ] = "auto",
@@ -112,7 +123,7 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     }
     place, name = Home.of(home), run or size
-    opened = open_shards(shards)
+    opened = open_shards(shards, text_encoder)
     talk = Console(stderr=True)
     settings, reasons = resolved(
         {f.name: given[f.name] for f in fields(TrainSettings) if f.name in given},

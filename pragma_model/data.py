@@ -131,7 +131,7 @@ class SplitReader:
 
     def cut(self, part: Part, users: Int, random: np.random.Generator) -> tuple[Histories, Int]:
         """The histories of these rows, and the moments that they are cut at, [len(users)]."""
-        histories = Histories.from_arrow(part.table.take(users))
+        histories = Histories.from_arrow(part.table.take(users), self.shards.texts)
         self._check_ids(histories)
         moments = self.shards.manifest.moments(len(histories))
         if self.window is not None:

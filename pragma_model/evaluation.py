@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+from pragma_model.breakdown import Breakdown
 from pragma_model.data import SplitReader
 from pragma_model.inputs import Batch
-from pragma_model.loss import value_loss
 from pragma_model.masking import hide_values
 from pragma_model.metrics import Validation
 from pragma_model.model import PragmaModel
+from pragma_model.reconstruction import reconstruct
 from pragma_model.settings import TrainSettings
 from pragma_sql.histories import Int
 from pragma_sql.packing import UNK
@@ -48,14 +49,12 @@ def validate(
     generator = torch.Generator(device).manual_seed(settings.seed)
     size = reader.shards.manifest.vocabulary_size
     seen, hit, guessed = (np.zeros(size, np.int64) for _ in range(3))  # by key
-    loss = 0.0
+    loss, breakdown = 0.0, Breakdown(size, device)
     for packed in islice(reader.epoch(settings.seed, epoch=0), batches):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
         with torch.inference_mode():
-            guesses = model.guess(model(masked.batch), masked.batch, masked.targets)
-            found = value_loss(
-                guesses, model.embedding.table.weight, masked.values, settings.smoothing
-            )
+            found = reconstruct(model, masked, settings.smoothing)
+        breakdown.add(masked, found)
         loss += float(found.loss) * len(masked.values)
         key = packed.event_tokens[masked.targets.numpy(force=True), 0]
         right = majority[key] == masked.values.numpy(force=True)
@@ -74,6 +73,8 @@ def validate(
         key_accuracy={
             names.get(int(k), str(k)): float(hit[k] / seen[k]) for k in np.flatnonzero(seen)
         },
+        by_mask=breakdown.by_mask(),
+        by_field=breakdown.by_field(names),
     )
 
 

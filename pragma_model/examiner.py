@@ -47,7 +47,7 @@ class Examiner:
             return
         size = self._settings.model_size
         # A model of its own: whole, not compiled, and with no gradient hooks.
-        model = PragmaModel(size, self._shards.manifest.vocabulary_size)
+        model = PragmaModel(size, self._shards.manifest.vocabulary_size, self._shards.text_width)
         load_weights(model, weights)
         model.to(self._processes.device).eval()
         batches = self._options.validation_batches

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from pragma_model.graphs import export_graphs, largest_difference
@@ -23,24 +22,6 @@ WEIGHTS = "model.safetensors"
 TOLERANCE = 1e-4
 """Largest difference of torch and ONNX Runtime in any component of a user vector."""
 
-LARGEST_GRAPH = 2**31
-"""Bytes that one ONNX file holds."""
-
-
-def check_exportable(size: ModelSize, vocabulary_size: int) -> None:
-    """Refuse a size that ONNX files do not hold, before it is trained.
-
-    Raises:
-        PragmaError: the weights take 2 GB or more.
-    """
-    with torch.device("meta"):
-        weight = sum(p.nbytes for p in PragmaModel(size, vocabulary_size).parameters())
-    if weight >= LARGEST_GRAPH:
-        raise PragmaError(
-            f"a {size.name} model weighs {weight / 1e9:.1f} GB, and an ONNX file holds 2 GB",
-            "pragma train --size medium",
-        )
-
 
 def write_bundle(
     target: Path,
@@ -55,7 +36,7 @@ def write_bundle(
         target: the bundle's folder.
         model: trained, on the CPU, in evaluation mode.
         tokenizer: folder of the tokenizer's files.
-        manifest: all but the files; the metric `onnx_max_abs_diff` is added here.
+        manifest: all but the files and the layers; the metric `onnx_max_abs_diff` is added here.
         users: batches to compare the graphs on.
 
     Raises:
@@ -73,14 +54,20 @@ def write_bundle(
                 f"more than {TOLERANCE:.0e}",
                 "train again with a lower --learning-rate: weights may have grown too large",
             )
-        seal(
-            folder, replace(manifest, metrics={**manifest.metrics, "onnx_max_abs_diff": difference})
-        )
+        metrics = {**manifest.metrics, "onnx_max_abs_diff": difference}
+        seal(folder, replace(manifest, metrics=metrics, layers=model.size.layers))
     return open_bundle(target)
 
 
 def load_model(bundle: Bundle) -> PragmaModel:
     """The model of an opened bundle, on the CPU, in evaluation mode."""
-    model = PragmaModel(size_of(bundle.manifest.size), bundle.manifest.vocabulary_size)
+    manifest = bundle.manifest
+    # By the bundle, not by the table of sizes, which may have changed since.
+    size = (
+        ModelSize(manifest.size, manifest.embedding_size, **manifest.layers)
+        if manifest.layers
+        else size_of(manifest.size)
+    )
+    model = PragmaModel(size, manifest.vocabulary_size, manifest.text_width)
     model.load_state_dict(load_file(bundle.path / WEIGHTS))
     return model.eval()

@@ -39,7 +39,7 @@ def finish(
         settings: of the run.
         validation: goes into the manifest.
     """
-    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size)
+    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
     load_weights(model, weights)
     held_out = SplitReader(shards, "validation", settings.budget)
     checked = SplitReader(shards, "train", settings.budget) if held_out.is_empty() else held_out
@@ -75,6 +75,8 @@ def _manifest(
         size=settings.size,
         embedding_size=settings.model_size.width,
         vocabulary_size=shards.manifest.vocabulary_size,
+        text_encoder=shards.texts.encoder.name if shards.texts else "",
+        text_width=shards.text_width,
         max_events=shards.manifest.max_events,
         trained_until=shards.manifest.as_of,
         metrics=metrics,

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from pragma_model.inputs import Batch, EventInputs, UserInputs
 from pragma_model.model import PragmaModel
 from pragma_sql.histories import NO_TIME, Histories, offsets_of
 from pragma_sql.packing import EVT, MASK, UNK, USR, Float, Packed, pack
+
+LARGEST_GRAPH = 2**30
+"""Bytes of weights that a graph holds itself: an ONNX file ends at 2 GB. Larger weights lie in a
+file beside it, `<graph>.data`."""
 
 EVENT_GRAPH, USER_GRAPH = "event_encoder.onnx", "user_encoder.onnx"
 
@@ -51,10 +56,13 @@ def export_graphs(model: PragmaModel, folder: Path) -> None:
 
     Args:
         model: on the CPU, in evaluation mode.
-        folder: gets the two files.
+        folder: gets the two files, and with a large model their weights as two more.
     """
-    batch = Batch.of(_example())
-    events, users = batch.events._asdict(), batch.users._asdict()
+    batch = Batch.of(_example(model.text_width))
+    events, users = (
+        {name: tensor for name, tensor in inputs._asdict().items() if tensor is not None}
+        for inputs in (batch.events, batch.users)
+    )
     vectors = {"event_vectors": torch.zeros(len(batch.events.event_first), model.size.width)}
     _export(_EventEncoder(model), events, "event_vectors", folder / EVENT_GRAPH)
     _export(_UserEncoder(model), vectors | users, "user_vectors", folder / USER_GRAPH)
@@ -73,9 +81,10 @@ class Graphs:
         width = self._users.get_outputs()[0].shape[1]
         vectors = np.zeros((0, width), np.float32)
         if len(packed.event_first):
-            inputs = {name: arrays[name] for name in EventInputs._fields}
+            inputs = {name: arrays[name] for name in EventInputs._fields if name in arrays}
             vectors = self._events.run(["event_vectors"], inputs)[0]
-        inputs = {name: arrays[name] for name in UserInputs._fields} | {"event_vectors": vectors}
+        inputs = {name: arrays[name] for name in UserInputs._fields if name in arrays}
+        inputs["event_vectors"] = vectors
         return np.asarray(self._users.run(["user_vectors"], inputs)[0], np.float32)
 
 
@@ -84,7 +93,7 @@ def largest_difference(model: PragmaModel, folder: Path, users: Iterable[Packed]
     graphs, differences = Graphs(folder), [0.0]
     for packed in users:
         with torch.inference_mode():
-            expected = model(Batch.of(packed)).users.vectors.numpy()
+            expected = model(Batch.of(packed)).vectors.numpy()
         differences.append(float(np.abs(graphs.user_vectors(packed) - expected).max()))
     return float(np.max(differences))  # NaN stays NaN
 
@@ -106,10 +115,11 @@ def _export(graph: nn.Module, inputs: Mapping[str, Tensor], output: str, path: P
     for node in program.model.graph.all_nodes():
         # Stack traces would carry paths of this machine into the bundle, and into its hashes.
         node.metadata_props.clear()
-    program.save(path)
+    weight = sum(value.numel() * value.element_size() for value in traced.state_dict.values())
+    program.save(path, external_data=weight > LARGEST_GRAPH)
 
 
-def _example() -> Packed:
+def _example(text_width: int) -> Packed:
     """Three users to trace the model with; no size is 0 or 1, for tracing would freeze those."""
     events, items = np.array([2, 0, 3]), np.array([2, 1, 2])
     lengths, item_lengths = np.array([2, 3, 1, 2, 4]), np.ones(5, np.int64)
@@ -127,7 +137,17 @@ def _example() -> Packed:
         item_token_offsets=offsets_of(item_lengths),
         item_tokens=np.tile([USR, UNK, 0], (5, 1)),
     )
-    return pack(histories, moments, distinct=False)
+    packed = pack(histories, moments, distinct=False)
+    if not text_width:
+        return packed
+    texts = np.zeros((2, text_width), np.float32)
+    return replace(
+        packed,
+        event_tokens=np.pad(packed.event_tokens, ((0, 0), (0, 1))),
+        profile_tokens=np.pad(packed.profile_tokens, ((0, 0), (0, 1))),
+        event_texts=texts,
+        profile_texts=texts,
+    )
 
 
 def _session(graph: Path) -> onnxruntime.InferenceSession:

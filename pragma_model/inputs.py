@@ -23,11 +23,12 @@ class EventInputs(NamedTuple):
     event_mask: Tensor  # [R, L] bool
     event_unpad: Tensor  # [T]
     event_first: Tensor  # [R]
+    event_texts: Tensor | None = None  # [U, E] float, numbered by a fourth column of the tokens
 
     @property
     def rows(self) -> Rows:
         """The layout of the events' tokens."""
-        return Rows(self.event_pad, self.event_mask, self.event_unpad)
+        return Rows(self.event_pad, self.event_mask, self.event_unpad, self.event_first)
 
     @property
     def token_row(self) -> Tensor:
@@ -52,16 +53,17 @@ class UserInputs(NamedTuple):
     history_mask: Tensor  # [B, N] bool
     history_unpad: Tensor  # [S]
     history_first: Tensor  # [B]
+    profile_texts: Tensor | None = None  # [U, E] float
 
     @property
     def profile_rows(self) -> Rows:
         """The layout of the profiles' tokens."""
-        return Rows(self.profile_pad, self.profile_mask, self.profile_unpad)
+        return Rows(self.profile_pad, self.profile_mask, self.profile_unpad, self.profile_first)
 
     @property
     def history_rows(self) -> Rows:
         """The layout of the histories' slots."""
-        return Rows(self.history_pad, self.history_mask, self.history_unpad)
+        return Rows(self.history_pad, self.history_mask, self.history_unpad, self.history_first)
 
 
 class Batch(NamedTuple):
@@ -79,8 +81,8 @@ class Batch(NamedTuple):
             name: torch.from_numpy(array).to(device) for name, array in packed.arrays().items()
         }
         return cls(
-            events=EventInputs(*(tensors[name] for name in EventInputs._fields)),
-            users=UserInputs(*(tensors[name] for name in UserInputs._fields)),
+            events=EventInputs(*(tensors[n] for n in EventInputs._fields if n in tensors)),
+            users=UserInputs(*(tensors[n] for n in UserInputs._fields if n in tensors)),
             event_slot=tensors["event_slot"],
             event_user=tensors["event_user"],
         )

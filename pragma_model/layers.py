@@ -1,6 +1,6 @@
 """The transformer that all three encoders are made of (PRAGMA, section on encoders).
 
-Letters: T packed tokens, D width, H heads, K head width.
+Letters: T packed tokens, R rows, D width, H heads, K head width, W tokens that are asked for.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from pragma_model.attention import Rows, attention
+from pragma_model.attention import Attention, Kernel, Rows
+from pragma_model.dropout import Dropout
+from pragma_model.kernels import arrange
 from pragma_model.sizes import HEAD_WIDTH, ModelSize
 
 ROPE_BASE = 10_000.0
+
+FED = 1024
+"""Tokens that the feed-forward network of a CPU takes at a time."""
 
 
 class Rotation(NamedTuple):
@@ -27,15 +33,28 @@ class Rotation(NamedTuple):
     def at(cls, time: Tensor) -> Rotation:
         """The rotation at real-valued times, [T] (PRAGMA, section on time; the base is RoPE's)."""
         half = HEAD_WIDTH // 2
-        rates = ROPE_BASE ** (-torch.arange(half, dtype=time.dtype, device=time.device) / half)
-        angles = time[:, None, None] * rates
+        # In single precision whatever the rest is: a year is an angle of 120, and a bfloat16 there
+        # knows steps of 0.5 only.
+        rates = ROPE_BASE ** (-torch.arange(half, dtype=torch.float32, device=time.device) / half)
+        angles = time.float()[:, None, None] * rates
         return cls(angles.cos(), angles.sin())
+
+    def of(self, places: Tensor) -> Rotation:
+        """The rotation of the tokens at these places."""
+        return Rotation(self.cos.index_select(0, places), self.sin.index_select(0, places))
 
     def turn(self, x: Tensor) -> Tensor:
         """Turn queries or keys [T, H, K]: their product then depends on differences of time."""
-        left, right = x.chunk(2, dim=-1)
+        left, right = x.float().chunk(2, dim=-1)
         turned = (left * self.cos - right * self.sin, left * self.sin + right * self.cos)
-        return torch.cat(turned, dim=-1)
+        return torch.cat(turned, dim=-1).to(x.dtype)
+
+
+class Asked(NamedTuple):
+    """The tokens whose states a last layer gives; the others are read, not written."""
+
+    places: Tensor  # [W]
+    first: bool  # are they the first of each row, in the order of the rows?
 
 
 class Layer(nn.Module):
@@ -44,7 +63,8 @@ class Layer(nn.Module):
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(size.width)
-        # Three linears, not a fused one: quantisation and LoRA take them one by one.
+        # Three linears, not a fused one: quantisation and LoRA take them one by one, and attention
+        # is faster on rows that are contiguous.
         self.query = nn.Linear(size.width, size.width)
         self.key = nn.Linear(size.width, size.width)
         self.value = nn.Linear(size.width, size.width)
@@ -52,45 +72,93 @@ class Layer(nn.Module):
         self.feed_norm = nn.LayerNorm(size.width)
         self.up = nn.Linear(size.width, size.hidden)
         self.down = nn.Linear(size.hidden, size.width)
-        self.dropout = nn.Dropout(size.dropout)
+        self.dropout = Dropout(size.dropout)
         # What a token passes on starts in its own basis; see `PragmaModel`.
         nn.init.orthogonal_(self.value.weight)
         self.output.weight.data.copy_(self.value.weight.T)
 
-    def forward(self, x: Tensor, rows: Rows, rotation: Rotation | None) -> Tensor:
-        """[T, D] -> [T, D]"""
-        attended: Tensor = x + self.dropout(self._attend(self.attention_norm(x), rows, rotation))
-        fed: Tensor = self.down(F.gelu(self.up(self.feed_norm(attended))))
-        out: Tensor = attended + self.dropout(fed)
+    def forward(
+        self,
+        x: Tensor,
+        attention: Attention,
+        rotation: Rotation | None,
+        asked: Asked | None = None,
+    ) -> Tensor:
+        """[T, D] -> [T, D], or [W, D] of the tokens that are asked for."""
+        mixed = self._attend(self.attention_norm(x), attention, rotation, asked)
+        if asked is not None:
+            x = x.index_select(0, asked.places)
+        attended: Tensor = x + self.dropout(self.output(mixed))
+        out: Tensor = attended + self.dropout(self._feed(self.feed_norm(attended)))
         return out
 
-    def _attend(self, x: Tensor, rows: Rows, rotation: Rotation | None) -> Tensor:
-        heads = (x.shape[0], x.shape[1] // HEAD_WIDTH, HEAD_WIDTH)  # len() would freeze an export
-        q, k, v = self.query(x).view(heads), self.key(x).view(heads), self.value(x).view(heads)
+    def _feed(self, x: Tensor) -> Tensor:
+        """[n, D] -> [n, D], on a CPU a few tokens at a time, so that inner states stay in cache."""
+        whole = x.is_cuda or torch.compiler.is_exporting()
+        parts = [
+            self.down(F.gelu(self.up(part))) for part in ([x] if whole else torch.split(x, FED))
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _attend(
+        self, x: Tensor, attention: Attention, rotation: Rotation | None, asked: Asked | None
+    ) -> Tensor:
+        first = asked is not None and asked.first
+        asking = x.index_select(0, attention.first) if first else x
+        q, k, v = _heads(self.query(asking)), _heads(self.key(x)), _heads(self.value(x))
         if rotation is not None:
-            q, k = rotation.turn(q), rotation.turn(k)
-        mixed: Tensor = self.output(attention(q, k, v, rows).flatten(1))
-        return mixed
+            q = (rotation.of(attention.first) if first else rotation).turn(q)
+            k = rotation.turn(k)
+        if first:
+            return attention.attend_first(q, k, v).flatten(1)
+        mixed = attention.attend(q, k, v).flatten(1)
+        return mixed if asked is None else mixed.index_select(0, asked.places)
 
 
 class Encoder(nn.Module):
     """A stack of layers and a last norm."""
 
-    def __init__(self, size: ModelSize, layers: int) -> None:
+    def __init__(self, size: ModelSize, layers: int, *, long_rows: bool = False) -> None:
+        """`long_rows` says that rows may have thousands of tokens."""
         super().__init__()
+        self.long_rows = long_rows
         self.layers = nn.ModuleList(Layer(size) for _ in range(layers))
         self.norm = nn.LayerNorm(size.width)
+        self.kernel = Kernel.AUTO
+        self.recompute = False
+        """Forget each layer's inner states and compute them again in the backward pass."""
 
-    def forward(self, x: Tensor, rows: Rows, time: Tensor | None = None) -> Tensor:
-        """Encode packed rows, [T, D] -> [T, D].
+    def forward(
+        self, x: Tensor, rows: Rows, time: Tensor | None = None, asked: Tensor | None = None
+    ) -> Tensor:
+        """Encode packed rows, [T, D] -> [R, D], or [W, D] where tokens are named.
+
+        The last layer computes only what is asked for.
 
         Args:
             x: the tokens of all rows, one row after the other.
             rows: where each row lies.
             time: [T] log-time of each token; without it, the order of tokens does not matter.
+            asked: [W] the packed tokens whose states are wanted; without it, the first of each row.
         """
-        rotation = None if time is None else Rotation.at(time)
-        for layer in self.layers:
-            x = layer(x, rows, rotation)
+        attention = arrange(rows, self.kernel, long_rows=self.long_rows)
+        last = (
+            Asked(attention.first, first=True)
+            if asked is None
+            else Asked(attention.places(asked), first=False)
+        )
+        x = attention.arranged(x)
+        rotation = None if time is None else Rotation.at(attention.arranged(time))
+        for number, layer in enumerate(self.layers, 1):
+            of_layer = last if number == len(self.layers) else None
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(layer, x, attention, rotation, of_layer, use_reentrant=False)
+            else:
+                x = layer(x, attention, rotation, of_layer)
         normed: Tensor = self.norm(x)
         return normed
+
+
+def _heads(x: Tensor) -> Tensor:
+    """[n, D] -> [n, H, K]"""
+    return x.view(x.shape[0], x.shape[1] // HEAD_WIDTH, HEAD_WIDTH)  # len() would freeze an export

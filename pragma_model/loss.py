@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction, FunctionCtx
 
-CHUNK_SCORES = 500_000
-"""Scores that exist at one time: 2 MB, which a core's cache holds."""
+CHUNK_SCORES = 4_000_000
+"""Scores that exist at one time, 16 MB. Fewer, and reading the table anew for each chunk takes
+longer than multiplying with it; more, and the scores leave the cache."""
 
 
 class ValueLoss(NamedTuple):
@@ -21,13 +22,15 @@ class ValueLoss(NamedTuple):
 
     loss: Tensor  # scalar, the mean over N; 0 when N is 0
     correct: Tensor  # [N] bool, the value itself scored highest
+    losses: Tensor  # [N] of each value, without a gradient
 
 
 def value_loss(guesses: Tensor, table: Tensor, values: Tensor, smoothing: float) -> ValueLoss:
     """Cross-entropy with label smoothing of the scores `guesses @ table.T`.
 
     The scores are by far the largest thing in a training step. They are made in chunks, and the
-    gradient of a chunk is taken at once (as in Liger Kernel's fused linear cross-entropy).
+    gradient of a chunk is taken at once (as in Liger Kernel's fused linear cross-entropy). All of
+    it is in single precision or better, also under autocast.
 
     Args:
         guesses: [N, D]
@@ -35,15 +38,18 @@ def value_loss(guesses: Tensor, table: Tensor, values: Tensor, smoothing: float)
         values: [N] the value ids to find.
         smoothing: share of the target spread evenly over the vocabulary.
     """
-    loss, correct = _TiedCrossEntropy.apply(guesses, table, values, smoothing)  # type: ignore[no-untyped-call]
-    return ValueLoss(loss, correct)
+    if guesses.dtype in (torch.bfloat16, torch.float16):
+        guesses = guesses.float()
+    with torch.autocast(guesses.device.type, enabled=False):
+        found = _TiedCrossEntropy.apply(guesses, table, values, smoothing)  # type: ignore[no-untyped-call]
+    return ValueLoss(*found)
 
 
 class _TiedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: FunctionCtx, guesses: Tensor, table: Tensor, values: Tensor, smoothing: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         count, vocabulary = len(values), len(table)
         losses, correct = guesses.new_empty(count), values.new_empty(count, dtype=torch.bool)
         guess_grad, table_grad = torch.empty_like(guesses), torch.zeros_like(table)
@@ -65,12 +71,12 @@ class _TiedCrossEntropy(torch.autograd.Function):
         table_grad.index_add_(0, values, guesses, alpha=smoothing - 1)
         table_grad -= smoothing / vocabulary * guesses.sum(0)
         ctx.save_for_backward(guess_grad, table_grad)
-        ctx.mark_non_differentiable(correct)
-        return losses.sum() / max(1, count), correct
+        ctx.mark_non_differentiable(losses, correct)
+        return losses.sum() / max(1, count), correct, losses
 
     @staticmethod
     def backward(
-        ctx: BackwardCFunction, loss_grad: Tensor, _: Tensor
+        ctx: BackwardCFunction, loss_grad: Tensor, *_: Tensor
     ) -> tuple[Tensor, Tensor, None, None]:
         saved: Sequence[Tensor] = ctx.saved_tensors
         guess_grad, table_grad = saved

@@ -14,6 +14,11 @@ from pragma_model.inputs import Batch
 from pragma_model.settings import MaskRates
 from pragma_sql.packing import EVT, MASK, UNK
 
+KINDS = ("token", "key", "event")
+"""The kinds of mask, the narrowest first."""
+
+TOKEN, KEY, EVENT = range(len(KINDS))
+
 
 class Masked(NamedTuple):
     """A batch with hidden values, and the values to be found."""
@@ -21,6 +26,17 @@ class Masked(NamedTuple):
     batch: Batch
     targets: Tensor  # [N] positions among the T tokens
     values: Tensor  # [N] the value ids that were there
+    keys: Tensor  # [N] their keys
+    kinds: Tensor  # [N] which of KINDS hid the value; the widest, where several did
+    text_targets: Tensor | None = None  # [K] positions whose text was hidden
+    texts: Tensor | None = None  # [K, E] the vectors of those texts
+
+    @property
+    def all_targets(self) -> Tensor:
+        """Hidden values, then hidden texts, [N + K]."""
+        if self.text_targets is None:
+            return self.targets
+        return torch.cat([self.targets, self.text_targets])
 
 
 def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> Masked:
@@ -33,7 +49,7 @@ def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> M
         rates: how much to hide.
         generator: decides what; lives on the device of the batch.
     """
-    keys, values, _ = batch.events.event_tokens.unbind(1)
+    keys, values, *_ = batch.events.event_tokens.unbind(1)
     event = batch.events.token_row
     user = batch.event_user.index_select(0, event)
 
@@ -49,9 +65,23 @@ def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> M
 
     tokens = batch.events.event_tokens.clone()
     tokens[:, 1] = torch.where(unknown, UNK, torch.where(hidden, MASK, values))
-    targets = (hidden & ~unknown & (values != UNK)).nonzero()[:, 0]
+    wanted = hidden & ~unknown & (values != UNK)
+    text_targets = texts = None
+    if batch.events.event_texts is not None:
+        text = tokens[:, 3].clone()
+        tokens[:, 3] = torch.where(hidden, -1, text)
+        text_targets = (wanted & (text >= 0)).nonzero()[:, 0]
+        texts = batch.events.event_texts.index_select(0, text.index_select(0, text_targets))
+        # That a text was there is told by its key; which one is the question.
+        wanted &= text < 0
+    targets = wanted.nonzero()[:, 0]
+    kinds = torch.where(by_event, EVENT, torch.where(by_key, KEY, TOKEN))
     return Masked(
         batch=batch._replace(events=batch.events._replace(event_tokens=tokens)),
         targets=targets,
         values=values.index_select(0, targets),
+        keys=keys.index_select(0, targets),
+        kinds=kinds.index_select(0, targets),
+        text_targets=text_targets,
+        texts=texts,
     )

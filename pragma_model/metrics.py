@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pragma_model.data import BEGINNING, Place
 from pragma_sql.errors import PragmaError
+
+if TYPE_CHECKING:
+    from pragma_model.breakdown import Found
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class StepMetrics:
     events_per_s: float = 0.0
     seconds: float = 0.0
     """Since the run began, pauses left out."""
+    by_mask: Mapping[str, Found] = field(default_factory=dict)
+    """By the kind of mask that hid the values: token, key, event."""
+    by_field: Mapping[str, Found] = field(default_factory=dict)
+    """By key."""
 
     def timed(self, took: float, seconds: float) -> StepMetrics:
         """The same, with the seconds that the step took and those of the run."""
@@ -75,6 +83,10 @@ class Validation:
     split: str = "validation"
     step: int = 0
     """After which it was looked at."""
+    by_mask: Mapping[str, Found] = field(default_factory=dict)
+    """By the kind of mask that hid the values: token, key, event."""
+    by_field: Mapping[str, Found] = field(default_factory=dict)
+    """By key, with the loss."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """PRAGMA: event, profile and history encoders over one shared table of keys and values.
 
-Letters: B users, R event rows, T event tokens, M events, Q profile tokens, S history slots,
-V vocabulary, D width.
+Letters: B users, R event rows, T event tokens, M events, N targets, Q profile tokens,
+S history slots, V vocabulary, D width.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pragma_model.attention import Kernel
 from pragma_model.inputs import Batch, EventInputs, UserInputs
 from pragma_model.layers import Encoder
 from pragma_model.sizes import ModelSize
@@ -24,28 +25,31 @@ MAX_POSITIONS = 256
 class EventStates(NamedTuple):
     """What the event encoder gives."""
 
-    tokens: Tensor  # [T, D]
     vectors: Tensor  # [R, D] the [EVT] state of each row
+    targets: Tensor  # [N, D] the states of the tokens that were asked for
 
 
 class UserStates(NamedTuple):
     """What the user encoder gives."""
 
-    history: Tensor  # [S, D] each user's [USR], then the user's events in context
     vectors: Tensor  # [B, D] the [USR] states: the user embeddings
+    events: Tensor  # [M', D] the events in context that were asked for
 
 
 class Encoded(NamedTuple):
-    """All states of a batch."""
+    """What one forward gives."""
 
-    events: EventStates
-    users: UserStates
+    vectors: Tensor  # [B, D] the user embeddings
+    guesses: Tensor  # [N, D] of the targets, to be scored against the table
 
 
 class TokenEmbedding(nn.Module):
-    """`E(key) + E(value) + PosEmb(position within the field)` (PRAGMA, section on tokens)."""
+    """`E(key) + E(value) + PosEmb(position within the field)` (PRAGMA, section on tokens).
 
-    def __init__(self, vocabulary_size: int, width: int) -> None:
+    A token that stands for a text has the projection of the text's vector on top.
+    """
+
+    def __init__(self, vocabulary_size: int, width: int, text_width: int) -> None:
         super().__init__()
         # The paper is silent on initialisation: all three terms start at the same size, and the
         # tied output layer starts near even odds.
@@ -55,18 +59,30 @@ class TokenEmbedding(nn.Module):
         positions = scale * 2**0.5 * sinusoids(MAX_POSITIONS, width)
         self.register_buffer("positions", positions, persistent=False)
         self.positions: Tensor
+        self.text: nn.Linear | None = None
+        if text_width:
+            self.text = nn.Linear(text_width, width, bias=False)
+            nn.init.normal_(self.text.weight, std=scale * text_width**-0.5)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[T, 3] key, value, position -> [T, D]"""
-        key, value, position = tokens.unbind(1)
+    def forward(self, tokens: Tensor, texts: Tensor | None = None) -> Tensor:
+        """[T, 3] key, value, position -> [T, D]
+
+        With texts, [U, E] vectors, a fourth column says which of them; -1 is none.
+        """
+        key, value, position = tokens[:, :3].unbind(1)
         summed: Tensor = self.table(key) + self.table(value)
-        return summed + F.embedding(position, self.positions)
+        summed = summed + F.embedding(position, self.positions)
+        if self.text is None or texts is None:
+            return summed
+        projected = self.text(texts)
+        none = torch.zeros_like(self.text.weight[:, :1]).T.to(projected.dtype)
+        return summed + torch.cat([none, projected]).index_select(0, tokens[:, 3] + 1)
 
 
 class PragmaModel(nn.Module):
     """The model of the paper, its masked-value head included.
 
-    Training, scoring and export all go through `encode_events` and `encode_users`.
+    Training and scoring are one `forward`; the two graphs of an export are its two halves.
 
     The paper is silent on initialisation. Here every path starts in the basis of the table: what
     attention passes on is turned and turned back, and a guess is the sum of its three features. So
@@ -74,65 +90,109 @@ class PragmaModel(nn.Module):
     history is learnt in less than half the steps.
     """
 
-    def __init__(self, size: ModelSize, vocabulary_size: int) -> None:
+    def __init__(self, size: ModelSize, vocabulary_size: int, text_width: int = 0) -> None:
+        """A `text_width` is that of the frozen text vectors; 0 where no key has texts."""
         super().__init__()
         self.size = size
-        self.embedding = TokenEmbedding(vocabulary_size, size.width)
+        self.text_width = text_width
+        self.embedding = TokenEmbedding(vocabulary_size, size.width, text_width)
         self.event_encoder = Encoder(size, size.event_layers)
         self.calendar = nn.Sequential(
             nn.Linear(CALENDAR_FEATURES, size.width), nn.GELU(), nn.Linear(size.width, size.width)
         )
         self.profile_encoder = Encoder(size, size.profile_layers)
-        self.history_encoder = Encoder(size, size.history_layers)
+        self.history_encoder = Encoder(size, size.history_layers, long_rows=True)
         self.masked_value = nn.Linear(3 * size.width, size.width)
         self.masked_value.weight.data.copy_(torch.eye(size.width).repeat(1, 3))
+        self.masked_text: nn.Linear | None = None
+        if text_width:
+            # From near nothing, the mean of all texts: a bold first guess would drown the values.
+            self.masked_text = nn.Linear(size.width, text_width)
+            nn.init.normal_(self.masked_text.weight, std=0.1 * size.width**-0.5)
 
-    def encode_events(self, inputs: EventInputs) -> EventStates:
-        """Encode every event row alone; a row's vector depends on its tokens only."""
-        states: Tensor = self.event_encoder(self.embedding(inputs.event_tokens), inputs.rows)
-        return EventStates(states, states.index_select(0, inputs.event_first))
+    def attend_with(self, kernel: Kernel) -> None:
+        """Force an attention kernel; by default it is chosen by the device."""
+        for encoder in self.encoders:
+            encoder.kernel = kernel
 
-    def encode_users(self, event_vectors: Tensor, inputs: UserInputs) -> UserStates:
-        """Encode profiles, then histories over them and the event vectors, [R, D]."""
-        events: Tensor = event_vectors.index_select(0, inputs.event_row)
-        events = events + self.calendar(inputs.calendar)
-        profile_tokens: Tensor = self.profile_encoder(
-            self.embedding(inputs.profile_tokens), inputs.profile_rows, inputs.profile_time
-        )
-        profiles = profile_tokens.index_select(0, inputs.profile_first)
-        slots = torch.cat([profiles, events]).index_select(0, inputs.history_source)
-        history: Tensor = self.history_encoder(slots, inputs.history_rows, inputs.history_time)
-        return UserStates(history, history.index_select(0, inputs.history_first))
+    def recompute(self, on: bool = True) -> None:
+        """Trade time for memory: keep only what goes into each layer for the backward pass."""
+        for encoder in self.encoders:
+            encoder.recompute = on
 
-    def forward(self, batch: Batch) -> Encoded:
-        """All states of a batch."""
-        events = self.encode_events(batch.events)
-        return Encoded(events, self.encode_users(events.vectors, batch.users))
+    @property
+    def encoders(self) -> tuple[Encoder, Encoder, Encoder]:
+        """Event, profile and history encoder."""
+        return self.event_encoder, self.profile_encoder, self.history_encoder
 
-    def guess(self, encoded: Encoded, batch: Batch, targets: Tensor) -> Tensor:
-        """What the masked-value head makes of the targets, to be scored against the table.
-
-        Features are `[token state : event in context : user]` (PRAGMA, section on pre-training).
+    def encode_events(self, inputs: EventInputs, targets: Tensor | None = None) -> EventStates:
+        """Encode every event row alone; a row's vector depends on its tokens only.
 
         Args:
-            encoded: the states of the batch.
-            batch: from `pack(..., distinct=False)`, so that each row is one event.
-            targets: [N] masked positions among the T tokens.
-
-        Returns:
-            [N, D]
+            inputs: the tokens and where their rows lie.
+            targets: [N] tokens among the T whose states are wanted too.
         """
-        event = batch.events.token_row.index_select(0, targets)
-        features = torch.cat(
-            [
-                encoded.events.tokens.index_select(0, targets),
-                encoded.users.history.index_select(0, batch.event_slot.index_select(0, event)),
-                encoded.users.vectors.index_select(0, batch.event_user.index_select(0, event)),
-            ],
-            dim=1,
+        asked = None if targets is None else torch.cat([inputs.event_first, targets])
+        tokens = self.embedding(inputs.event_tokens, inputs.event_texts)
+        states = self.event_encoder(tokens, inputs.rows, asked=asked)
+        # The number of rows is a tensor's, so that an export does not freeze it.
+        rows = inputs.event_first.shape[0]
+        return EventStates(states[:rows], states[rows:])
+
+    def encode_users(
+        self, event_vectors: Tensor, inputs: UserInputs, slots: Tensor | None = None
+    ) -> UserStates:
+        """Encode profiles, then histories over them and the event vectors, [R, D].
+
+        Args:
+            event_vectors: of each event row.
+            inputs: all but the events' tokens.
+            slots: [M'] slots of the histories whose states are wanted too.
+        """
+        events: Tensor = event_vectors.index_select(0, inputs.event_row)
+        events = events + self.calendar(inputs.calendar)
+        profiles: Tensor = self.profile_encoder(
+            self.embedding(inputs.profile_tokens, inputs.profile_texts),
+            inputs.profile_rows,
+            inputs.profile_time,
         )
-        guesses: Tensor = self.masked_value(features)
-        return guesses
+        history = torch.cat([profiles, events]).index_select(0, inputs.history_source)
+        asked = None if slots is None else torch.cat([inputs.history_first, slots])
+        states = self.history_encoder(history, inputs.history_rows, inputs.history_time, asked)
+        users = inputs.history_first.shape[0]
+        return UserStates(states[:users], states[users:])
+
+    def forward(self, batch: Batch, targets: Tensor | None = None) -> Encoded:
+        """User embeddings, and what the masked-value head makes of the targets.
+
+        Features of a guess are `[token state : event in context : user]` (PRAGMA, section on
+        pre-training).
+
+        Args:
+            batch: with targets, from `pack(..., distinct=False)`, so that each row is one event.
+            targets: [N] masked positions among the T tokens; none when scoring.
+        """
+        if targets is None:
+            events = self.encode_events(batch.events)
+            users = self.encode_users(events.vectors, batch.users)
+            return Encoded(users.vectors, users.vectors[:0])
+        events = self.encode_events(batch.events, targets)
+        users = self.encode_users(events.vectors, batch.users, batch.event_slot)
+        event = batch.events.token_row.index_select(0, targets)
+        user = batch.event_user.index_select(0, event)
+        features = (
+            events.targets,
+            users.events.index_select(0, event),
+            users.vectors.index_select(0, user),
+        )
+        return Encoded(users.vectors, self.masked_value(torch.cat(features, dim=1)))
+
+    def guess_text(self, guesses: Tensor) -> Tensor:
+        """What the text head makes of guesses, [K, D] -> [K, E] (PRAGMA, frozen-text variant)."""
+        if self.masked_text is None:
+            raise ValueError("this model has no texts")
+        vectors: Tensor = self.masked_text(guesses)
+        return vectors
 
 
 def sinusoids(positions: int, width: int) -> Tensor:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.checkpoint import checkpoint
 
 from pragma_model.layers import Layer
-from pragma_model.loss import value_loss
+from pragma_model.loss import ValueLoss
 from pragma_model.masking import Masked
 from pragma_model.model import PragmaModel
 from pragma_model.processes import Processes
+from pragma_model.reconstruction import reconstruct
 from pragma_model.settings import RunOptions, TrainSettings
 
 
@@ -30,16 +29,15 @@ class Objective(nn.Module):
         self.smoothing = settings.smoothing
         self.bf16 = settings.precision == "bf16"
 
-    def forward(self, masked: Masked) -> tuple[Tensor, Tensor]:
-        """The sum of the losses of the hidden values, and how many scored highest; both scalars.
+    def forward(self, masked: Masked) -> ValueLoss:
+        """The sum of the losses of the hidden values, and how each was guessed.
 
         A sum, so that batches of any size and process add up to the mean over all.
         """
-        table = self.model.embedding.table.weight
-        with torch.autocast(table.device.type, torch.bfloat16, enabled=self.bf16):
-            guesses = self.model.guess(self.model(masked.batch), masked.batch, masked.targets)
-        found = value_loss(guesses.float(), table, masked.values, self.smoothing)
-        return found.loss * len(masked.values), found.correct.sum()
+        device = self.model.embedding.table.weight.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            found = reconstruct(self.model, masked, self.smoothing)
+        return found._replace(loss=found.loss * len(masked.values))
 
 
 class Shared:
@@ -47,8 +45,8 @@ class Shared:
 
     def __init__(self, objective: Objective, processes: Processes, options: RunOptions) -> None:
         size = objective.model.size
-        if size.name == "large" if options.recompute is None else options.recompute:
-            recompute_layers(objective.model)
+        wanted = size.name == "large" if options.recompute is None else options.recompute
+        objective.model.recompute(wanted)
         if options.compile:
             objective.model.compile(dynamic=True)
         self.model = objective.model
@@ -62,12 +60,17 @@ class Shared:
                 fully_shard(layer, mesh=mesh)
             fully_shard(objective, mesh=mesh)
         else:
-            self._module = DistributedDataParallel(objective, broadcast_buffers=False)
+            self._module = DistributedDataParallel(
+                objective,
+                broadcast_buffers=False,
+                # A batch without texts has no use for what reads them.
+                find_unused_parameters=objective.model.text_width > 0,
+            )
 
-    def __call__(self, masked: Masked) -> tuple[Tensor, Tensor]:
+    def __call__(self, masked: Masked) -> ValueLoss:
         """See `Objective.forward`."""
-        loss, correct = self._module(masked)
-        return loss, correct
+        found: ValueLoss = self._module(masked)
+        return found
 
     @contextmanager
     def gathering(self, last: bool) -> Iterator[None]:
@@ -89,9 +92,3 @@ class Shared:
 def layers_of(model: PragmaModel) -> list[Layer]:
     """The layers of all three encoders."""
     return [module for module in model.modules() if isinstance(module, Layer)]
-
-
-def recompute_layers(model: PragmaModel) -> None:
-    """Keep only the input of each layer for the way back (activation checkpointing)."""
-    for layer in layers_of(model):
-        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.optim import AdamW, Muon
+from torch.optim import AdamW
 
 from pragma_model.model import PragmaModel
+from pragma_model.muon import BatchedMuon
 from pragma_model.settings import TrainSettings
 
 
@@ -25,7 +26,7 @@ class Optimizers:
         rest = [p for p in model.parameters() if id(p) not in chosen]
 
         size, decay = model.size, settings.weight_decay
-        self._muon = Muon(hidden, lr=size.muon_learning_rate, weight_decay=decay)
+        self._muon = BatchedMuon(hidden, lr=size.muon_learning_rate, weight_decay=decay)
         self._adamw = AdamW(rest, lr=size.learning_rate, weight_decay=decay, fused=True)
         self._peaks = ((self._muon, size.muon_learning_rate), (self._adamw, size.learning_rate))
         self._names = dict(model.named_parameters())
@@ -49,7 +50,7 @@ class Optimizers:
         for optimizer, peak in self._peaks:
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        self._muon.step()  # type: ignore[no-untyped-call]
+        self._muon.step()
         self._adamw.step()
         return self._peaks[1][1] * share
 

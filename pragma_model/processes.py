@@ -35,6 +35,11 @@ class Processes:
         found: list[float] = summed.tolist()
         return found
 
+    def add_up(self, counts: torch.Tensor) -> None:
+        """Replace counts by their sum over all processes; all of them have to ask."""
+        if self.count > 1:
+            dist.all_reduce(counts)
+
     def largest(self, value: int) -> int:
         """The largest over all processes; all of them have to ask."""
         if self.count == 1:

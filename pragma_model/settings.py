@@ -76,6 +76,8 @@ class TrainSettings:
     smoothing: float = 0.1
     """Label smoothing."""
     dropout: float | None = None
+    attention: str = "auto"
+    """Attention kernel; see `pragma_model.attention.Kernel`."""
     masks: MaskRates = field(default_factory=MaskRates)
 
     def __post_init__(self) -> None:

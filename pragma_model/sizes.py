@@ -30,6 +30,12 @@ class ModelSize:
         """Width of the feed-forward layer."""
         return 4 * self.width
 
+    @property
+    def layers(self) -> dict[str, int]:
+        """Depths by the names of the fields."""
+        names = ("profile_layers", "event_layers", "history_layers")
+        return {name: getattr(self, name) for name in names}
+
 
 NANO = ModelSize(
     # This project's own, for a laptop and a small book. Rates were measured on it. A short run sees

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from pragma_model.breakdown import Breakdown
 from pragma_model.data import Group, Place, SplitReader
+from pragma_model.evaluation import key_names
 from pragma_model.inputs import Batch
 from pragma_model.masking import Masked, hide_values
 from pragma_model.metrics import RunState, StepMetrics
@@ -69,36 +71,42 @@ class Learner:
         self.model = self.shared.model
         self.optimizers = Optimizers(self.model, settings)
 
-    def step(self, read: Read, bad_batches: Path | None) -> StepMetrics:
+    def step(self, read: Read, names: Mapping[int, str], bad_batches: Path | None) -> StepMetrics:
         """One step of all processes; it is skipped where a loss or a gradient is no number.
 
         Args:
             read: this process's batches of the step.
+            names: of the keys by id.
             bad_batches: where batches without a finite loss are kept.
 
         Returns:
             The metrics, but for the times, which the caller takes.
         """
         rounds = self.processes.largest(len(read.batches))
-        found: list[tuple[torch.Tensor, torch.Tensor]] = []
+        breakdown = Breakdown(self.model.embedding.table.weight.shape[0], self.processes.device)
+        sums, right = [], torch.zeros((), dtype=torch.int64, device=self.processes.device)
         values = 0
         for number in range(rounds):
             # A process with fewer batches than another goes along with one that counts nothing.
             spare = number >= len(read.batches)
             masked = self._masked(read.batches[-1 if spare else number])
             with self.shared.gathering(last=number == rounds - 1):
-                loss, correct = self.shared(masked)
-                (0.0 * loss if spare else loss).backward()  # type: ignore[no-untyped-call]
+                found = self.shared(masked)
+                (0.0 * found.loss if spare else found.loss).backward()  # type: ignore[no-untyped-call]
             if not spare:
-                found.append((loss.detach(), correct))
+                sums.append(found.loss.detach())
+                right += found.correct.sum()
                 values += len(masked.values)
-        losses = torch.stack([loss for loss, _ in found]).tolist()
-        right = int(torch.stack([correct for _, correct in found]).sum())
+                breakdown.add(masked, found)
+        losses = torch.stack(sums).tolist()
         packs = [batch.packed for batch in read.batches]
         events = sum(len(packed.event_row) for packed in packs)
         tokens = sum(len(packed.event_tokens) for packed in packs) - events
         filled, cells = (sum(counts) for counts in zip(*(p.cells for p in packs), strict=True))
-        totals = self.processes.total([sum(losses), right, values, events, tokens, filled, cells])
+        totals = self.processes.total(
+            [sum(losses), int(right), values, events, tokens, filled, cells]
+        )
+        self.processes.add_up(breakdown.sums)
         loss_sum, correct_sum, all_values, all_events, all_tokens, all_filled, all_cells = totals
 
         learning_rate = None
@@ -121,6 +129,8 @@ class Learner:
             padding=1 - all_filled / all_cells,
             learning_rate=learning_rate,
             skipped=learning_rate is None,
+            by_mask=breakdown.by_mask(),
+            by_field=breakdown.by_field(names),
         )
 
     def _masked(self, batch: MicroBatch) -> Masked:
@@ -147,10 +157,11 @@ def train_steps(
     Raises:
         PragmaError: `MOST_BAD_STEPS` in a row had no finite loss.
     """
+    names = key_names(reader.shards.tokenizer)
     before, start = state.seconds, time.perf_counter()
     plans = plans_of(reader, learner.settings, learner.processes, state)
     for read in read_ahead(plans, reader, learner.settings.seed, readers):
-        metrics = learner.step(read, bad_batches)
+        metrics = learner.step(read, names, bad_batches)
         now = before + time.perf_counter() - start
         metrics = metrics.timed(now - state.seconds, now)
         state.step, state.place, state.seconds = metrics.step, read.plan.after, now

@@ -7,15 +7,18 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from itertools import islice
 
 import torch
 
+from pragma_model.attention import Kernel
 from pragma_model.checkpoint import Origin, check_origin, restore, resumable
 from pragma_model.data import SplitReader
 from pragma_model.examiner import Examiner
-from pragma_model.export import check_exportable
 from pragma_model.failures import explained
 from pragma_model.finish import finish
+from pragma_model.inputs import Batch
+from pragma_model.kernels import chosen
 from pragma_model.metrics import RunState, RunSummary, StoppedError, Validation, Watch
 from pragma_model.model import PragmaModel
 from pragma_model.optimizers import whole_weights
@@ -30,6 +33,9 @@ from pragma_sql.errors import PragmaError
 from pragma_sql.files import sha256
 from pragma_sql.home import Home
 from pragma_sql.shards import Shards
+
+MEASURED_BATCHES = 3
+"""Batches that attention kernels are measured on, where a device has several."""
 
 
 def train(
@@ -64,6 +70,7 @@ def train(
     options, watch = options or RunOptions(), watch or Watch()
     with joined() as processes, explained(settings), reproducible(settings.seed):
         reader = _reader(shards, settings, processes)
+        kernel = _kernel(reader, settings, processes.device)
         folder = run_folder(home, run)
         if processes.leads and not options.resume:
             new_folder(home, run, options.overwrite)
@@ -73,13 +80,15 @@ def train(
             tokenizer_hash=shards.manifest.tokenizer_hash,
             vocabulary_size=shards.manifest.vocabulary_size,
             shards=sha256(shards.path / "manifest.json"),
+            text_encoder=shards.texts.encoder.name if shards.texts else "",
         )
         found = resumable(folder, watch.warn) if options.resume else None
         if found is not None:
             check_origin(found, origin, run)
         state = found.state if found else RunState()
 
-        model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size)
+        model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
+        model.attend_with(kernel)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         learner = Learner(model.to(processes.device), settings, processes, options)
         if found is not None:
@@ -137,7 +146,6 @@ def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> Sp
     reader = SplitReader(shards, "train", settings.budget, settings.window)
     if reader.is_empty():
         raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
-    check_exportable(settings.model_size, shards.manifest.vocabulary_size)
     if settings.accumulation % processes.count:
         fitting = -(-settings.accumulation // processes.count) * processes.count
         raise PragmaError(
@@ -146,6 +154,12 @@ def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> Sp
             f"--accumulation {fitting}",
         )
     return reader
+
+
+def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) -> Kernel:
+    """The attention kernel that is asked for, or the fastest on the run's own batches."""
+    layouts = (Batch.of(packed, device).events.rows for packed in reader.epoch(0, 0))
+    return chosen(settings.attention, device, islice(layouts, MEASURED_BATCHES))
 
 
 def _about(

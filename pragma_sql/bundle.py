@@ -2,6 +2,8 @@
 
 manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
 vocabulary.parquet  bpe.json  tokenize.sql
+
+A graph of more than a gigabyte has its weights beside it, in `<graph>.data`.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ class BundleManifest:
     """ISO moment; training saw only what was strictly before it."""
     metrics: Mapping[str, float]
     settings: Mapping[str, float | int | str]
+    text_encoder: str = ""
+    """Name of the frozen text encoder; empty where no key has texts."""
+    text_width: int = 0
+    layers: Mapping[str, int] = field(default_factory=dict)
+    """Depths of the encoders; empty in a bundle whose size says them."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every other file of the bundle, by name."""
     format_version: int = FORMAT_VERSION
@@ -56,7 +63,8 @@ class Bundle:
 
 def seal(folder: Path, manifest: BundleManifest) -> Bundle:
     """Hash the files that lie in the folder and write the manifest over them."""
-    files = {name: sha256(folder / name) for name in TOKENIZER_FILES + MODEL_FILES}
+    weights = sorted(path.name for path in folder.glob("*.onnx.data"))
+    files = {name: sha256(folder / name) for name in (*TOKENIZER_FILES, *MODEL_FILES, *weights)}
     sealed = BundleManifest(**{**asdict(manifest), "files": files})
     text = json.dumps({"model_id": sealed.model_id, **asdict(sealed)}, indent=2)
     (folder / "manifest.json").write_text(text + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pragma_sql.shards import (
     seal_shards,
     write_split,
 )
+from pragma_sql.texts import TextVectors
 from pragma_sql.warehouse import opened, read_tokenizer
 
 USERS_PER_READ = 2_048
@@ -42,10 +44,18 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
         as_of = until or tokenizer.fit_until
         moment = _micros(as_of)
         events_cut: list[int] = []
+        sentinels = [
+            field["first_id"]
+            for field in json.loads(tokenizer.spec)["fields"]
+            if field["kind"] == "text_embed"
+        ]
+        texts = TextVectors(sentinels) if sentinels else None
         shards = [
             shard
             for split in SPLITS
-            for shard in write_split(draft, split, _histories(con, split, moment, events_cut))
+            for shard in write_split(
+                draft, split, _histories(con, split, moment, events_cut, texts)
+            )
         ]
         if not any(shard.split == "train" for shard in shards):
             raise PragmaError(
@@ -79,7 +89,11 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
 
 
 def _histories(
-    con: duckdb.DuckDBPyConnection, split: Split, moment: int, events_cut: list[int]
+    con: duckdb.DuckDBPyConnection,
+    split: Split,
+    moment: int,
+    events_cut: list[int],
+    texts: TextVectors | None,
 ) -> Iterator[Histories]:
     """Users of a split in the order of a hash, a few at a time, cut at the moment.
 
@@ -90,7 +104,7 @@ def _histories(
         {"split": split},
     ).to_arrow_reader(USERS_PER_READ)
     for batch in reader:
-        histories = Histories.from_arrow(batch.to_struct_array())
+        histories = Histories.from_arrow(batch.to_struct_array(), texts)
         cut = histories.as_of(np.full(len(histories), moment))
         events_cut.append(int((histories.ts < moment).sum()) - len(cut.ts))
         with_events = np.flatnonzero(np.diff(cut.event_offsets))

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pragma_sql.texts import Texts, TextVectors
+
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
@@ -33,12 +35,16 @@ class Histories:
     ts: Int  # [M]
     calendar: Int  # [M, 3] hour 0-23, weekday 0-6 from Monday, day of month 1-31
     token_offsets: Int  # [M+1] into event tokens
-    tokens: Int  # [T, 3] key id, value id, position within the field
+    tokens: (
+        Int  # [T, 3] key id, value id, position within the field; [T, 4] with texts: their number
+    )
     item_offsets: Int  # [B+1] into profile items
     item_as_of: Int  # [P] moment of the snapshot that the item belongs to
     item_ts: Int  # [P] moment of a milestone, NO_TIME for an attribute
     item_token_offsets: Int  # [P+1] into profile tokens
-    item_tokens: Int  # [Q, 3]
+    item_tokens: Int  # [Q, 3], or [Q, 4]
+    texts: Texts | None = None
+    """The strings that tokens stand for; None where none does."""
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -113,6 +119,7 @@ class Histories:
             item_ts=self.item_ts[items],
             item_token_offsets=offsets_of(item_token_counts),
             item_tokens=self.item_tokens[ranges(self.item_token_offsets[items], item_token_counts)],
+            texts=self.texts,
         )
 
     def _keep(self, events: Bool, items: Bool) -> Histories:
@@ -145,6 +152,15 @@ class Histories:
 
         event, item = self.event_offsets, self.item_offsets
         micros, byte, word = pa.timestamp("us"), pa.uint8(), pa.int32()
+        strings = {}
+        if self.texts is not None:
+            for name, tokens, ends in (
+                ("texts", self.tokens, token_ends),
+                ("profile_texts", self.item_tokens, item_ends),
+            ):
+                upto = offsets_of((tokens[:, 3] >= 0).astype(np.int64))[ends]
+                flat = self.texts.of_tokens(tokens)
+                strings[name] = pa.ListArray.from_arrays(pa.array(upto, pa.int32()), flat)
         return pa.table(
             {
                 "user_id": pa.array(self.user_ids, pa.string()),
@@ -163,11 +179,19 @@ class Histories:
                 "profile_value_ids": lists(item_ends, self.item_tokens[:, 1], word),
                 "profile_positions": lists(item_ends, self.item_tokens[:, 2], byte),
             }
+            | strings
         )
 
     @classmethod
-    def from_arrow(cls, rows: pa.Table | pa.StructArray) -> Histories:
-        """Read rows with the columns of `tokens.user_tokens`; a null list is an empty one."""
+    def from_arrow(
+        cls, rows: pa.Table | pa.StructArray, table: TextVectors | None = None
+    ) -> Histories:
+        """Read rows with the columns of `tokens.user_tokens`; a null list is an empty one.
+
+        Args:
+            rows: a row a user.
+            table: of the tokenizer's texts, where it has any.
+        """
         if isinstance(rows, pa.Table):
             rows = rows.combine_chunks().to_struct_array().combine_chunks()
 
@@ -184,18 +208,25 @@ class Histories:
         def columns(*names: str) -> Int:
             return np.stack([flat(name) for name in names], axis=1)
 
+        tokens = columns("key_ids", "value_ids", "positions")
+        item_tokens = columns("profile_key_ids", "profile_value_ids", "profile_positions")
+        texts = None
+        if table is not None:
+            given = [rows.field(name).flatten() for name in ("texts", "profile_texts")]
+            texts, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], given, table)
         return cls(
             user_ids=rows.field("user_id").to_pylist(),
             event_offsets=offsets_of(lengths("ts")),
             ts=flat("ts"),
             calendar=columns("hour", "weekday", "monthday"),
             token_offsets=offsets_of(flat("event_lengths")),
-            tokens=columns("key_ids", "value_ids", "positions"),
+            tokens=tokens,
             item_offsets=offsets_of(lengths("profile_as_of")),
             item_as_of=flat("profile_as_of"),
             item_ts=flat("profile_ts"),
             item_token_offsets=offsets_of(flat("profile_lengths")),
-            item_tokens=columns("profile_key_ids", "profile_value_ids", "profile_positions"),
+            item_tokens=item_tokens,
+            texts=texts,
         )
 
 

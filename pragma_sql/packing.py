@@ -9,7 +9,7 @@ Q profile tokens ([USR] included), S history slots (one [USR] a user, then its e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -61,15 +61,17 @@ class _Arrays:
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """The arrays by name, layouts flattened to `<name>_pad`, `_mask` and `_unpad`."""
         out: dict[str, npt.NDArray[np.generic]] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is None:
+                continue
             if isinstance(value, Layout):
-                prefix = field.name.removesuffix("_layout")
+                prefix = entry.name.removesuffix("_layout")
                 out |= {
                     f"{prefix}_{part.name}": getattr(value, part.name) for part in fields(value)
                 }
             else:
-                out[field.name] = value
+                out[entry.name] = value
         return out
 
 
@@ -80,6 +82,8 @@ class PackedEvents(_Arrays):
     event_tokens: Int  # [T, 3] key, value, position; every row starts with [EVT]
     event_layout: Layout  # rows R
     event_first: Int  # [R] where each row's [EVT] lies in T
+    event_texts: Float | None = field(default=None, kw_only=True)
+    """[U, E] vectors that the fourth column of the tokens numbers; None without such texts."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ class PackedUsers(_Arrays):
     history_first: Int  # [B] where each user's [USR] lies in S
     event_slot: Int  # [M] where each event lies in S
     event_user: Int  # [M] the user of each event
+    profile_texts: Float | None = field(default=None, kw_only=True)
+    """[U, E] as `event_texts`, of the profiles."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,10 @@ def pack_events(histories: Histories, events: Int) -> PackedEvents:
     lengths = np.diff(histories.token_offsets)[events]
     tokens = histories.tokens[ranges(histories.token_offsets[events], lengths)]
     event_tokens, event_first = _with_marker(tokens, lengths, EVT)
-    return PackedEvents(event_tokens, Layout.of(lengths + 1), event_first)
+    vectors = None
+    if histories.texts is not None:
+        event_tokens, vectors = histories.texts.packed(event_tokens)
+    return PackedEvents(event_tokens, Layout.of(lengths + 1), event_first, event_texts=vectors)
 
 
 def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUsers:
@@ -145,6 +154,9 @@ def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUser
     token_item = np.repeat(np.arange(len(item_lengths)), item_lengths)
     user_tokens = np.bincount(histories.item_user[token_item], minlength=users)
     profile_tokens, profile_first = _with_marker(histories.item_tokens, user_tokens, USR)
+    vectors = None
+    if histories.texts is not None:
+        profile_tokens, vectors = histories.texts.packed(profile_tokens)
     since = moments[histories.item_user] - histories.item_ts
     item_seconds = np.where(histories.item_ts == NO_TIME, 0, since) / 1e6
     profile_time = np.zeros(len(profile_tokens), np.float32)
@@ -174,6 +186,7 @@ def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUser
         history_first=history_first,
         event_slot=event_slot,
         event_user=histories.event_user,
+        profile_texts=vectors,
     )
 
 
@@ -208,10 +221,13 @@ def budgeted(sizes: Int, budget: int) -> Iterator[Int]:
 
 
 def _with_marker(tokens: Int, lengths: Int, marker: int) -> tuple[Int, Int]:
-    """Put [marker, marker, 0] before each row; returns the tokens and where the markers lie."""
+    """Put [marker, marker, 0] before each row; returns the tokens and where the markers lie.
+
+    A marker stands for no text: -1 in a fourth column.
+    """
     first = offsets_of(lengths + 1)[:-1]
-    out = np.empty((len(tokens) + len(lengths), 3), np.int64)
-    out[first] = (marker, marker, 0)
+    out = np.empty((len(tokens) + len(lengths), tokens.shape[1]), np.int64)
+    out[first] = (marker, marker, 0, -1)[: tokens.shape[1]]
     out[_others(first, len(out))] = tokens
     return out, first
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import check_hashes, sha256
 from pragma_sql.histories import Histories
+from pragma_sql.texts import NGRAMS, TextVectors, text_vectors
 
 FORMAT_VERSION = 1
 USERS_PER_SHARD = 65_536
@@ -116,6 +117,13 @@ class Shards:
 
     path: Path
     manifest: ShardManifest
+    texts: TextVectors | None = None
+    """Where keys are read by a text encoder: the vectors of their strings."""
+
+    @property
+    def text_width(self) -> int:
+        """Width of a text's vector; 0 without texts."""
+        return self.texts.encoder.width if self.texts else 0
 
     def files(self, split: Split) -> tuple[ShardFile, ...]:
         """The shards of a split."""
@@ -160,8 +168,12 @@ class Shards:
         return self.path / "tokenizer"
 
 
-def open_shards(folder: Path) -> Shards:
+def open_shards(folder: Path, encoder: str = NGRAMS) -> Shards:
     """Open a shard folder, after checking every file against its hash.
+
+    Args:
+        folder: that `pragma shards` wrote.
+        encoder: of the keys of kind `text_embed`; see `pragma_sql.texts.text_encoder`.
 
     Raises:
         PragmaError: a file is missing or changed, or files disagree with each other.
@@ -184,7 +196,7 @@ def open_shards(folder: Path) -> Shards:
     hashes = {shard.file: shard.sha256 for shard in manifest.shards}
     hashes |= {f"tokenizer/{name}": value for name, value in manifest.tokenizer_files.items()}
     check_hashes(folder, hashes, AGAIN)
-    opened = Shards(folder, manifest)
+    opened = Shards(folder, manifest, text_vectors(folder / "tokenizer", encoder))
     _check_vocabulary(opened)
     return opened
 

@@ -23,12 +23,14 @@ HISTORY = {
     "key_ids": "INTEGER[]",
     "value_ids": "INTEGER[]",
     "positions": "UTINYINT[]",
+    "texts": "VARCHAR[]",
     "profile_as_of": "TIMESTAMP[]",
     "profile_ts": "TIMESTAMP[]",
     "profile_lengths": "UTINYINT[]",
     "profile_key_ids": "INTEGER[]",
     "profile_value_ids": "INTEGER[]",
     "profile_positions": "UTINYINT[]",
+    "profile_texts": "VARCHAR[]",
     "tokenizer_hash": "VARCHAR",
     "moment": "TIMESTAMP",
 }
@@ -43,7 +45,7 @@ def embed(rows: pa.StructArray, scorer: Scorer) -> pa.Array:
     known = rows.filter(valid)
     for tokenizer_hash in pc.unique(known.field("tokenizer_hash")).to_pylist():
         scorer.check_hash(tokenizer_hash)
-    histories = Histories.from_arrow(known)
+    histories = Histories.from_arrow(known, scorer.texts)
     asked = known.field("moment").cast(pa.timestamp("us")).cast(pa.int64())
     moments = np.where(
         asked.is_valid().to_numpy(zero_copy_only=False),

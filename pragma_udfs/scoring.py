@@ -13,6 +13,7 @@ from pragma_sql.bundle import Bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.histories import Histories, Int, ranges
 from pragma_sql.packing import Float, budgeted, distinct_rows, pack_events, pack_users
+from pragma_sql.texts import TextVectors, text_vectors
 
 HISTORY_BUDGET = 16_384
 """Padded history slots a batch: users times the longest history."""
@@ -33,6 +34,9 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.manifest = bundle.manifest
+        self.texts: TextVectors | None = None
+        if bundle.manifest.text_encoder:
+            self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
         self._events = _session(bundle.path / "event_encoder.onnx", threads)
         self._users = _session(bundle.path / "user_encoder.onnx", threads)
 
@@ -73,7 +77,8 @@ class Scorer:
         vectors = np.empty((len(rows), self.manifest.embedding_size), np.float32)
         lengths = np.diff(cut.token_offsets)[rows]
         for batch in budgeted(lengths + 1, TOKEN_BUDGET):
-            inputs = pack_events(cut, rows[batch]).arrays()
+            arrays = pack_events(cut, rows[batch]).arrays()
+            inputs = {node.name: arrays[node.name] for node in self._events.get_inputs()}
             vectors[batch] = self._events.run(["event_vectors"], inputs)[0]
         return vectors
 

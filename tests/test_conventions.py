@@ -28,6 +28,7 @@ SHARED_FORMATS = {
     "home",
     "packing",
     "shards",
+    "texts",
 }
 """What pragma_model may use of pragma_sql: formats, the packer, errors and places."""
 

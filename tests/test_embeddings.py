@@ -108,7 +108,7 @@ def torch_vectors(home: Home, histories: Histories, moments: Int) -> dict[str, V
     model = load_model(open_bundle(current_bundle(home.warehouse)))
     with torch.no_grad():
         batch = Batch.of(pack(histories.as_of(moments), moments, distinct=False))
-        vectors = model(batch).users.vectors.numpy()
+        vectors = model(batch).vectors.numpy()
     return dict(zip(histories.user_ids, vectors, strict=True))
 
 

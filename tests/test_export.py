@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,17 @@ from histories_fixture import (
 )
 
 from pragma_model import export
-from pragma_model.export import check_exportable, load_model, write_bundle
-from pragma_model.graphs import EVENT_GRAPH, USER_GRAPH, Graphs, export_graphs, largest_difference
+from pragma_model.export import load_model, write_bundle
+from pragma_model.graphs import (
+    EVENT_GRAPH,
+    USER_GRAPH,
+    Graphs,
+    export_graphs,
+    largest_difference,
+)
 from pragma_model.inputs import Batch
 from pragma_model.model import Encoded, PragmaModel
-from pragma_model.sizes import SIZES
+from pragma_model.sizes import SIZES, ModelSize
 from pragma_sql.bundle import BundleManifest, open_bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.packing import Float, Packed, pack
@@ -57,7 +64,7 @@ def packed(users: Sequence[User], *, distinct: bool = False) -> Packed:
 def torch_vectors(model: PragmaModel, batch: Packed) -> Float:
     with torch.no_grad():
         encoded: Encoded = model(Batch.of(batch))
-    return encoded.users.vectors.numpy()
+    return encoded.vectors.numpy()
 
 
 def long_user(events: int) -> User:
@@ -180,7 +187,42 @@ def test_the_difference_is_the_largest_of_all_batches(model: PragmaModel, graphs
     assert largest_difference(bent, graphs, batches) == pytest.approx(0.25, abs=CLOSE)
 
 
-def test_a_size_that_no_onnx_file_holds_is_refused_before_it_is_trained() -> None:
-    check_exportable(SIZES["medium"], vocabulary_size=28_000)
-    with pytest.raises(PragmaError, match=r"large model weighs 3\.8 GB"):
-        check_exportable(SIZES["large"], vocabulary_size=28_000)
+def test_weights_too_large_for_a_graph_lie_beside_it_and_are_guarded(
+    model: PragmaModel, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pragma_model.graphs.LARGEST_GRAPH", 100_000)
+    batch = packed(ragged_users())
+    bundle = write_bundle(tmp_path / "bundle", model, tokenizer, MANIFEST, [batch])
+    beside = {name for name in bundle.manifest.files if name.endswith(".data")}
+    assert beside == {f"{EVENT_GRAPH}.data", f"{USER_GRAPH}.data"}
+    assert (bundle.path / EVENT_GRAPH).stat().st_size < 200_000
+    vectors = Graphs(bundle.path).user_vectors(batch)
+    np.testing.assert_allclose(vectors, torch_vectors(model, batch), atol=CLOSE)
+    with (bundle.path / f"{USER_GRAPH}.data").open("r+b") as weights:
+        weights.write(b"\x01\x02")
+    with pytest.raises(PragmaError, match=r"user_encoder\.onnx\.data: the content differs"):
+        open_bundle(bundle.path)
+
+
+@pytest.mark.usefixtures("ready_graphs")
+def test_a_bundle_opens_after_its_size_was_given_other_layers(
+    model: PragmaModel, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = packed(ragged_users())
+    bundle = write_bundle(tmp_path / "bundle", model, tokenizer, MANIFEST, [batch])
+    monkeypatch.setitem(SIZES, "nano", replace(SIZES["nano"], event_layers=3))
+    np.testing.assert_array_equal(
+        torch_vectors(load_model(bundle), batch), torch_vectors(model, batch)
+    )
+
+
+def test_scores_of_a_long_history_are_made_in_parts(tmp_path: Path) -> None:
+    two = ModelSize("two", 64, 1, 1, 2)
+    model = PragmaModel(two, VOCABULARY_SIZE).eval()
+    export_graphs(model, tmp_path)
+    nodes = onnx.load(tmp_path / USER_GRAPH).graph.node
+    # One layer of profiles and the last of histories for first tokens; the other in eight parts.
+    assert sum(node.op_type == "Softmax" for node in nodes) == 1 + 8 + 1
+    for users in ([long_user(500), *ragged_users()], [User("a")]):
+        vectors = Graphs(tmp_path).user_vectors(packed(users))
+        np.testing.assert_allclose(vectors, torch_vectors(model, packed(users)), atol=CLOSE)

@@ -21,7 +21,7 @@ from histories_fixture import (
 from torch import Tensor
 
 from pragma_model.inputs import Batch
-from pragma_model.masking import Masked, hide_values
+from pragma_model.masking import KINDS, Masked, hide_values
 from pragma_model.settings import MaskRates
 from pragma_sql.errors import PragmaError
 from pragma_sql.packing import EVT, MASK, UNK, pack
@@ -95,6 +95,22 @@ def test_a_tenth_of_what_is_hidden_becomes_unknown_and_is_no_target(crowd: Batch
 def test_targets_are_the_values_that_were_there(crowd: Batch) -> None:
     masked = hide(crowd, MaskRates())
     assert torch.equal(masked.values, crowd.events.event_tokens[masked.targets, 1])
+
+
+def test_a_target_knows_its_key_and_the_mask_that_hid_it(crowd: Batch) -> None:
+    for kind in KINDS:
+        masked = hide(crowd, replace(NOTHING, **{kind: 0.2}))
+        assert set(masked.kinds.tolist()) == {KINDS.index(kind)}
+        assert torch.equal(masked.keys, crowd.events.event_tokens[masked.targets, 0])
+
+
+def test_of_several_masks_the_widest_counts(crowd: Batch) -> None:
+    # By the rates: an event's mask always counts, a key's if no event's hid the value, and so on.
+    masked = hide(crowd, MaskRates(unknown=0))
+    expected = {"event": 0.10, "key": 0.90 * 0.10, "token": 0.90 * 0.90 * 0.15}
+    counts = torch.bincount(masked.kinds, minlength=3) / 50_000
+    for number, kind in enumerate(KINDS):
+        assert float(counts[number]) == pytest.approx(expected[kind], abs=0.02)
 
 
 def test_nothing_is_replaced_by_another_value(crowd: Batch) -> None:

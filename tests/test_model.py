@@ -47,7 +47,7 @@ def embed(model: PragmaModel, users: Histories, *, distinct: bool = False) -> Te
     packed = pack(users, moments(len(users)), distinct=distinct)
     with torch.no_grad():
         encoded: Encoded = model(Batch.of(packed))
-    return encoded.users.vectors
+    return encoded.vectors
 
 
 # --- the reference: one user, one event, one head at a time; nothing is packed or padded ---
@@ -209,7 +209,7 @@ def test_an_untrained_model_leans_towards_values_that_the_user_had_elsewhere() -
     torch.manual_seed(0)
     model = PragmaModel(TWO_HEADS, VOCABULARY_SIZE).eval()
     with torch.no_grad():
-        scores = model.guess(model(batch), batch, hidden) @ model.embedding.table.weight[20:40].T
+        scores = model(batch, hidden).guesses @ model.embedding.table.weight[20:40].T
     own = scores.gather(1, shops[:, None] - 20)[:, 0]
     assert (own > scores.mean(1)).float().mean() > 0.7
 
@@ -219,6 +219,7 @@ def test_parameter_counts_are_the_papers(name: str, millions: int) -> None:
     with torch.device("meta"):
         model = PragmaModel(SIZES[name], vocabulary_size=28_000)
     count = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{name}: {count:,} parameters")
     assert count == pytest.approx(millions * 1e6, rel=0.1)
 
 

@@ -34,6 +34,8 @@ from histories_fixture import (
 from rich.console import Console
 from typer.testing import CliRunner
 
+from pragma_model.attention import Kernel
+from pragma_model.breakdown import Found
 from pragma_model.commands import train as train_command
 from pragma_model.data import Place, SplitReader
 from pragma_model.evaluation import majority_values
@@ -119,6 +121,19 @@ def test_a_step_counts_tokens_and_events(run: Run) -> None:
     # Shoppers have three values an event.
     for metrics in run.steps:
         assert metrics.tokens_per_s == pytest.approx(3 * metrics.events_per_s)
+
+
+def test_a_step_and_the_validation_tell_of_each_kind_of_mask_and_each_field(run: Run) -> None:
+    for metrics in (*run.steps, run.validation):
+        assert set(metrics.by_field) <= {"source", "shop", "amount"}
+        for parts in (metrics.by_mask, metrics.by_field):
+            found = [Found(**part) for part in parts.values()]  # type: ignore[arg-type]
+            values = [part.values for part in found]
+            mean = np.average([part.loss for part in found], weights=values)
+            assert mean == pytest.approx(metrics.loss, abs=2e-4)
+            share = np.average([part.accuracy for part in found], weights=values)
+            assert share == pytest.approx(metrics.accuracy, abs=2e-4)
+    assert list(run.validation.by_mask) == ["token", "key", "event"]
 
 
 def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards) -> None:
@@ -262,6 +277,8 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy(
     ):
         torch.testing.assert_close(one, other)
     assert torch.equal(found.correct, (guesses @ table.T).argmax(1) == values)
+    each = F.cross_entropy(guesses @ table.T, values, label_smoothing=0.1, reduction="none")
+    torch.testing.assert_close(found.losses, each)
 
 
 def test_a_batch_in_which_nothing_is_hidden_has_no_loss() -> None:
@@ -321,6 +338,27 @@ def test_a_token_beyond_the_vocabulary_is_refused(tmp_path: Path) -> None:
     shards = write_shards(tmp_path / "s", {"train": [stranger]})
     with pytest.raises(PragmaError, match=r"token id 50 in split 'train'.*holds 50"):
         train(shards, SETTINGS, Home(tmp_path), "a")
+
+
+def test_an_attention_kernel_that_does_not_run_here_is_refused(
+    shards: Shards, tmp_path: Path
+) -> None:
+    with pytest.raises(PragmaError, match=r"(?s)no attention kernel 'fast'.*one of auto"):
+        train(shards, replace(SETTINGS, attention="fast"), Home(tmp_path), "a")
+    assert not list(tmp_path.iterdir()), "no run was begun"
+
+
+def test_a_forced_kernel_gives_the_losses_of_the_chosen_one(shards: Shards) -> None:
+    short = replace(SETTINGS, steps=3)
+    reader = SplitReader(shards, "train", short.budget)
+    curves = []
+    for kernel in (Kernel.AUTO, Kernel.PADDED):
+        with reproducible(0):
+            model = PragmaModel(short.model_size, VOCABULARY_SIZE)
+            model.attend_with(kernel)
+            learner = Learner(model, short, ALONE, RunOptions())
+            curves.append([metrics.loss for metrics in train_steps(learner, reader, RunState())])
+    assert curves[0] == pytest.approx(curves[1], abs=1e-3)
 
 
 @pytest.mark.parametrize(
