@@ -62,7 +62,7 @@ class Shared:
                 fully_shard(layer, mesh=mesh)
             fully_shard(objective, mesh=mesh)
         else:
-            self._module = DistributedDataParallel(objective, broadcast_buffers=False)
+            self._module = DistributedDataParallel(objective, forward_sync_buffers=False)
 
     def __call__(self, masked: Masked) -> tuple[Tensor, Tensor]:
         """See `Objective.forward`."""
