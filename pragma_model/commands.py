@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -124,7 +125,8 @@ def train(
     }
     place, name = Home.of(home), run or size
     opened = open_shards(shards, text_encoder)
-    talk = Console(stderr=True)
+    # Of the processes that torchrun started, one talks.
+    talk = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     settings, reasons = resolved(
         {f.name: given[f.name] for f in fields(TrainSettings) if f.name in given},
         opened,

@@ -62,7 +62,7 @@ class Shared:
         else:
             self._module = DistributedDataParallel(
                 objective,
-                broadcast_buffers=False,
+                forward_sync_buffers=False,
                 # A batch without texts has no use for what reads them.
                 find_unused_parameters=objective.model.text_width > 0,
             )
