@@ -25,4 +25,4 @@ class Dropout(nn.Dropout):
             return F.dropout(x, self.p, training=True)
         bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - STEPS // 2
-        return torch.where(kept, x, 0.0) * (STEPS / (STEPS - dropped))
+        return x * kept.to(x.dtype).mul_(STEPS / (STEPS - dropped))

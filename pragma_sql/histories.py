@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pragma_sql.texts import Texts, TextVectors
+from pragma_sql.texts import Texts, TextVectors, strings_of
 
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -212,7 +212,7 @@ class Histories:
         item_tokens = columns("profile_key_ids", "profile_value_ids", "profile_positions")
         texts = None
         if table is not None:
-            given = [rows.field(name).flatten() for name in ("texts", "profile_texts")]
+            given = strings_of(rows)
             texts, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], given, table)
         return cls(
             user_ids=rows.field("user_id").to_pylist(),

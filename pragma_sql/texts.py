@@ -209,6 +209,23 @@ class Texts:
         return self.strings.take(pa.array(tokens[tokens[:, 3] >= 0, 3]))
 
 
+def strings_of(rows: pa.StructArray) -> list[pa.Array]:
+    """The strings of the events and of the profiles of rows of `tokens.user_tokens`.
+
+    Raises:
+        PragmaError: the rows are of before texts were kept.
+    """
+    names = [field.name for field in rows.type]
+    columns = ("texts", "profile_texts")
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise PragmaError(
+            f"keys of kind text_embed need the columns {' and '.join(missing)}",
+            "write the shards again: pragma shards",
+        )
+    return [rows.field(name).flatten() for name in columns]
+
+
 def _scaled(vectors: Float) -> Float:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Float = vectors / np.maximum(norms, 1e-12) * np.float32(vectors.shape[1] ** 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import books
@@ -133,6 +134,23 @@ def test_a_folder_that_is_no_encoder_is_refused(tmp_path: Path) -> None:
         text_encoder(str(tmp_path))
 
 
+@pytest.mark.skipif(
+    find_spec("sentence_transformers") is not None, reason="sentence-transformers is installed"
+)
+def test_without_sentence_transformers_a_folder_of_it_names_what_to_install(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "modules.json").write_text("[]")
+    with pytest.raises(PragmaError, match=r"(?s)needs sentence-transformers.*pip install"):
+        text_encoder(str(tmp_path))
+
+
+def test_another_model_than_that_of_training_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text("[]")
+    with pytest.raises(PragmaError, match="holds another text encoder"):
+        text_encoder(f"{tmp_path}@00000000")
+
+
 def test_strings_come_through_arrow_selections_and_cuts(
     users: Histories, table: TextVectors
 ) -> None:
@@ -155,6 +173,11 @@ def test_tokens_and_strings_that_do_not_match_are_refused(users: Histories) -> N
         Texts.numbered(
             [users.tokens[:, :3]], [pa.array(["a", "b", None, "c"])], TextVectors([SENTINEL])
         )
+
+
+def test_rows_without_strings_are_refused(users: Histories, table: TextVectors) -> None:
+    with pytest.raises(PragmaError, match=r"(?s)need the columns texts and.*pragma shards"):
+        Histories.from_arrow(users.to_arrow().drop_columns(["texts", "profile_texts"]), table)
 
 
 def test_a_batch_carries_the_vectors_it_uses(users: Histories, table: TextVectors) -> None:
