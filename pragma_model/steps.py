@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from pragma_model.attention import Kernel
 from pragma_model.breakdown import Breakdown
 from pragma_model.data import Group, Place, SplitReader
 from pragma_model.evaluation import key_names
@@ -70,6 +71,8 @@ class Learner:
         self.shared = Shared(Objective(model, settings), processes, options)
         self.model = self.shared.model
         self.optimizers = Optimizers(self.model, settings)
+        # The other kernels take rows as long as they are.
+        self._pads = self.model.event_encoder.kernel is Kernel.PADDED
 
     def step(self, read: Read, names: Mapping[int, str], bad_batches: Path | None) -> StepMetrics:
         """One step of all processes; it is skipped where a loss or a gradient is no number.
@@ -126,7 +129,7 @@ class Learner:
             accuracy=correct_sum / max(1.0, all_values),
             tokens=int(all_tokens),
             events=int(all_events),
-            padding=1 - all_filled / all_cells,
+            padding=1 - all_filled / all_cells if self._pads else 0.0,
             learning_rate=learning_rate,
             skipped=learning_rate is None,
             by_mask=breakdown.by_mask(),

@@ -14,7 +14,7 @@ import torch
 from histories_fixture import CUT, DAY, SHOP, Event, User, shoppers, write_shards
 from training import command, ended, finished, lines, started, wait_until
 
-from pragma_model import objective
+from pragma_model import reconstruction
 from pragma_model.metrics import StepMetrics, Watch
 from pragma_model.settings import RunOptions, TrainSettings
 from pragma_model.trainer import train
@@ -216,7 +216,7 @@ def test_after_fifty_bad_steps_in_a_row_a_run_stops(
 
 def poisoned_in(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
     """Make what the loss is taken of infinite in these calls."""
-    whole: Callable[..., object] = objective.value_loss
+    whole: Callable[..., object] = reconstruction.value_loss
     made = 0
 
     def poisoned(guesses: torch.Tensor, *rest: object) -> object:
@@ -224,7 +224,7 @@ def poisoned_in(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
         made += 1
         return whole(guesses * float("inf") if made in calls else guesses, *rest)
 
-    monkeypatch.setattr(objective, "value_loss", poisoned)
+    monkeypatch.setattr(reconstruction, "value_loss", poisoned)
 
 
 # --- neither memory nor disk ---
