@@ -10,6 +10,7 @@ import books
 import duckdb
 import pytest
 from hypothesis import settings
+from workplace import Workplace
 
 from pragma_sql.book import book_of
 from pragma_sql.build import build
@@ -39,6 +40,19 @@ def toy(toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home.of(tmp_path_factory.mktemp("toy"))
     build(home, {**book_of(toy_book, []), **books.TOY_VARS})
     return home
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Where fixtures of a module build what its tests start from; they leave nothing there."""
+    return Workplace.at(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture
+def workplace(place: Workplace) -> Workplace:
+    """The same place, empty, for one test."""
+    place.clear()
+    return place
 
 
 @pytest.fixture

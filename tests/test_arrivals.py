@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import books
 import duckdb
 import pytest
 from books import Event, Profile
+from workplace import EVENTS, PROFILES, Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
 from pragma_sql.home import Home
 
 Row = tuple[object, ...]
 
 
-def made(home: Home, folder: Path, events: Sequence[Event], profiles: Sequence[Profile]) -> Home:
+def made(
+    workplace: Workplace, events: Sequence[Event], profiles: Sequence[Profile] = PROFILES
+) -> Home:
     """One build from this state of the source."""
-    book = books.write_book(folder, events, profiles, books.toy_labels())
-    build(home, {**book_of(book, []), **books.TOY_VARS}, select=["+user_tokens"])
-    return home
+    workplace.write(events, profiles)
+    return workplace.build("+user_tokens")
 
 
 def tokens(home: Home) -> dict[str, list[Row]]:
@@ -40,46 +39,50 @@ def arrived(home: Home) -> int:
         return int(con.execute("select count(*) from contract.new_events").fetchall()[0][0])
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home.of(tmp_path / "home")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "book"
-
-
-EVENTS = books.toy_events()
-PROFILES = books.toy_profiles()
 LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="late")
 WITHOUT_ID = Event("user 05", "2024-02-02", {"amount": "8.5", "mcc": "5411"})
+EVERYTHING = [*EVENTS, LATE, WITHOUT_ID]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
+def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A first build; its fit sees none of what comes late."""
+    place.clear()
+    made(place, EVENTS)
+    return place.keep(tmp_path_factory.mktemp("arrivals") / "first")
+
+
+@pytest.fixture(scope="module")
+def late(first: Path, place: Workplace) -> Path:
+    """A second build, to which two events came late."""
+    place.restore(first)
+    made(place, EVERYTHING)
+    return place.keep(first.parent / "late")
+
+
+@pytest.fixture(scope="module")
+def whole(first: Path, place: Workplace) -> dict[str, list[Row]]:
     """The tokens of one build that finds everything there."""
-    root = tmp_path_factory.mktemp("whole")
-    everything = [*EVENTS, LATE, WITHOUT_ID]
-    # The fit must not see the two that come late in the other builds.
-    first = made(Home.of(root / "home"), root / "book", EVENTS, PROFILES)
-    with duckdb.connect(str(first.warehouse)) as con:
+    home = place.restore(first)
+    with duckdb.connect(str(home.warehouse)) as con:
         con.execute("delete from tokens.built")  # as if they were of another tokenizer
-    return tokens(made(first, root / "book", everything, PROFILES))
+    return tokens(made(place, EVERYTHING))
 
 
-def test_a_second_build_of_the_same_source_takes_nothing_for_new(home: Home, folder: Path) -> None:
-    before = tokens(made(home, folder, EVENTS, PROFILES))
-    assert tokens(made(home, folder, EVENTS, PROFILES)) == before
-    assert arrived(home) == 0
+def test_a_second_build_of_the_same_source_takes_nothing_for_new(
+    workplace: Workplace, first: Path
+) -> None:
+    before = tokens(workplace.restore(first))
+    assert tokens(made(workplace, EVENTS)) == before
+    assert arrived(workplace.home) == 0
 
 
 def test_a_user_whose_events_came_with_an_earlier_build_is_no_stranger(
-    home: Home, folder: Path
+    workplace: Workplace, first: Path
 ) -> None:
-    made(home, folder, EVENTS, PROFILES)
+    home = workplace.restore(first)
     newcomer = Event("somebody new", "2024-02-02", {"amount": "7.5"}, event_id="first")
-    made(home, folder, [*EVENTS, newcomer], [*PROFILES, Profile("nobody", "2024-01-01", {})])
+    made(workplace, [*EVENTS, newcomer], [*PROFILES, Profile("nobody", "2024-01-01", {})])
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         strangers = con.execute(
             "select rows, example from contract.checks where rule = 'profiles_without_events'"
@@ -90,90 +93,88 @@ def test_a_user_whose_events_came_with_an_earlier_build_is_no_stranger(
     assert strangers == [(1, "user_id nobody, as_of 2024-01-01 00:00:00")]
 
 
-def test_building_one_table_alone_doubles_nothing(home: Home, folder: Path) -> None:
-    made(home, folder, EVENTS, PROFILES)
-    before = tokens(made(home, folder, [*EVENTS, LATE], PROFILES))
-    build(home, {**book_of(folder, []), **books.TOY_VARS}, select=["event_tokens"])
-    assert tokens(home) == before
+def test_building_one_table_alone_doubles_nothing(workplace: Workplace, late: Path) -> None:
+    before = tokens(workplace.restore(late))
+    workplace.write(EVERYTHING)
+    assert tokens(workplace.build("event_tokens")) == before
 
 
-def test_tokens_of_another_tokenizer_are_made_anew(home: Home, folder: Path) -> None:
-    made(home, folder, EVENTS, PROFILES)
-    before = tokens(made(home, folder, [*EVENTS, LATE], PROFILES))
+def test_tokens_of_another_tokenizer_are_made_anew(workplace: Workplace, late: Path) -> None:
+    home = workplace.restore(late)
+    before = tokens(home)
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("update tokens.built set tokenizer_hash = 'another'")
-    assert tokens(made(home, folder, [*EVENTS, LATE], PROFILES)) == before
+        con.execute("update tokens.event_tokens set value_ids = [0]")
+    assert tokens(made(workplace, EVERYTHING)) == before
 
 
 def test_an_event_older_than_the_last_build_is_not_lost(
-    home: Home, folder: Path, whole: dict[str, list[Row]]
+    workplace: Workplace, late: Path, whole: dict[str, list[Row]]
 ) -> None:
-    made(home, folder, EVENTS, PROFILES)
-    assert tokens(made(home, folder, [*EVENTS, LATE, WITHOUT_ID], PROFILES)) == whole
+    home = workplace.restore(late)
+    assert tokens(home) == whole
     assert arrived(home) == 2
 
 
 def test_an_event_that_is_delivered_again_is_not_doubled(
-    home: Home, folder: Path, whole: dict[str, list[Row]]
+    workplace: Workplace, late: Path, whole: dict[str, list[Row]]
 ) -> None:
-    made(home, folder, [*EVENTS, LATE, WITHOUT_ID], PROFILES)
-    again = [*EVENTS, LATE, WITHOUT_ID, LATE, WITHOUT_ID]
-    made(home, folder, again, PROFILES)
-    assert arrived(home) == 0
-    assert len(tokens(home)["event_tokens"]) == len(whole["event_tokens"])
+    workplace.restore(late)
+    made(workplace, [*EVERYTHING, LATE, WITHOUT_ID])
+    assert arrived(workplace.home) == 0
+    assert tokens(workplace.home) == whole
 
 
 def test_equal_events_within_one_delivery_count_once(
-    home: Home, folder: Path, whole: dict[str, list[Row]]
+    workplace: Workplace, first: Path, whole: dict[str, list[Row]]
 ) -> None:
-    made(home, folder, EVENTS, PROFILES)
-    twice = [*EVENTS, LATE, WITHOUT_ID, LATE, WITHOUT_ID]
-    assert tokens(made(home, folder, twice, PROFILES)) == whole
+    workplace.restore(first)
+    assert tokens(made(workplace, [*EVERYTHING, LATE, WITHOUT_ID])) == whole
 
 
 def test_events_of_one_moment_without_ids_are_told_apart_by_content(
-    home: Home, folder: Path
+    workplace: Workplace, late: Path
 ) -> None:
     other = Event("user 05", "2024-02-02", {"amount": "9.5", "mcc": "5411"})
-    made(home, folder, [*EVENTS, WITHOUT_ID], PROFILES)
-    made(home, folder, [*EVENTS, WITHOUT_ID, other], PROFILES)
-    assert len(tokens(home)["event_tokens"]) == len(EVENTS) + 2
+    workplace.restore(late)
+    made(workplace, [*EVERYTHING, other])
+    assert len(tokens(workplace.home)["event_tokens"]) == len(EVERYTHING) + 1
 
 
-def test_ten_deliveries_in_any_order_end_like_one(
-    home: Home, folder: Path, whole: dict[str, list[Row]]
+def test_deliveries_in_any_order_end_like_one(
+    workplace: Workplace, first: Path, whole: dict[str, list[Row]]
 ) -> None:
-    made(home, folder, EVENTS, PROFILES)  # the fit sees the same rows
+    home = workplace.restore(first)  # the fit sees the same rows
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("delete from tokens.event_tokens; delete from tokens.built_partitions")
-    everything = [*EVENTS, LATE, WITHOUT_ID]
     for part in range(3):
-        made(home, folder, [*everything[part::3], *everything[: 20 * part]], PROFILES)
+        made(workplace, [*EVERYTHING[part::3], *EVERYTHING[: 20 * part]])
     assert tokens(home) == whole
 
 
-def test_a_changed_profile_keeps_its_history(home: Home, folder: Path) -> None:
-    made(home, folder, EVENTS, PROFILES)
-    before = tokens(home)["profile_tokens"]
+def test_a_changed_profile_keeps_its_history(workplace: Workplace, first: Path) -> None:
+    before = tokens(workplace.restore(first))["profile_tokens"]
     moved = Profile("user 00", "2024-09-01", {"region": "south"}, {"first_login": "2024-01-01"})
-    after = tokens(made(home, folder, EVENTS, [moved]))["profile_tokens"]
+    after = tokens(made(workplace, EVENTS, [moved]))["profile_tokens"]
     new = set(map(str, after)) - set(map(str, before))
     assert set(map(str, before)) <= set(map(str, after))
     assert len(new) == 1, "the region of the new snapshot; its milestone was known"
 
 
 def test_an_event_without_a_moment_is_checked_before_the_tokens_change(
-    home: Home, folder: Path
+    workplace: Workplace, first: Path
 ) -> None:
-    before = tokens(made(home, folder, EVENTS, PROFILES))
+    before = tokens(workplace.restore(first))
     broken = Event("user 01", None, {"amount": "1"}, event_id="no moment")
     with pytest.raises(Exception, match=r"ts: 1 of \d+ rows are null"):
-        made(home, folder, [*EVENTS, broken], PROFILES)
-    assert tokens(home) == before
+        made(workplace, [*EVENTS, broken])
+    assert tokens(workplace.home) == before
 
 
-def test_a_later_build_reads_the_partitions_that_changed_alone(home: Home, folder: Path) -> None:
-    made(home, folder, EVENTS, PROFILES)
+def test_a_later_build_reads_the_partitions_that_changed_alone(
+    workplace: Workplace, first: Path
+) -> None:
+    workplace.restore(first)
     day = datetime(2025, 1, 1)
     tomorrow = [
         Event(
@@ -181,7 +182,7 @@ def test_a_later_build_reads_the_partitions_that_changed_alone(home: Home, folde
         )
         for n in range(20)
     ]
-    made(home, folder, [*EVENTS, *tomorrow], PROFILES)
+    home = made(workplace, [*EVENTS, *tomorrow])
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         days = con.execute("select distinct ts::date from contract.new_events").fetchall()
     assert days == [(day.date(),)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -14,10 +13,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from workplace import Workplace
 
 from pragma_sql import cli
-from pragma_sql.book import book_of
-from pragma_sql.build import build
 from pragma_sql.home import Home
 
 RELATIONS = ("fit.tokenizer", "tokens.event_tokens", "tokens.profile_tokens", "tokens.user_tokens")
@@ -150,10 +148,8 @@ CASES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Path:
-    return books.write_book(
-        tmp_path / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
-    )
+def book(workplace: Workplace) -> Path:
+    return workplace.write()
 
 
 @pytest.mark.parametrize(("spoil", "words"), CASES.values(), ids=CASES)
@@ -162,14 +158,13 @@ def test_bad_input_stops_the_build_with_the_last_good_tables_in_place(
     words: tuple[str, ...],
     book: Path,
     toy: Home,
-    tmp_path: Path,
+    workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    home = Home.of(tmp_path / "home")
-    home.root.mkdir()
-    shutil.copy(toy.warehouse, home.warehouse)
+    home = workplace.restore(toy.root)
     before = contents(home)
+    workplace.write()
     spoil(book)
     variables = [
         word for name, value in books.TOY_VARS.items() for word in ("--var", f"{name}={value}")
@@ -201,16 +196,15 @@ ODD_KEYS = (
 )
 
 
-def test_fields_may_be_named_like_sql(tmp_path: Path) -> None:
+def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
     """From the contract to the features, through every statement that is made from names."""
     events = [
         replace(event, fields={**(event.fields or {}), **dict.fromkeys(ODD_KEYS, str(number % 3))})
         for number, event in enumerate(books.toy_events())
     ]
-    book = books.write_book(tmp_path / "book", events, books.toy_profiles(), books.toy_labels())
-    home = Home.of(tmp_path / "home")
+    workplace.write(events)
     for _ in range(2):
-        build(home, {**book_of(book, []), **books.TOY_VARS})
+        home = workplace.build()
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         known = {key for (key,) in con.execute("select key from fit.fields").fetchall()}
         broken = con.execute("select rule from contract.checks where not passed").fetchall()
@@ -221,10 +215,13 @@ def test_fields_may_be_named_like_sql(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
-    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    book: Path,
+    workplace: Workplace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     events_with(ts=datetime(1970, 1, 1))(book)
-    place = ("--home", str(tmp_path / "home"), "--contract", str(book))
+    place = ("--home", str(workplace.home.root), "--contract", str(book))
     fit = ("--var", "fit_until=2024-07-01")
     assert run("build", *place, *fit, monkeypatch=monkeypatch) == 1
     assert run("build", *place, *fit, "--quarantine", monkeypatch=monkeypatch) == 0
@@ -232,9 +229,12 @@ def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
 
 
 def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(
-    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    book: Path,
+    workplace: Workplace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    place = ("--home", str(tmp_path / "home"), "--contract", str(book))
+    place = ("--home", str(workplace.home.root), "--contract", str(book))
     assert run("validate", *place, monkeypatch=monkeypatch) == 0
     assert "events_ts_outside" in capsys.readouterr().out
     events_with(ts=datetime(1970, 1, 1))(book)

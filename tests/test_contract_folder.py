@@ -7,50 +7,43 @@ from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 
-import books
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from workplace import Workplace
 
 from pragma_sql.book import book_of
-from pragma_sql.build import build
 from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
 
 Rows = list[tuple[object, ...]]
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Path:
+def book(workplace: Workplace) -> Path:
     """The toy book in a folder whose name is full of what SQL and patterns are made of."""
-    return books.write_book(
-        tmp_path / "it's a [1] book?", books.toy_events(), books.toy_profiles(), books.toy_labels()
-    )
+    assert workplace.book.name == "it's a [1] book?"
+    return workplace.write()
 
 
-def contract(book: Path, home: Path) -> dict[str, Rows]:
+def contract(place: Workplace) -> dict[str, Rows]:
     """The four relations, read in a time zone far from UTC."""
-    build(
-        Home.of(home), book_of(book, []), select=["+transfers", "+events", "+profiles", "+labels"]
-    )
-    with duckdb.connect(str(home / "pragma.duckdb"), read_only=True) as con:
+    names = ("events", "profiles", "labels", "transfers")
+    home = place.build(*(f"+{name}" for name in names))
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
         con.execute("set TimeZone = 'Asia/Tokyo'")
-        names = ("events", "profiles", "labels", "transfers")
         return {
             name: con.execute(f"from contract.{name} order by all").fetchall() for name in names
         }
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
-    folder = tmp_path_factory.mktemp("plain")
-    book = books.write_book(
-        folder / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
-    )
-    return contract(book, folder / "home")
+def plain(place: Workplace) -> dict[str, Rows]:
+    place.clear()
+    place.write()
+    return contract(place)
 
 
 def rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
@@ -106,14 +99,14 @@ REWRITES: dict[str, Callable[[pa.Table], pa.Table]] = {
 
 @pytest.mark.parametrize("change", REWRITES.values(), ids=REWRITES)
 def test_events_are_the_same_however_they_were_written(
-    change: Callable[[pa.Table], pa.Table], book: Path, tmp_path: Path, plain: dict[str, Rows]
+    change: Callable[[pa.Table], pa.Table], plain: dict[str, Rows], book: Path, workplace: Workplace
 ) -> None:
     rewrite(book / "events.parquet", change)
-    assert contract(book, tmp_path / "home") == plain
+    assert contract(workplace) == plain
 
 
 def test_every_file_may_be_a_folder_of_parts_at_any_depth(
-    book: Path, tmp_path: Path, plain: dict[str, Rows]
+    plain: dict[str, Rows], book: Path, workplace: Workplace
 ) -> None:
     for name in ("events", "profiles"):
         whole = pq.read_table(book / f"{name}.parquet")
@@ -124,11 +117,11 @@ def test_every_file_may_be_a_folder_of_parts_at_any_depth(
             folder.mkdir(parents=True)
             columns = half.schema.names[::-1] if number else half.schema.names
             pq.write_table(half.select(columns), folder / "part.parquet")
-    assert contract(book, tmp_path / "home") == plain
+    assert contract(workplace) == plain
 
 
 def test_parts_may_differ_in_the_unit_of_time_and_in_what_is_optional(
-    book: Path, tmp_path: Path, plain: dict[str, Rows]
+    plain: dict[str, Rows], book: Path, workplace: Workplace
 ) -> None:
     whole = pq.read_table(book / "events.parquet")
     (book / "events.parquet").unlink()
@@ -136,31 +129,31 @@ def test_parts_may_differ_in_the_unit_of_time_and_in_what_is_optional(
     first, second = whole.slice(0, 20), whole.slice(20)
     pq.write_table(moments_as(pa.timestamp("ms"))(first), book / "events" / "a.parquet")
     pq.write_table(second.drop_columns(["event_id"]), book / "events" / "b.parquet")
-    read = contract(book, tmp_path / "home")["events"]
+    read = contract(workplace)["events"]
     assert sorted(row[:3] for row in read) == sorted(row[:3] for row in plain["events"])
     assert sum(row[4] is not None for row in read) == 20
 
 
 def test_milestones_may_have_a_zone_or_be_absent(
-    book: Path, tmp_path: Path, plain: dict[str, Rows]
+    plain: dict[str, Rows], book: Path, workplace: Workplace
 ) -> None:
     path = book / "profiles.parquet"
     zoned = pa.list_(pa.struct({"key": pa.string(), "ts": pa.timestamp("ms", "UTC")}))
     rewrite(path, lambda p: with_column(p, "lifelong", p["lifelong"].cast(zoned)))
-    assert contract(book, tmp_path / "home") == plain
+    assert contract(workplace) == plain
     rewrite(path, lambda p: p.drop_columns(["lifelong"]))
-    profiles = contract(book, tmp_path / "home")["profiles"]
+    profiles = contract(workplace)["profiles"]
     assert [row[:3] for row in profiles] == [row[:3] for row in plain["profiles"]]
     assert {row[3] for row in profiles} == {None}
 
 
-def test_transfers_are_read_with_more_columns(book: Path, tmp_path: Path) -> None:
+def test_transfers_are_read_with_more_columns(book: Path, workplace: Workplace) -> None:
     rows = [("user 00", "user 01", 5, "GBP")]
     columns = ["from_user", "to_user", "amount", "currency"]
     table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
     moment = pa.array([pq.read_table(book / "events.parquet")["ts"][0].as_py()], pa.timestamp("ms"))
     pq.write_table(table.append_column("ts", moment), book / "transfers.parquet")
-    ((payer, payee, _, amount),) = contract(book, tmp_path / "home")["transfers"]
+    ((payer, payee, _, amount),) = contract(workplace)["transfers"]
     assert (payer, payee, amount) == ("user 00", "user 01", 5.0)
 
 
@@ -183,14 +176,14 @@ def write_labels(
 
 
 def test_label_files_are_tasks_beside_a_file_of_all_tasks(
-    book: Path, tmp_path: Path, plain: dict[str, Rows]
+    plain: dict[str, Rows], book: Path, workplace: Workplace
 ) -> None:
     write_labels(book, "whole_numbers", [0, 1])
     write_labels(book, "yes_or_no", [True, False], profit="12")
     write_labels(book, "it's 100%", [0.5, 2.5], moment="observed_through")
     (book / "labels" / "in_parts").mkdir()
     (book / "labels" / "yes_or_no.parquet").rename(book / "labels" / "in_parts" / "1.parquet")
-    labels = contract(book, tmp_path / "home")["labels"]
+    labels = contract(workplace)["labels"]
     assert [row for row in labels if row[0] == "late"] == plain["labels"]
     assert [(task, user, label) for task, user, _, label in labels if task != "late"] == [
         ("in_parts", "user 00", 1.0),
@@ -204,7 +197,7 @@ def test_label_files_are_tasks_beside_a_file_of_all_tasks(
 
 
 def test_labels_of_another_kind_are_left_out_and_said_to_be(
-    book: Path, tmp_path: Path, plain: dict[str, Rows]
+    plain: dict[str, Rows], book: Path, workplace: Workplace
 ) -> None:
     write_labels(book, "fraud", [0, 1], moment="ts")
     talk = Console(file=StringIO(), width=400)
@@ -212,12 +205,12 @@ def test_labels_of_another_kind_are_left_out_and_said_to_be(
     assert talk.file.getvalue() == (  # type: ignore[attr-defined]
         f"{book}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)\n"
     )
-    assert contract(book, tmp_path / "home")["labels"] == plain["labels"]
+    assert contract(workplace)["labels"] == plain["labels"]
 
 
-def test_all_is_read_where_it_lies(book: Path, tmp_path: Path) -> None:
-    contract(book, tmp_path / "home")
-    with duckdb.connect(str(tmp_path / "home" / "pragma.duckdb"), read_only=True) as con:
+def test_all_is_read_where_it_lies(book: Path, workplace: Workplace) -> None:
+    contract(workplace)
+    with duckdb.connect(str(workplace.home.warehouse), read_only=True) as con:
         copies = (
             "select table_name from duckdb_tables() where schema_name in ('contract', 'staging')"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import books
 import duckdb
 import pytest
+from workplace import EVENTS, Workplace
 
 from pragma_sql.book import book_of
 from pragma_sql.build import build
@@ -37,6 +38,11 @@ def contents(home: Home) -> dict[str, list[tuple[object, ...]]]:
         return {name: con.execute(f"from {name} order by all").fetchall() for name in RELATIONS}
 
 
+def tokenizer(home: Home) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return con.execute("from fit.tokenizer").fetchall()
+
+
 def test_shuffled_rows_and_another_number_of_threads_give_identical_tables(
     toy: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,33 +63,21 @@ def test_shuffled_rows_and_another_number_of_threads_give_identical_tables(
         assert found[relation] == expected[relation], relation
 
 
-def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, tmp_path: Path) -> None:
-    book = books.write_book(
-        tmp_path / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
-    )
-    home = Home.of(tmp_path / "home")
-    variables = {**book_of(book, []), **books.TOY_VARS}
-    build(home, variables)
+def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, workplace: Workplace) -> None:
+    workplace.restore(toy.root)
     yacht = books.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})
     late = [replace(yacht, event_id=str(number)) for number in range(50)]
-    books.write_book(book, books.toy_events() + late, books.toy_profiles(), books.toy_labels())
-    build(home, variables)
-
-    found = contents(home)
+    workplace.write([*EVENTS, *late])
+    found = contents(workplace.build())
     assert found["fit.tokenizer"] == contents(toy)["fit.tokenizer"]
-    assert len(found["tokens.event_tokens"]) == len(books.toy_events()) + 50
+    assert len(found["tokens.event_tokens"]) == len(EVENTS) + 50
 
 
-def test_a_refit_is_asked_for_by_name(tmp_path: Path, toy: Home) -> None:
-    book = books.write_book(
-        tmp_path / "book", books.toy_events()[::2], books.toy_profiles(), books.toy_labels()
-    )
-    home = Home.of(tmp_path / "home")
-    variables = {**book_of(book, []), **books.TOY_VARS}
-    build(home, variables)
-    before = contents(home)["fit.tokenizer"]
-    books.write_book(book, books.toy_events(), books.toy_profiles(), books.toy_labels())
-    build(home, variables, refit=True)
-
-    assert contents(home)["fit.tokenizer"] != before
-    assert contents(home)["fit.tokenizer"] == contents(toy)["fit.tokenizer"]
+def test_a_refit_is_asked_for_by_name(workplace: Workplace, toy: Home) -> None:
+    workplace.write(EVENTS[::2])
+    before = tokenizer(workplace.build("+tokenizer"))
+    workplace.write(EVENTS)
+    assert tokenizer(workplace.build("+tokenizer")) == before
+    after = tokenizer(workplace.build("+tokenizer", refit=True))
+    assert after != before
+    assert after == tokenizer(toy)

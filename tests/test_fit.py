@@ -13,6 +13,7 @@ import books
 import duckdb
 import pytest
 from rich.console import Console
+from workplace import Workplace
 
 from pragma_sql.book import book_of
 from pragma_sql.build import build
@@ -215,13 +216,13 @@ def test_ids_have_no_gaps_and_kinds_follow_each_other(
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
+def small(workplace: Workplace) -> Path:
     """A book of ten users in 2024, without labels."""
     events = [
         books.Event(f"user {n}", f"2024-0{1 + n % 6}-01", {"amount": f"{n}.5"}) for n in range(10)
     ]
     profiles = [books.Profile("user 1", "2024-07-01")]
-    return without_labels(books.write_book(tmp_path / "book", events, profiles))
+    return without_labels(workplace.write(events, profiles))
 
 
 def population(home: Home) -> tuple[object, ...]:
@@ -229,8 +230,10 @@ def population(home: Home) -> tuple[object, ...]:
         return con.execute("select fit_until, reason from fit.population").fetchall()[0]
 
 
-def test_without_labels_the_fit_sees_all_there_is_and_says_so(small: Path, tmp_path: Path) -> None:
-    talk, home = io.StringIO(), Home.of(tmp_path / "home")
+def test_without_labels_the_fit_sees_all_there_is_and_says_so(
+    small: Path, workplace: Workplace
+) -> None:
+    talk, home = io.StringIO(), workplace.home
     progress = Console(file=talk, width=200)
     build(home, book_of(small, []), select=["+population"], progress=progress)
     until = datetime(2024, 7, 1, 0, 0, 0, 1)
@@ -238,13 +241,12 @@ def test_without_labels_the_fit_sees_all_there_is_and_says_so(small: Path, tmp_p
     assert f"fit: training users, before {until}" in talk.getvalue()
 
 
-def test_with_labels_the_fit_ends_before_the_first_of_them(small: Path, tmp_path: Path) -> None:
+def test_with_labels_the_fit_ends_before_the_first_of_them(workplace: Workplace) -> None:
     events = [books.Event(f"user {n}", "2024-01-01") for n in range(10)]
     labels = [books.Label("t", "user 1", day, 1.0) for day in ("2024-05-01", "2024-03-01")]
     profiles = [books.Profile("user 1", "2024-07-01")]
-    book = books.write_book(tmp_path / "labelled", events, profiles, labels)
-    home = Home.of(tmp_path / "home")
-    build(home, book_of(book, []), select=["+population"])
+    home = workplace.home
+    build(home, book_of(workplace.write(events, profiles, labels), []), select=["+population"])
     assert population(home) == (datetime(2024, 3, 1), "the earliest moment of a label")
 
 
@@ -257,18 +259,18 @@ def test_with_labels_the_fit_ends_before_the_first_of_them(small: Path, tmp_path
     ],
 )
 def test_a_population_that_makes_no_sense_is_refused_in_a_sentence(
-    pairs: list[str], words: tuple[str, ...], small: Path, tmp_path: Path
+    pairs: list[str], words: tuple[str, ...], small: Path, workplace: Workplace
 ) -> None:
     with pytest.raises(PragmaError) as refusal:
-        build(Home.of(tmp_path / "home"), book_of(small, pairs), select=["+tokenizer"])
+        build(workplace.home, book_of(small, pairs), select=["+population"])
     said = str(refusal.value)
     assert all(word in said for word in words)
     assert "next: " in said
     assert len(said.splitlines()) == 2
 
 
-def test_a_vocabulary_too_small_for_its_categories_is_refused(small: Path, tmp_path: Path) -> None:
+def test_a_vocabulary_too_small_for_its_categories_is_refused(
+    small: Path, workplace: Workplace
+) -> None:
     with pytest.raises(PragmaError, match=r"needs \d+ ids at least .* vocabulary_size is 7"):
-        build(
-            Home.of(tmp_path / "home"), book_of(small, ["vocabulary_size=7"]), select=["+tokenizer"]
-        )
+        build(workplace.home, book_of(small, ["vocabulary_size=7"]), select=["+tokenizer"])

@@ -11,8 +11,8 @@ from pathlib import Path
 import books
 import duckdb
 import pytest
+from workplace import Workplace
 
-from pragma_sql.book import book_of
 from pragma_sql.build import build
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
@@ -22,20 +22,20 @@ Tables = dict[str, list[tuple[object, ...]]]
 
 
 @pytest.fixture
-def home(toy: Home, tmp_path: Path) -> Home:
+def home(toy: Home, workplace: Workplace) -> Home:
     """A copy of the toy warehouse, to be written to."""
-    place = Home.of(tmp_path / "home")
-    place.root.mkdir()
-    shutil.copy(toy.warehouse, place.warehouse)
-    return place
+    return workplace.restore(toy.root)
 
 
 @pytest.fixture
-def variables(toy_book: Path) -> Mapping[str, Value]:
-    return {**book_of(toy_book, []), **books.TOY_VARS}
+def variables(home: Home, workplace: Workplace) -> Mapping[str, Value]:
+    workplace.write()
+    return workplace.variables()
 
 
-FIT = ["+tokens"]
+# The contract is the toy warehouse's; it is built and checked again only where the book changes.
+FIT = ["fit", "tokens"]
+WITH_CONTRACT = ["+tokens"]
 
 
 def tables(home: Home, *schemas: str) -> Tables:
@@ -179,15 +179,15 @@ def test_a_refit_killed_after_its_last_table_stands(
 
 
 def test_a_key_that_turns_from_numbers_to_words_becomes_unknown_not_another_kind(
-    home: Home, variables: Mapping[str, Value], tmp_path: Path
+    home: Home, variables: Mapping[str, Value], workplace: Workplace
 ) -> None:
     words = [
         replace(event, event_id=f"new {n}", fields={"amount": "a lot"})
         for n, event in enumerate(books.toy_events())
     ]
-    book = books.write_book(tmp_path / "words", words, books.toy_profiles(), books.toy_labels())
+    workplace.write(words)
     before = tables(home, "fit")
-    build(home, {**variables, **book_of(book, [])}, select=FIT)
+    build(home, variables, select=WITH_CONTRACT)
     assert tables(home, "fit") == before
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         values = con.execute(
@@ -202,10 +202,12 @@ def tables_of_fit(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def test_a_first_build_that_failed_is_made_again_with_the_new_vars(
-    variables: Mapping[str, Value], tmp_path: Path, toy: Home
+    workplace: Workplace, toy: Home
 ) -> None:
-    home = Home.of(tmp_path / "first")
+    home = workplace.home
+    workplace.write()
+    variables = workplace.variables()
     with pytest.raises(PragmaError, match="vocabulary_size is 270"):
-        build(home, {**variables, "bins": 4, "vocabulary_size": 270}, select=FIT)
-    build(home, variables, select=FIT)
+        build(home, {**variables, "bins": 4, "vocabulary_size": 270}, select=WITH_CONTRACT)
+    build(home, variables, select=WITH_CONTRACT)
     assert tables(home, "fit") == tables(toy, "fit")

@@ -14,6 +14,7 @@ import books
 import duckdb
 import pytest
 from books import Event
+from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.book import book_of
 from pragma_sql.build import build as run_build
@@ -22,6 +23,7 @@ from pragma_sql.home import Home
 Tables = dict[str, list[tuple[object, ...]]]
 
 LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="late")
+NEXT_DAY = [*EVENTS, LATE]
 
 
 def command(home: Home, book: Path) -> list[str]:
@@ -58,46 +60,45 @@ def tables(home: Home) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("book")
-    return books.write_book(folder, books.toy_events(), books.toy_profiles(), books.toy_labels())
+def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A first build that nobody disturbs."""
+    place.clear()
+    place.write()
+    place.build("+tokens")
+    return place.keep(tmp_path_factory.mktemp("killed") / "first")
 
 
 @pytest.fixture(scope="module")
-def next_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    events = [*books.toy_events(), LATE]
-    folder = tmp_path_factory.mktemp("next_day")
-    return books.write_book(folder, events, books.toy_profiles(), books.toy_labels())
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    book: Path, next_day: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Tables, Tables]:
-    home = Home.of(tmp_path_factory.mktemp("undisturbed"))
-    build(home, book)
-    first = tables(home)
-    build(home, next_day)
-    return first, tables(home)
+def undisturbed(first: Path, place: Workplace) -> tuple[Tables, Tables]:
+    """Its tables, and those of the next day's build."""
+    before = tables(place.restore(first))
+    place.write(NEXT_DAY)
+    return before, tables(place.build("+tokens"))
 
 
 def test_a_first_build_that_was_killed_is_finished_by_the_next(
-    book: Path, undisturbed: tuple[Tables, Tables], tmp_path: Path
+    workplace: Workplace, undisturbed: tuple[Tables, Tables]
 ) -> None:
-    home = Home.of(tmp_path)
-    killed_after("vocabulary", home, book)
-    build(home, book)
-    assert tables(home) == undisturbed[0]
+    killed_after("vocabulary", workplace.home, workplace.write())
+    assert tables(workplace.build("+tokens")) == undisturbed[0]
 
 
 def test_a_later_build_that_was_killed_loses_and_doubles_nothing(
-    book: Path, next_day: Path, undisturbed: tuple[Tables, Tables], tmp_path: Path
+    workplace: Workplace, first: Path, undisturbed: tuple[Tables, Tables]
 ) -> None:
-    home = Home.of(tmp_path)
-    build(home, book)
-    killed_after("event_tokens", home, next_day)
-    build(home, next_day)
-    assert tables(home) == undisturbed[1]
+    home = workplace.restore(first)
+    killed_after("event_tokens", home, workplace.write(NEXT_DAY))
+    assert tables(workplace.build("+tokens")) == undisturbed[1]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    return books.write_book(tmp_path / "book", EVENTS, PROFILES, LABELS)
+
+
+@pytest.fixture
+def next_day(tmp_path: Path) -> Path:
+    return books.write_book(tmp_path / "next_day", NEXT_DAY, PROFILES, LABELS)
 
 
 @pytest.mark.slow
@@ -128,19 +129,22 @@ def test_a_build_killed_at_any_moment_is_finished_by_the_next(
         assert found == tables(fresh)
 
 
-def test_a_second_build_beside_the_first_is_refused(book: Path, tmp_path: Path) -> None:
-    home = Home.of(tmp_path)
-    first = subprocess.Popen(command(home, book), stderr=subprocess.PIPE, text=True)
-    assert first.stderr is not None
-    first.stderr.readline()
+def test_a_second_build_beside_the_first_is_refused(workplace: Workplace, first: Path) -> None:
+    home = workplace.restore(first)
+    book = workplace.write(NEXT_DAY)
+    building = subprocess.Popen(command(home, book), stderr=subprocess.PIPE, text=True)
+    assert building.stderr is not None
+    building.stderr.readline()
+    building.send_signal(signal.SIGSTOP)  # so that it cannot be done before the second begins
     second = subprocess.run(command(home, book), capture_output=True, text=True)
+    building.send_signal(signal.SIGCONT)
     assert second.returncode == 1
     assert second.stderr.splitlines()[-2:] == [
         f"error: {home.warehouse} is open in another process",
         "next: close it, then build again",
     ]
-    first.communicate()
-    assert first.returncode == 0, "the first is not disturbed"
+    building.communicate()
+    assert building.returncode == 0, "the first is not disturbed"
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from workplace import Workplace
 
 from pragma_sql.build import build
-from pragma_sql.home import Home
 
 RAW = pa.schema(
     {
@@ -63,8 +63,13 @@ def write_raw(path: Path, purchases: list[tuple[str, str, float]]) -> Path:
     return path
 
 
-def labels_of(home: Home, raw: Path) -> dict[tuple[str, str], float]:
+def labels_of(
+    place: Workplace, purchases: list[tuple[str, str, float]]
+) -> dict[tuple[str, str], float]:
     """Labels at 2016-07-01 by task and card."""
+    home = place.home
+    place.book.mkdir()
+    raw = write_raw(place.book / "raw.parquet", purchases)
     build(home, {"purchase_cards_path": str(raw)}, select=["+labels"])
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         rows = con.execute(
@@ -75,9 +80,9 @@ def labels_of(home: Home, raw: Path) -> dict[tuple[str, str], float]:
 
 
 @pytest.fixture(scope="module")
-def labels(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], float]:
-    folder = tmp_path_factory.mktemp("labels")
-    return labels_of(Home.of(folder / "home"), write_raw(folder / "raw.parquet", PURCHASES))
+def labels(place: Workplace) -> dict[tuple[str, str], float]:
+    place.clear()
+    return labels_of(place, PURCHASES)
 
 
 def test_only_cards_used_in_the_180_days_before_are_asked_about(
@@ -114,11 +119,10 @@ def test_high_spend_counts_only_what_lies_inside_the_window(
 
 
 def test_what_happened_before_the_moment_moves_no_label(
-    tmp_path: Path, labels: dict[tuple[str, str], float]
+    workplace: Workplace, labels: dict[tuple[str, str], float]
 ) -> None:
     betrayal = [
         (card, day, amount + 5000.0 if day < "2016-07-01" else amount)
         for card, day, amount in PURCHASES
     ] + [("next day", "2016-03-01", 70000.0)]
-    raw = write_raw(tmp_path / "raw.parquet", betrayal)
-    assert labels_of(Home.of(tmp_path / "home"), raw) == labels
+    assert labels_of(workplace, betrayal) == labels

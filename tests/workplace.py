@@ -1,0 +1,80 @@
+"""One home and one folder for a book, used by one test after another.
+
+dbt reads its project anew, for two seconds, where the paths of a build are not those of the one
+before. So tests that write build at the same two paths, and start from copies of what was built.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import books
+from books import Event, Label, Profile
+
+from pragma_sql.book import Variables, book_of
+from pragma_sql.build import build
+from pragma_sql.home import Home
+
+EVENTS: Sequence[Event] = books.toy_events()
+PROFILES: Sequence[Profile] = books.toy_profiles()
+LABELS: Sequence[Label] = books.toy_labels()
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where the tests of one process build."""
+
+    home: Home
+    book: Path
+
+    @classmethod
+    def at(cls, root: Path) -> Workplace:
+        """A place below a folder, empty at first."""
+        return cls(Home.of(root / "home"), root / "it's a [1] book?")
+
+    def clear(self) -> None:
+        """Forget all but what dbt read of its project."""
+        shutil.rmtree(self.book, ignore_errors=True)
+        for path in self.home.root.glob("*"):
+            if path.is_dir() and path != self.home.dbt:
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()
+
+    def write(
+        self,
+        events: Sequence[Event] = EVENTS,
+        profiles: Sequence[Profile] = PROFILES,
+        labels: Sequence[Label] = LABELS,
+    ) -> Path:
+        """Make this the state of the book."""
+        return books.write_book(self.book, events, profiles, labels)
+
+    def variables(self, **more: object) -> Variables:
+        """The vars of a build of the book, small enough for each kind of field."""
+        return {**book_of(self.book, []), **books.TOY_VARS, **more}  # type: ignore[dict-item]
+
+    def build(self, *select: str, refit: bool = False, **more: object) -> Home:
+        """One build from the state of the book."""
+        build(self.home, self.variables(**more), select=select, refit=refit)
+        return self.home
+
+    def keep(self, folder: Path) -> Path:
+        """Put a copy of what was built into a new folder."""
+        folder.mkdir()
+        shutil.copy(self.home.warehouse, folder)
+        if self.home.data_docs.exists():
+            shutil.copytree(self.home.data_docs, folder / self.home.data_docs.name)
+        return folder
+
+    def restore(self, kept: Path) -> Home:
+        """Start from such a copy, or from a home."""
+        self.clear()
+        self.home.root.mkdir(exist_ok=True)
+        shutil.copy(kept / self.home.warehouse.name, self.home.warehouse)
+        if (kept / self.home.data_docs.name).exists():
+            shutil.copytree(kept / self.home.data_docs.name, self.home.data_docs)
+        return self.home
