@@ -24,8 +24,9 @@ from pragma_sql.project import DBT_PROJECT
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-READ_WHEN_RUN = ("contract_dir",)
-"""Vars that decide what a model's SQL says, but neither which models there are nor their order."""
+PARSED_WITH = ("book", "embedding_size", "purchase_cards_path", "quarantine")
+"""Vars that decide which models there are, their order and their settings. All others are read when
+a model's SQL is rendered, so what was parsed without them holds."""
 
 PARTS = ("dbt-core", "dbt-duckdb", "duckdb")
 KEPT = 20
@@ -36,7 +37,7 @@ class ParsedProject:
     """Our own dbt project as dbt parses it with some vars."""
 
     def __init__(self, variables: Variables) -> None:
-        structural = {k: v for k, v in variables.items() if k not in READ_WHEN_RUN}
+        structural = {name: variables.get(name) for name in PARSED_WITH}
         digest = hashlib.sha256(json.dumps([*map(version, PARTS), structural]).encode())
         for path in _project_files():
             digest.update(f"{path.relative_to(DBT_PROJECT)}\0{path.stat().st_size}\0".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,8 @@ import pytest
 from pragma_sql.book import Variables, book_of
 from pragma_sql.build import build
 from pragma_sql.home import Home
-from pragma_sql.parsed_project import ParsedProject
+from pragma_sql.parsed_project import PARSED_WITH, ParsedProject
+from pragma_sql.project import DBT_PROJECT
 
 
 @pytest.fixture
@@ -62,6 +64,17 @@ def test_another_folder_of_the_same_kind_is_read_and_not_the_one_that_was_parsed
     moved = book_of(other, [])
     assert ParsedProject(moved).load() is not None
     assert built_events(Home.of(tmp_path / "second"), moved) == {"elsewhere"}
+
+
+def test_every_var_that_parsing_reads_is_told_apart() -> None:
+    """Settings stand in yml and in config(); refs in models decide the order."""
+    read = set()
+    for path in DBT_PROJECT.glob("models/**/*"):
+        text = path.read_text() if path.suffix in (".sql", ".yml", ".py") else ""
+        if path.suffix == ".sql":
+            text = "".join(re.findall(r"config\(.*?\)\s*}}|\b(?:ref|source)\(.*?\) }}", text, re.S))
+        read |= set(re.findall(r"var\('(\w+)'", text))
+    assert read == set(PARSED_WITH)
 
 
 def test_vars_that_choose_models_are_parsed_with(cache: Path, variables: Variables) -> None:
