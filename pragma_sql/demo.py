@@ -22,7 +22,7 @@ from pragma_sql.tables import Cell, plain_table
 from pragma_sql.warehouse import opened
 
 RUN = "demo"
-STEPS = 500
+STEPS = 400
 
 TRY_NEXT = (
     'sql{home} "select user_id, embed(user_id) from contract.profiles limit 3"',
