@@ -14,19 +14,24 @@
         or built.checksum is distinct from present.checksum
 {%- endmacro %}
 
-{#- The first and last day of the changed partitions, as text; none when nothing changed. -#}
+{#- The first and last day of the changed partitions, as text, none when nothing changed; and whether one has no day. -#}
 {% macro changed_days(partitions) -%}
-    {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none]) }} {%- endif -%}
+    {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none, true]) }} {%- endif -%}
     {{ return(run_query(
-        'select min(day)::varchar, max(day)::varchar from (' ~ changed_partitions(partitions) ~ ')'
+        'select min(day)::varchar, max(day)::varchar, count(*) > count(day) from ('
+        ~ changed_partitions(partitions) ~ ')'
     ).rows[0] | list) }}
 {%- endmacro %}
 
-{#- Whether a moment lies in those days, in a form that a file's statistics can answer. -#}
+{#-
+    Whether a moment lies in those days, in a form that a file's statistics can answer: not with `or`, unless
+    there are rows without a moment.
+-#}
 {% macro within(ts, days) -%}
-    {%- if days[0] is none -%} {{ ts }} is null
+    {%- set or_none = days | length > 2 and days[2] -%}
+    {%- if days[0] is none -%} {{ ts ~ ' is null' if or_none else 'false' }}
     {%- else -%}
-    ({{ ts }} is null or {{ ts }} >= date {{ literal(days[0]) }} and {{ ts }} < date {{ literal(days[1]) }} + interval 1 day)
+    ({% if or_none %}{{ ts }} is null or {% endif %}{{ ts }} >= date {{ literal(days[0]) }} and {{ ts }} < date {{ literal(days[1]) }} + interval 1 day)
     {%- endif -%}
 {%- endmacro %}
 

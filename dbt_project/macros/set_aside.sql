@@ -18,11 +18,11 @@
     where relation = 'events'
 {%- endmacro %}
 
-{#- The first and last day of the events that a query gives, as text; none without any. -#}
+{#- The first and last day of the events that a query gives, as text, none without any; and whether one has no day. -#}
 {% macro days_of(events) -%}
-    {%- if not execute or not events -%} {{ return([none, none]) }} {%- endif -%}
+    {%- if not execute or not events -%} {{ return([none, none, true]) }} {%- endif -%}
     {{ return(run_query(
-        'select min(ts::date)::varchar, max(ts::date)::varchar from (' ~ events ~ ')'
+        'select min(ts::date)::varchar, max(ts::date)::varchar, count(*) > count(ts) from (' ~ events ~ ')'
     ).rows[0] | list) }}
 {%- endmacro %}
 
