@@ -83,7 +83,7 @@ def build(
         *(["--select", *select] if select else []),
         *(["--full-refresh"] if refit else []),
     ]
-    parsed = ParsedProject(all_variables) if project is None else None
+    parsed = ParsedProject(folder, all_variables) if project is None else None
     manifest = parsed.load() if parsed else None
     try:
         outcome = _dbt(home, folder, arguments, progress, manifest)

@@ -19,7 +19,6 @@ from platformdirs import user_cache_path
 
 from pragma_sql.book import Variables
 from pragma_sql.collecting import without_collecting
-from pragma_sql.project import DBT_PROJECT
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -34,13 +33,15 @@ KEPT = 20
 
 
 class ParsedProject:
-    """Our own dbt project as dbt parses it with some vars."""
+    """Our own dbt project, at one place, as dbt parses it with some vars."""
 
-    def __init__(self, variables: Variables) -> None:
+    def __init__(self, project: Path, variables: Variables) -> None:
         structural = {name: variables.get(name) for name in PARSED_WITH}
-        digest = hashlib.sha256(json.dumps([*map(version, PARTS), structural]).encode())
-        for path in _project_files():
-            digest.update(f"{path.relative_to(DBT_PROJECT)}\0{path.stat().st_size}\0".encode())
+        # dbt notes where the project lies, and reads the seeds from there.
+        parts = [str(project), *map(version, PARTS), structural]
+        digest = hashlib.sha256(json.dumps(parts).encode())
+        for path in _project_files(project):
+            digest.update(f"{path.relative_to(project)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
         self._folder = user_cache_path("pragma") / "dbt"
         self.file = self._folder / f"{digest.hexdigest()[:32]}.msgpack"
@@ -74,8 +75,8 @@ class ParsedProject:
                 file.unlink()
 
 
-def _project_files() -> Iterator[Path]:
+def _project_files(project: Path) -> Iterator[Path]:
     """The files that dbt reads to parse; not what it wrote itself."""
-    for folder, folders, names in os.walk(DBT_PROJECT, followlinks=True):
+    for folder, folders, names in os.walk(project, followlinks=True):
         folders[:] = sorted(set(folders) - {"target", "logs", "dbt_packages", "__pycache__"})
         yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -40,7 +41,7 @@ def test_a_second_warehouse_is_built_from_what_the_first_parsed(
     cache: Path, variables: Variables, tmp_path: Path
 ) -> None:
     first = built_events(Home.of(tmp_path / "first"), variables)
-    assert ParsedProject(variables).load() is not None
+    assert ParsedProject(DBT_PROJECT, variables).load() is not None
     second = Home.of(tmp_path / "second")
     assert built_events(second, variables) == first
     assert not (second.dbt / "target" / "partial_parse.msgpack").exists()
@@ -62,7 +63,7 @@ def test_another_folder_of_the_same_kind_is_read_and_not_the_one_that_was_parsed
               []::struct(key varchar, ts timestamp)[] as lifelong) to '{other / "profiles.parquet"}'
     """)
     moved = book_of(other, [])
-    assert ParsedProject(moved).load() is not None
+    assert ParsedProject(DBT_PROJECT, moved).load() is not None
     assert built_events(Home.of(tmp_path / "second"), moved) == {"elsewhere"}
 
 
@@ -78,20 +79,29 @@ def test_every_var_that_parsing_reads_is_told_apart() -> None:
 
 
 def test_vars_that_choose_models_are_parsed_with(cache: Path, variables: Variables) -> None:
-    folder = ParsedProject(variables)
-    cards = ParsedProject({**variables, "book": "purchase_cards"})
+    folder = ParsedProject(DBT_PROJECT, variables)
+    cards = ParsedProject(DBT_PROJECT, {**variables, "book": "purchase_cards"})
     assert folder.file != cards.file
+
+
+def test_a_project_elsewhere_has_its_own_seeds(
+    cache: Path, variables: Variables, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "dbt_project"
+    shutil.copytree(DBT_PROJECT, elsewhere)
+    there = ParsedProject(elsewhere, variables)
+    assert there.file != ParsedProject(DBT_PROJECT, variables).file
 
 
 def test_rubbish_in_the_cache_is_parsed_over(
     cache: Path, variables: Variables, tmp_path: Path
 ) -> None:
     built_events(Home.of(tmp_path / "first"), variables)
-    kept = ParsedProject(variables).file
+    kept = ParsedProject(DBT_PROJECT, variables).file
     kept.write_bytes(kept.read_bytes()[:1000])
-    assert ParsedProject(variables).load() is None
+    assert ParsedProject(DBT_PROJECT, variables).load() is None
     built_events(Home.of(tmp_path / "second"), variables)
-    assert ParsedProject(variables).load() is not None
+    assert ParsedProject(DBT_PROJECT, variables).load() is not None
 
 
 def test_a_cache_that_cannot_be_written_stops_nobody(
