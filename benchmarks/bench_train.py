@@ -58,6 +58,7 @@ class Bench:
         """Train with this project."""
         run = f"bench-{size}"
         arguments = ["--size", size, "--steps", str(steps), "--budget", str(BUDGET)]
+        arguments += ["--validation-batches", "1"]  # only the steps are of interest
         shards = str(self.home / "shards")
         self._pragma("train", shards, "--run", run, "--overwrite", *arguments)
         lines = _json_lines(self.home / "runs" / run / "metrics.jsonl")
