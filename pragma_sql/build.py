@@ -90,10 +90,10 @@ def build(
     finally:
         # dbt leaves the file open, and then nobody else may read it.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    if parsed and not manifest:
-        parsed.keep(home.dbt / "target")
     if outcome.exception is not None:
         raise _readable(str(outcome.exception), home)
+    if parsed and not manifest:
+        parsed.keep(home.dbt / "target")
     results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
     _raise_or_warn(results, home, progress)
     return _with_rows(

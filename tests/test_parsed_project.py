@@ -11,6 +11,7 @@ import pytest
 
 from pragma_sql.book import Variables, book_of
 from pragma_sql.build import build
+from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.parsed_project import PARSED_WITH, ParsedProject
 from pragma_sql.project import DBT_PROJECT
@@ -91,6 +92,19 @@ def test_a_project_elsewhere_has_its_own_seeds(
     shutil.copytree(DBT_PROJECT, elsewhere)
     there = ParsedProject(elsewhere, variables)
     assert there.file != ParsedProject(DBT_PROJECT, variables).file
+
+
+def test_a_project_that_cannot_be_parsed_leaves_what_was_parsed_before_to_the_past(
+    cache: Path, variables: Variables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, home = tmp_path / "dbt_project", Home.of(tmp_path / "home")
+    shutil.copytree(DBT_PROJECT, project)
+    monkeypatch.setattr("pragma_sql.build.DBT_PROJECT", project)
+    built_events(home, variables)
+    (project / "models" / "contract" / "_contract.yml").write_text("models: [")
+    for _ in range(2):
+        with pytest.raises(PragmaError):
+            built_events(home, variables)
 
 
 def test_rubbish_in_the_cache_is_parsed_over(
