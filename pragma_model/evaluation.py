@@ -48,19 +48,16 @@ def validate(
     device = model.embedding.table.weight.device
     generator = torch.Generator(device).manual_seed(settings.seed)
     size = reader.shards.manifest.vocabulary_size
-    seen, hit, guessed = (np.zeros(size, np.int64) for _ in range(3))  # by key
-    loss, breakdown = 0.0, Breakdown(size, device)
+    loss, guessed, breakdown = 0.0, 0, Breakdown(size, device)
     for packed in islice(reader.epoch(settings.seed, epoch=0), batches):
         masked = hide_values(Batch.of(packed, device), settings.masks, generator)
         with torch.inference_mode():
             found = reconstruct(model, masked, settings.smoothing)
         breakdown.add(masked, found)
         loss += float(found.loss) * len(masked.values)
-        key = packed.event_tokens[masked.targets.numpy(force=True), 0]
-        right = majority[key] == masked.values.numpy(force=True)
-        seen += np.bincount(key, minlength=size)
-        hit += np.bincount(key[found.correct.numpy(force=True)], minlength=size)
-        guessed += np.bincount(key[right], minlength=size)
+        frequent = majority[masked.keys.numpy(force=True)]
+        guessed += int((frequent == masked.values.numpy(force=True)).sum())
+    seen, _, hit = breakdown.sums.sum(1).numpy(force=True)  # by key
     values = int(seen.sum())
     if not values:
         return None
@@ -69,7 +66,7 @@ def validate(
         values=values,
         loss=loss / values,
         accuracy=float(hit.sum() / values),
-        baseline_accuracy=float(guessed.sum() / values),
+        baseline_accuracy=guessed / values,
         key_accuracy={
             names.get(int(k), str(k)): float(hit[k] / seen[k]) for k in np.flatnonzero(seen)
         },

@@ -87,8 +87,7 @@ class Learner:
         """
         rounds = self.processes.largest(len(read.batches))
         breakdown = Breakdown(self.model.embedding.table.weight.shape[0], self.processes.device)
-        sums, right = [], torch.zeros((), dtype=torch.int64, device=self.processes.device)
-        values = 0
+        sums: list[torch.Tensor] = []
         for number in range(rounds):
             # A process with fewer batches than another goes along with one that counts nothing.
             spare = number >= len(read.batches)
@@ -98,42 +97,39 @@ class Learner:
                 (0.0 * found.loss if spare else found.loss).backward()  # type: ignore[no-untyped-call]
             if not spare:
                 sums.append(found.loss.detach())
-                right += found.correct.sum()
-                values += len(masked.values)
                 breakdown.add(masked, found)
         losses = torch.stack(sums).tolist()
         packs = [batch.packed for batch in read.batches]
         events = sum(len(packed.event_row) for packed in packs)
         tokens = sum(len(packed.event_tokens) for packed in packs) - events
         filled, cells = (sum(counts) for counts in zip(*(p.cells for p in packs), strict=True))
-        totals = self.processes.total(
-            [sum(losses), int(right), values, events, tokens, filled, cells]
-        )
+        totals = self.processes.total([sum(losses), events, tokens, filled, cells])
+        loss_sum, all_events, all_tokens, all_filled, all_cells = totals
         self.processes.add_up(breakdown.sums)
-        loss_sum, correct_sum, all_values, all_events, all_tokens, all_filled, all_cells = totals
+        values, _, hits = breakdown.sums.sum((1, 2)).tolist()
 
-        learning_rate = None
-        if math.isfinite(loss_sum):
-            self.shared.scale_gradients(int(all_values))
+        learning_rate, finite = None, math.isfinite(loss_sum)
+        if finite:
+            self.shared.scale_gradients(int(values))
             learning_rate = self.optimizers.step(read.plan.step - 1)
         self.optimizers.clear()
         if learning_rate is None and bad_batches is not None:
             for batch, loss in zip(read.batches, losses, strict=True):
                 # Finite losses with a gradient that is not: any of the batches may be at fault.
-                if math.isfinite(loss_sum) or not math.isfinite(loss):
+                if finite or not math.isfinite(loss):
                     _keep(batch, read.plan.step, bad_batches)
         return StepMetrics(
             step=read.plan.step,
             epoch=read.plan.groups[0][1].place.epoch,
-            loss=loss_sum / max(1.0, all_values) if math.isfinite(loss_sum) else None,
-            accuracy=correct_sum / max(1.0, all_values),
+            loss=loss_sum / max(1.0, values) if finite else None,
+            accuracy=hits / max(1.0, values),
             tokens=int(all_tokens),
             events=int(all_events),
             padding=1 - all_filled / all_cells if self._pads else 0.0,
             learning_rate=learning_rate,
             skipped=learning_rate is None,
-            by_mask=breakdown.by_mask(),
-            by_field=breakdown.by_field(names),
+            by_mask=breakdown.by_mask() if finite else {},
+            by_field=breakdown.by_field(names) if finite else {},
         )
 
     def _masked(self, batch: MicroBatch) -> Masked:

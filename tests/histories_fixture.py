@@ -146,6 +146,12 @@ def write_tokenizer(folder: Path) -> Path:
     return folder
 
 
+def shopper_shards(folder: Path, count: int, train: int) -> Shards:
+    """Shards of so many shoppers: the first `train` of them to learn from, the others held out."""
+    users = shoppers(count)
+    return write_shards(folder, {"train": users[:train], "validation": users[train:]})
+
+
 def write_shards(folder: Path, splits: Mapping[Split, Sequence[User]]) -> Shards:
     """Shards of these users."""
     tokenizer = write_tokenizer(folder / "tokenizer")

@@ -9,7 +9,7 @@ from typing import cast
 
 import psutil
 import pytest
-from histories_fixture import shoppers, write_shards
+from histories_fixture import shopper_shards
 from training import command, ended, finished, lines, started, wait_until
 
 from pragma_model.data import Place, SplitReader
@@ -25,9 +25,7 @@ FOUR = ("--accumulation", "4")
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    users = shoppers(60)
-    folder = tmp_path_factory.mktemp("book") / "shards"
-    return write_shards(folder, {"train": users[:50], "validation": users[50:]})
+    return shopper_shards(tmp_path_factory.mktemp("book") / "shards", 60, train=50)
 
 
 @pytest.fixture(scope="module")

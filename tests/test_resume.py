@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from histories_fixture import CUT, DAY, SHOP, Event, User, shoppers, write_shards
+from histories_fixture import CUT, DAY, SHOP, Event, User, shopper_shards, shoppers, write_shards
 from training import command, ended, finished, lines, started, wait_until
 
 from pragma_model import reconstruction
@@ -30,9 +30,7 @@ OFTEN = ("--checkpoint-minutes", "0")
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     """Few shoppers: thirty steps of the smallest batches are several epochs."""
-    users = shoppers(40)
-    folder = tmp_path_factory.mktemp("book") / "shards"
-    return write_shards(folder, {"train": users[:32], "validation": users[32:]})
+    return shopper_shards(tmp_path_factory.mktemp("book") / "shards", 40, train=32)
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +200,7 @@ def test_a_step_without_a_finite_loss_is_skipped_and_its_batch_kept(
     run_to_the_last_step(shards, Home(tmp_path), EVERY_STEP, StopAfter(6))
     skipped = [line["step"] for line in lines(tmp_path / "runs" / "a") if line.get("skipped")]
     assert skipped == [3]
+    assert "NaN" not in (tmp_path / "runs" / "a" / "metrics.jsonl").read_text(), "no JSON"
     (batch,) = (tmp_path / "runs" / "a" / "bad_batches").iterdir()
     assert batch.name == "step-00000003-0-0.safetensors"
 

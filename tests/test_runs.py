@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from histories_fixture import FIRST_VALUE, shoppers, write_shards
+from histories_fixture import FIRST_VALUE, shopper_shards, shoppers
 from typer.testing import CliRunner
 
 from pragma_model.metrics import StepMetrics, Watch
@@ -36,9 +36,7 @@ class CutShort(Watch):
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    users = shoppers(120)
-    folder = tmp_path_factory.mktemp("book") / "shards"
-    return write_shards(folder, {"train": users[:80], "validation": users[80:]})
+    return shopper_shards(tmp_path_factory.mktemp("book") / "shards", 120, train=80)
 
 
 @pytest.fixture(scope="module")
