@@ -186,6 +186,19 @@ def main() -> None:
     """Entry point of `pragma`: errors as one or two lines, tracebacks when PRAGMA_DEBUG is set."""
     for command in entry_points(group="pragma.commands"):
         app.command(command.name)(command.load())
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        _run()
+        return
+    try:
+        _run()
+    except SystemExit as ended:
+        # Threads of gloo may still hold tensors, and wait for an interpreter that waits for them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+
+
+def _run() -> None:
     try:
         app()
     except PragmaError as error:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import psutil
+import pytest
 
 from pragma_sql.home import Home
 from pragma_sql.shards import Shards
@@ -38,13 +42,21 @@ def started(words: Sequence[str]) -> subprocess.Popen[str]:
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             "OMP_NUM_THREADS": "1",
+            "PYTHONFAULTHANDLER": "1",
         },
     )
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """The exit code of a process, and what it said on stderr."""
-    _, said = process.communicate(timeout=PATIENCE)
+    """The exit code of a process, and what it said on stderr: where it hangs, if it does."""
+    try:
+        _, said = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        root = psutil.Process(process.pid)
+        for one in (*root.children(recursive=True), root):
+            one.send_signal(signal.SIGABRT)
+        _, said = process.communicate()
+        pytest.fail(f"no end after {PATIENCE:.0f} s\n{said}")
     return process.returncode, said
 
 
