@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pragma_model.embedding_map import Float, check_packages, vectors_of
-from pragma_sql.errors import PragmaError
+from pragma_sql.errors import PragmaError, counted
 from pragma_sql.histories import Int
 from pragma_sql.shards import SPLITS, Split
 
@@ -237,10 +237,11 @@ def _problems(rows: pa.Table) -> Iterator[str]:
         yield f"labels other than 0 and 1, such as {min(map(str, odd))}"
     grain = ["task", "user_id", "eval_ts"]
     if repeats := len(rows) - len(rows.group_by(grain).aggregate([])):
-        yield f"{repeats:,} rows repeat the task, user and moment of another"
+        yield f"{counted(repeats, 'row')} with the task, user and moment of another"
     splits = Counter(rows.group_by(["user_id", "split"]).aggregate([])["user_id"].to_pylist())
     if astray := [user for user, count in splits.items() if count > 1]:
-        yield f"{len(astray):,} users are in more than one split, such as {min(map(str, astray))}"
+        example = min(map(str, astray))
+        yield f"{counted(len(astray), 'user')} in more than one split, such as {example}"
     members = rows.group_by(["task", "split", "user_id"]).aggregate([]).to_pylist()
     users = Counter((member["task"], member["split"]) for member in members)
     for task, split in product(sorted({task for task, _ in users}), SPLITS):

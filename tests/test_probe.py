@@ -192,12 +192,12 @@ def first_value(column: str, value: object) -> Change:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (move_a_user, "1 users are in more than one split, such as u0000"),
+        (move_a_user, "1 user in more than one split, such as u0000"),
         (lambda rows: rows.drop_columns(["split"]), "no column split; there are task, user_id"),
         (lambda rows: rows.slice(0, 0), "it holds no examples"),
         (lambda rows: rows.slice(0, 559), "task churn has 9 test users, and needs 10"),
         (lambda rows: rows.drop_columns(["spend_30d", "visits_30d"]), "no features"),
-        (lambda rows: pa.concat_tables([rows, rows.slice(5, 2)]), "2 rows repeat the task, user"),
+        (lambda rows: pa.concat_tables([rows, rows.slice(5, 2)]), "2 rows with the task, user"),
         (first_value("label", None), "1 of 800 rows have no label"),
         (first_value("label", 3.2), "labels other than 0 and 1, such as 3.2"),
         (
