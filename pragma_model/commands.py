@@ -100,6 +100,9 @@ def train(
         bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")
     ] = HOW.tensorboard,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Also log to MLflow.")] = HOW.mlflow,
+    bundle: Annotated[
+        bool, typer.Option(help="Write a bundle at the end; --no-bundle to try settings.")
+    ] = HOW.bundle,
     home: Annotated[
         Path | None, typer.Option(help="Gets runs/RUN/. Default: PRAGMA_HOME, else ./warehouse.")
     ] = None,
@@ -148,6 +151,7 @@ def train(
         probe=probe,
         tensorboard=tensorboard,
         mlflow=mlflow,
+        bundle=bundle,
     )
     try:
         with progress(settings.steps, talk) as watch:
@@ -167,7 +171,7 @@ def require_train_extra(command: str) -> None:
 
 
 def _told(summary: RunSummary) -> str:
-    found = summary.validation
+    found, difference = summary.validation, summary.onnx_max_abs_diff
     rows = (
         ("run", f"{summary.run}: {summary.size}, {summary.parameters:,} parameters"),
         ("trained", f"{summary.steps:,} steps, {summary.tokens:,} tokens"),
@@ -176,8 +180,8 @@ def _told(summary: RunSummary) -> str:
         ("validation loss", f"{found.loss:.3f}" if found else "no validation split"),
         ("values found", f"{found.accuracy:.1%}" if found else "-"),
         ("by key alone", f"{found.baseline_accuracy:.1%}" if found else "-"),
-        ("ONNX to torch", f"{summary.onnx_max_abs_diff:.1e} at most"),
-        ("bundle", str(summary.bundle)),
+        ("ONNX to torch", "-" if difference is None else f"{difference:.1e} at most"),
+        ("bundle", str(summary.bundle.path) if summary.bundle else "none was asked for"),
         ("next", summary.next_step),
     )
     return "\n".join(f"{name:<17}{value}" for name, value in rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pragma_model.data import BEGINNING, Place
@@ -13,6 +12,7 @@ from pragma_sql.errors import PragmaError
 
 if TYPE_CHECKING:
     from pragma_model.breakdown import Found
+    from pragma_sql.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,8 @@ class RunSummary:
     """Of training, without validation and export."""
     validation: Validation | None
     """None where the shards have no validation split."""
-    model_id: str
-    bundle: Path
-    onnx_max_abs_diff: float
+    bundle: Bundle | None
+    """None where none was asked for."""
 
     @property
     def tokens_per_s(self) -> float:
@@ -140,12 +139,26 @@ class RunSummary:
     @property
     def next_step(self) -> str:
         """The command that comes next."""
+        if self.bundle is None:
+            return f"pragma train SHARDS --run {self.run} --resume   # writes the bundle"
         return f"pragma register {self.run}"
+
+    @property
+    def onnx_max_abs_diff(self) -> float | None:
+        """Of any component of a user vector, ONNX Runtime to torch."""
+        return self.bundle.manifest.metrics["onnx_max_abs_diff"] if self.bundle else None
 
     def to_json(self) -> str:
         """One JSON object."""
-        content = asdict(self) | {"tokens_per_s": self.tokens_per_s, "next": self.next_step}
-        return json.dumps(content, default=str, indent=2)
+        content = {
+            **asdict(replace(self, bundle=None)),
+            "model_id": self.bundle.manifest.model_id if self.bundle else None,
+            "bundle": str(self.bundle.path) if self.bundle else None,
+            "onnx_max_abs_diff": self.onnx_max_abs_diff,
+            "tokens_per_s": self.tokens_per_s,
+            "next": self.next_step,
+        }
+        return json.dumps(content, indent=2)
 
 
 class Watch:

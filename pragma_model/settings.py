@@ -172,6 +172,8 @@ class RunOptions:
     """Labels that a linear probe is asked for at each validation."""
     tensorboard: bool = False
     mlflow: bool = False
+    bundle: bool = True
+    """Export the graphs and seal a bundle at the end."""
 
     def __post_init__(self) -> None:
         least_of = {

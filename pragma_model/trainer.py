@@ -46,7 +46,7 @@ def train(
     options: RunOptions | None = None,
     watch: Watch | None = None,
 ) -> RunSummary | None:
-    """Train on the split `train`, validate, export, and seal the bundle.
+    """Train on the split `train`, validate, and seal a bundle if asked.
 
     On a CPU, the same shards, settings and number of threads give the same losses, also where the
     run was stopped or killed and resumed in between.
@@ -122,8 +122,10 @@ def train(
             for line in examiner.look(weights, state.step):
                 log.write(line)
                 validation = line if isinstance(line, Validation) else validation
-            watch.stage("export")
-            bundle = finish(folder, weights, shards, settings, validation)
+            bundle = None
+            if options.bundle:
+                watch.stage("export")
+                bundle = finish(folder, weights, shards, settings, validation)
             if request:
                 raise StoppedError(run, state.step, saver.saved_step, request.number)
             return RunSummary(
@@ -135,9 +137,7 @@ def train(
                 padding=1 - state.filled / settings.steps,
                 seconds=state.seconds,
                 validation=validation,
-                model_id=bundle.manifest.model_id,
-                bundle=bundle.path,
-                onnx_max_abs_diff=bundle.manifest.metrics["onnx_max_abs_diff"],
+                bundle=bundle,
             )
 
 

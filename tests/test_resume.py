@@ -18,6 +18,7 @@ from pragma_model import reconstruction
 from pragma_model.metrics import StepMetrics, Watch
 from pragma_model.settings import RunOptions, TrainSettings
 from pragma_model.trainer import train
+from pragma_sql.bundle import open_bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.shards import Shards, open_shards
@@ -25,6 +26,7 @@ from pragma_sql.shards import Shards, open_shards
 STEPS = 30
 FEW = ("--steps", str(STEPS), "--budget", "128", "--dropout", "0.1", "--run", "a")
 OFTEN = ("--checkpoint-minutes", "0")
+STEPS_ONLY = "--no-bundle"
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +47,15 @@ def test_a_killed_run_resumes_with_the_losses_of_an_unbroken_one_bit_for_bit(
     shards: Shards, unbroken: Path, tmp_path: Path
 ) -> None:
     home, folder = Home(tmp_path), tmp_path / "runs" / "a"
-    process = started(command(shards, home, *FEW, *OFTEN))
+    process = started(command(shards, home, *FEW, *OFTEN, STEPS_ONLY))
     step = random.randint(8, STEPS - 5)
     wait_until(lambda: len(lines(folder)) >= step, process)
     process.kill()
     process.communicate()
-    finished(command(shards, home, *FEW, "--resume"))
+    finished(command(shards, home, *FEW, STEPS_ONLY, "--resume"))
     assert lines(folder) == lines(unbroken), f"killed at step {step}"
-    same = [(f / "bundle" / "model.safetensors").read_bytes() for f in (folder, unbroken)]
+    last = f"checkpoints/step-{STEPS:08}/model.safetensors"
+    same = [(f / last).read_bytes() for f in (folder, unbroken)]
     assert same[0] == same[1]
 
 
@@ -72,7 +75,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     assert not (folder / "bundle").exists()
     if number == signal.SIGTERM:  # resumes as the other does
         return
-    finished(command(shards, home, "--run", "a", "--resume"))
+    finished(command(shards, home, "--run", "a", "--resume", STEPS_ONLY))
     assert lines(folder) == lines(unbroken), "settings that are not given are as they were"
 
 
@@ -177,6 +180,22 @@ def test_a_run_does_not_go_on_with_another_setting(
 def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_path: Path) -> None:
     with pytest.raises(PragmaError, match=r"no run 'b'"):
         train(shards, SETTINGS, Home(tmp_path), "b", RESUMED)
+
+
+def test_a_run_that_left_out_its_bundle_writes_it_when_resumed(
+    shards: Shards, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    done = train(shards, SETTINGS, home, "a", RunOptions(bundle=False))
+    assert done is not None
+    assert done.bundle is None
+    assert done.next_step.startswith("pragma train SHARDS --run a --resume")
+    steps = lines(home.runs / "a")
+    assert not (home.runs / "a" / "bundle").exists()
+    resumed = train(shards, SETTINGS, home, "a", RESUMED)
+    assert resumed is not None
+    assert resumed.bundle == open_bundle(home.runs / "a" / "bundle")
+    assert lines(home.runs / "a") == steps
 
 
 def test_a_finished_run_is_not_resumed(shards: Shards, unbroken: Path) -> None:
