@@ -119,8 +119,21 @@ class Bench:
             *self._hidden_part(),
             *self._peer_part(),
             *self._features_part(),
+            *self._missing(),
         ]
         write_section("Learning", "\n\n".join(parts))
+
+    def _missing(self) -> list[str]:
+        """What has not been measured, in words."""
+        first = self.seeds[0]
+        wanted = {f"{book.name}, seed {first}": book.name for book in (self.synthetic, *self.real)}
+        wanted |= {f"{book.name}, LightGBM": f"LightGBM on {book.name}" for book in self.real}
+        wanted |= {
+            f"theirs, probes, seed {seed}": f"pragmatiq's probes of seed {seed}"
+            for seed in self.seeds
+        }
+        missing = [said for name, said in wanted.items() if self.results.get(name) is None]
+        return [f"Not measured: {'; '.join(missing)}."] if missing else []
 
     def _hidden_part(self) -> list[str]:
         found = [
