@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-train: $(STAMP) bench-env ## training speed beside the rival's, into docs/
 
 bench-kernels: $(STAMP) bench-env ## attention kernels, alone and in training steps, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_kernels.py
+
+bench-learning: $(STAMP) bench-env ## what the model learns, beside guesses, features and the rival, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_learning.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs

@@ -180,6 +180,7 @@ def _told(summary: RunSummary) -> str:
         ("validation loss", f"{found.loss:.3f}" if found else "no validation split"),
         ("values found", f"{found.accuracy:.1%}" if found else "-"),
         ("by key alone", f"{found.baseline_accuracy:.1%}" if found else "-"),
+        ("by last value", f"{found.bigram_accuracy:.1%}" if found else "-"),
         ("ONNX to torch", "-" if difference is None else f"{difference:.1e} at most"),
         ("bundle", str(summary.bundle.path) if summary.bundle else "none was asked for"),
         ("next", summary.next_step),

@@ -8,15 +8,15 @@ from functools import cached_property
 
 from torch import Tensor
 
+from pragma_model.baselines import Baselines, fit_baselines
 from pragma_model.data import SplitReader
-from pragma_model.evaluation import majority_values, validate
+from pragma_model.evaluation import validate
 from pragma_model.linear_probe import LinearProbe
 from pragma_model.metrics import ProbeScore, Validation
 from pragma_model.model import PragmaModel
 from pragma_model.optimizers import load_weights
 from pragma_model.processes import Processes
 from pragma_model.settings import RunOptions, TrainSettings
-from pragma_sql.histories import Int
 from pragma_sql.shards import Shards
 
 
@@ -32,9 +32,9 @@ class Examiner:
         self._probe = LinearProbe(shards, options.probe) if options.probe else None
 
     @cached_property
-    def _majority(self) -> Int:
-        """Counted when it is first asked for: training does not wait for it."""
-        return majority_values(SplitReader(self._shards, "train", self._settings.budget))
+    def _baselines(self) -> Baselines:
+        """Counted when they are first asked for: training does not wait for it."""
+        return fit_baselines(SplitReader(self._shards, "train", self._settings.budget))
 
     def look(self, weights: dict[str, Tensor], step: int) -> Iterator[Validation | ProbeScore]:
         """What held-out users say after a step; nothing in a process that does not lead.
@@ -51,7 +51,7 @@ class Examiner:
         load_weights(model, weights)
         model.to(self._processes.device).eval()
         batches = self._options.validation_batches
-        found = validate(model, self._reader, self._majority, self._settings, batches)
+        found = validate(model, self._reader, self._baselines, self._settings, batches)
         if found is not None:
             yield replace(found, step=step)
         if self._probe is not None:

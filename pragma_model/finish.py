@@ -69,6 +69,7 @@ def _manifest(
             "validation_loss": validation.loss,
             "validation_accuracy": validation.accuracy,
             "validation_baseline_accuracy": validation.baseline_accuracy,
+            "validation_bigram_accuracy": validation.bigram_accuracy,
         }
     return BundleManifest(
         tokenizer_hash=shards.manifest.tokenizer_hash,

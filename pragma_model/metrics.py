@@ -79,6 +79,8 @@ class Validation:
     accuracy: float
     baseline_accuracy: float
     """Of answering each key's most frequent value in the training split."""
+    bigram_accuracy: float
+    """Of answering what most often followed the key's last value that is not hidden."""
     key_accuracy: Mapping[str, float]
     split: str = "validation"
     step: int = 0

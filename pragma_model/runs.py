@@ -50,6 +50,7 @@ class RunRecord:
     validation_loss: float | None
     validation_accuracy: float | None
     baseline_accuracy: float | None
+    bigram_accuracy: float | None
     probe_roc_auc: float | None
     settings: Mapping[str, float | int | str]
 
@@ -96,6 +97,7 @@ def read_run(folder: Path) -> RunRecord:
         validation_loss=validation.get("loss"),
         validation_accuracy=validation.get("accuracy"),
         baseline_accuracy=validation.get("baseline_accuracy"),
+        bigram_accuracy=validation.get("bigram_accuracy"),
         probe_roc_auc=probe.get("roc_auc"),
         settings=about["settings"],
     )
@@ -119,14 +121,18 @@ def to_table(runs: Sequence[RunRecord]) -> Table:
     table = Table(
         "run", "state", "size", "steps", "tokens", "tokens/s", "loss", "val. loss", "found", "probe"
     )
-    table.caption = "found: hidden values of held-out users (by key alone); probe: ROC-AUC"
+    table.caption = (
+        "found: hidden values of held-out users (by key alone, by its last value); probe: ROC-AUC"
+    )
     best_loss = min((run.validation_loss for run in runs if run.validation_loss), default=None)
     best_found = max((run.validation_accuracy or 0.0 for run in runs), default=0.0)
     for run in runs:
         found = "-"
         if run.validation_accuracy is not None:
             share = _bold(f"{run.validation_accuracy:.1%}", run.validation_accuracy == best_found)
-            found = f"{share} ({run.baseline_accuracy:.1%})"
+            guessed = (run.baseline_accuracy, run.bigram_accuracy)
+            known = ", ".join(f"{each:.1%}" for each in guessed if each is not None)
+            found = f"{share} ({known})"
         table.add_row(
             escape(run.run),
             run.state,

@@ -80,12 +80,21 @@ def test_runs_are_listed_newest_first_with_how_far_they_came(home: Home) -> None
     ]
     assert listed[0]["validation_accuracy"] is None
     assert 0 < listed[1]["validation_accuracy"] < 1
+    assert listed[0]["bigram_accuracy"] is None
+    assert 0 < listed[1]["bigram_accuracy"] < 1
 
 
 def test_the_table_has_a_row_a_run(home: Home) -> None:
     shown = told(home)
     assert "whole" in shown
     assert "5/9" in shown
+
+
+def test_the_table_sets_what_was_found_against_both_guesses(home: Home) -> None:
+    _, whole = json.loads(told(home, "--json"))
+    names = ("validation_accuracy", "baseline_accuracy", "bigram_accuracy")
+    found, by_key, by_last_value = (f"{whole[name]:.1%}" for name in names)
+    assert f"{found} ({by_key}, {by_last_value})" in told(home)
 
 
 def test_runs_that_are_compared_show_the_settings_in_which_they_differ(home: Home) -> None:

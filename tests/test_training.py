@@ -16,12 +16,10 @@ import torch
 import torch.nn.functional as F
 import typer
 from histories_fixture import (
-    AMOUNT,
     CUT,
     DAY,
     SEGMENT,
     SHOP,
-    SOURCE,
     TEXT,
     VOCABULARY_SIZE,
     Event,
@@ -38,7 +36,6 @@ from pragma_model.attention import Kernel
 from pragma_model.breakdown import Found
 from pragma_model.commands import train as train_command
 from pragma_model.data import Place, SplitReader
-from pragma_model.evaluation import majority_values
 from pragma_model.loss import value_loss
 from pragma_model.metrics import RunState, StepMetrics, Validation
 from pragma_model.model import PragmaModel
@@ -142,6 +139,7 @@ def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards
     assert manifest.trained_until == shards.manifest.as_of
     assert (manifest.size, manifest.embedding_size) == ("nano", 64)
     assert manifest.metrics["validation_accuracy"] == run.validation.accuracy
+    assert manifest.metrics["validation_bigram_accuracy"] == run.validation.bigram_accuracy
     assert manifest.metrics["onnx_max_abs_diff"] <= 1e-4
     assert manifest.settings["budget"] == 512
 
@@ -256,7 +254,7 @@ def test_a_window_knows_nothing_of_the_profile_after_its_moment(tmp_path: Path) 
     assert {len(histories.item_ts) for histories, _ in seen} == {0, 1}
 
 
-# --- the loss and the baseline ---
+# --- the loss ---
 
 
 def test_the_loss_and_its_gradients_are_those_of_cross_entropy(
@@ -284,20 +282,6 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy(
 def test_a_batch_in_which_nothing_is_hidden_has_no_loss() -> None:
     found = value_loss(torch.zeros(0, 4), torch.ones(9, 4), torch.zeros(0, dtype=torch.int64), 0.1)
     assert found.loss == 0
-
-
-def test_the_majority_of_a_key_is_its_most_frequent_known_value(tmp_path: Path) -> None:
-    values = {SHOP: [20, 21, 21, 2, 2, 2], AMOUNT: [31, 30, 30, 31, 32, 33]}
-    users = [
-        User(f"{key} {value}", [Event(CUT - DAY, [(SOURCE, 10, 0), (key, value, 0)])])
-        for key, given in values.items()
-        for value in given
-    ]
-    reader = SplitReader(write_shards(tmp_path / "s", {"train": users}), "train", 64)
-    majority = majority_values(reader)
-    assert majority[SOURCE] == 10
-    assert majority[SHOP] == 21, "[UNK], id 2, is never a target"
-    assert majority[AMOUNT] == 30, "of equally frequent values the first"
 
 
 # --- refusals ---

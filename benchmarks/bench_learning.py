@@ -1,0 +1,257 @@
+"""What the model learns: hidden values beside two guesses, probes beside pragmatiq and LightGBM.
+
+Needs the environment of `make bench-env`. What was found is kept in the work folder, so that an
+interrupted run goes on, and the section is written anew after each part.
+Example: python benchmarks/bench_learning.py --work /tmp/bench --parts hidden features
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from learning_books import BUDGET, HEAD, ROOT, VALIDATION_BATCHES, Book, row
+from learning_probes import FOLDS, PEER, Paired, Vectors
+from learning_results import Found, Results, pragma
+from page import machine, write_section
+
+PEER_USERS = 10_000
+TEST_SHARE, VALIDATION_SHARE = 0.85, 0.10
+"""Of pragmatiq's book. Few are learnt from: within the tokens of a short run pragmatiq, which takes
+users whole and the short ones first, reads no more than these."""
+
+MODELS = {
+    "LightGBM on features": "features",
+    "LightGBM on embeddings": "embeddings",
+    "LightGBM on both": "both",
+}
+
+
+METRICS = ("roc_auc", "pr_auc")
+SPREAD = ("mean", "spread")
+SAMPLES = 3
+"""Of the training users, that LightGBM is fitted on."""
+
+
+class Bench:
+    """All measurements, each taken once."""
+
+    def __init__(self, work: Path, seeds: Sequence[int], users: int) -> None:
+        work.mkdir(parents=True, exist_ok=True)
+        self.results, self.seeds = Results(work / "learning.json"), seeds
+        self.contract = work / f"book {PEER_USERS}"
+        shares = {"test_share": TEST_SHARE, "validation_share": VALIDATION_SHARE}
+        told = [word for name, share in shares.items() for word in ("--var", f"{name}={share}")]
+        self.synthetic = Book(
+            f"pragmatiq's {PEER_USERS:,} users",
+            work / "learning synthetic",
+            ("--contract", str(self.contract), *told),
+            steps=150,
+            select="+user_tokens",
+        )
+        credit = str(ROOT / "examples" / "credit_default")
+        self.real = [
+            Book("credit_default", work / "learning credit", ("--project", credit), steps=250),
+            Book("purchase_cards", work / "learning cards", (), steps=250),
+        ]
+        self.paired = Paired(self.synthetic, self.contract, work, users)
+
+    def make_book(self) -> None:
+        """Have pragmatiq make its book, unless it is there."""
+        if not (self.contract / "manifest.json").is_file():
+            command = [str(PEER / "pragmatiq"), "synth", "generate", "--out", str(self.contract)]
+            subprocess.run([*command, "--n-users", str(PEER_USERS), "--seed", "0"], check=True)
+
+    # --- measuring ---
+
+    def hidden(self) -> None:
+        """Train on each book with the first seed."""
+        self.make_book()
+        for book in (self.synthetic, *self.real):
+            book.train(self.results, self.seeds[0])
+
+    def features(self) -> None:
+        """Ask what the embeddings of the real books add to features made by hand."""
+        for book in self.real:
+            book.train(self.results, self.seeds[0])
+            self.results.once(f"{book.name}, LightGBM", partial(self._probed, book))
+
+    def _probed(self, book: Book) -> Found:
+        """`pragma probe` on the embeddings of the first seed's model."""
+        book.register(self.seeds[0])
+        book.embeddings()
+        count = str(SAMPLES)
+        told = pragma("probe", "--json", "--seeds", count, "--home", str(book.home))
+        return {
+            f"{result['task']} | {MODELS[result['model']]} | {metric} | {what}": value
+            for result in json.loads(told)
+            if result["model"] in MODELS
+            for metric in METRICS
+            for what, value in result[metric].items()
+        }
+
+    def peer(self) -> None:
+        """Probe both programs' embeddings, seed by seed."""
+        self.make_book()
+        self.paired.prepare()
+        self.results.once("counts", self.paired.counts)
+        for seed in self.seeds:
+            for name, embedded in (("ours", self.paired.ours), ("theirs", self.paired.theirs)):
+                probed = partial(self._peer_probed, embedded, seed)
+                self.results.once(f"{name}, probes, seed {seed}", probed)
+            self.write()
+
+    def _peer_probed(self, embedded: Callable[[Results, int], Vectors], seed: int) -> Found:
+        return self.paired.scores(embedded(self.results, seed))
+
+    # --- the page ---
+
+    def write(self) -> None:
+        """The section, from what has been measured so far."""
+        parts = [
+            f"`make bench-learning`; {machine()}, CPU, fp32. Size nano, {BUDGET:,} tokens a step, "
+            "rates and windows as they are by default.",
+            *self._hidden_part(),
+            *self._peer_part(),
+            *self._features_part(),
+            *self._missing(),
+        ]
+        write_section("Learning", "\n\n".join(parts))
+
+    def _missing(self) -> list[str]:
+        """What has not been measured, in words."""
+        first = self.seeds[0]
+        wanted = {f"{book.name}, seed {first}": book.name for book in (self.synthetic, *self.real)}
+        wanted |= {f"{book.name}, LightGBM": f"LightGBM on {book.name}" for book in self.real}
+        wanted |= {
+            f"theirs, probes, seed {seed}": f"pragmatiq's probes of seed {seed}"
+            for seed in self.seeds
+        }
+        missing = [said for name, said in wanted.items() if self.results.get(name) is None]
+        return [f"Not measured: {'; '.join(missing)}."] if missing else []
+
+    def _hidden_part(self) -> list[str]:
+        found = [
+            (book, self.results.get(f"{book.name}, seed {self.seeds[0]}"))
+            for book in (self.synthetic, *self.real)
+        ]
+        rows = [row(book, figures) for book, figures in found if figures]
+        text = (
+            f"**Hidden values** of held-out users, seed {self.seeds[0]}, whole histories, "
+            f"{VALIDATION_BATCHES} batches at most. By key alone: each key's most frequent value. "
+            "By its last value: what most often followed the last value of the same key that is "
+            "not hidden. Of pragmatiq's book "
+            f"{1 - TEST_SHARE - VALIDATION_SHARE:.0%} of the users are learnt from; most of the "
+            "others are asked below."
+        )
+        return [text, HEAD + "\n" + "\n".join(rows)] if rows else []
+
+    def _peer_part(self) -> list[str]:
+        seeds = [s for s in self.seeds if self.results.get(f"theirs, probes, seed {s}")]
+        counts = self.results.get("counts")
+        if not seeds or counts is None:
+            return []
+        rows = []
+        for task, (asked, ones, share) in self.paired.sizes().items():
+            cells = [
+                _spread([self._probe(name, seed)[f"{task} {metric}"] for seed in seeds])
+                for metric in ("roc", "ap")
+                for name in ("ours", "theirs")
+            ]
+            rows.append(
+                f"| {task} | {asked:,} ({ones:,}) | {counts[f'{task} roc']:.3f} | {cells[1]} "
+                f"| **{cells[0]}** | {share:.1%} | {counts[f'{task} ap']:.3f} | {cells[3]} "
+                f"| **{cells[2]}** |"
+            )
+        book = self.synthetic.name
+        mine = [self.results.get(f"{book}, seed {s}") or {} for s in seeds]
+        peers = [self.results.get(f"pragmatiq, seed {s}") or {} for s in seeds]
+        text = (
+            f"**Probes beside pragmatiq**, seeds {', '.join(map(str, seeds))}. Both learn from the "
+            "same users before the first moment of a label, and score the same other users as of "
+            "each label's moment; the profiles' attributes are a later snapshot in this book, so "
+            f"neither sees them. Tokens seen: {_mean(mine, 'tokens') / 1e6:.2f}M in "
+            f"{_mean(mine, 'steps'):.0f} steps, pragmatiq {_mean(peers, 'tokens') / 1e6:.2f}M in "
+            f"{_mean(peers, 'steps'):.0f} steps with its own rates and batches. As many users of "
+            "either label are asked, as far as there are, chosen by a hash; logistic regression on "
+            f"standardised vectors, C chosen within, mean of {FOLDS} folds. Average precision is "
+            "weighted to the label's share in the book. Mean over the seeds (largest less "
+            "smallest). Counts: events in all and in the last 30 days, days since the first, hours "
+            "since the last."
+        )
+        head = (
+            "| task | users (label 1) | ROC-AUC: counts | pragmatiq | ours "
+            "| share | average precision: counts | pragmatiq | ours |\n"
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+        )
+        return [text, head + "\n" + "\n".join(rows)]
+
+    def _probe(self, name: str, seed: int) -> Found:
+        found = self.results.get(f"{name}, probes, seed {seed}")
+        assert found is not None
+        return found
+
+    def _features_part(self) -> list[str]:
+        rows = []
+        for book in self.real:
+            found = self.results.get(f"{book.name}, LightGBM") or {}
+            for task in sorted({name.split(" | ")[0] for name in found}):
+                cells = [
+                    "{:.3f} ({:.3f})".format(
+                        *(found[f"{task} | {short} | {metric} | {what}"] for what in SPREAD)
+                    )
+                    for metric in METRICS
+                    for short in MODELS.values()
+                ]
+                rows.append(f"| {book.name} | {task} | " + " | ".join(cells) + " |")
+        if not rows:
+            return []
+        text = (
+            "**LightGBM** on features made by hand in SQL, on embeddings and on both; test users. "
+            f"The model is that of seed {self.seeds[0]}; {SAMPLES} samples of the training "
+            "users are drawn. Mean over them (largest less smallest)."
+        )
+        head = (
+            "| book | task | ROC-AUC: features | embeddings | both "
+            "| PR-AUC: features | embeddings | both |\n|---|---|---:|---:|---:|---:|---:|---:|"
+        )
+        return [text, head + "\n" + "\n".join(rows)]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f} ({np.ptp(values):.3f})"
+
+
+def _mean(found: Sequence[Found], name: str) -> float:
+    return float(np.mean([figures[name] for figures in found]))
+
+
+def main() -> None:
+    """Measure and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".bench"))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--users", type=int, default=500, help="asked about a task, at most")
+    parser.add_argument(
+        "--parts", nargs="*", default=["hidden", "features", "peer"],
+        choices=["hidden", "features", "peer"],
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    bench = Bench(arguments.work.resolve(), arguments.seeds, arguments.users)
+    parts: dict[str, Callable[[], None]] = {
+        "hidden": bench.hidden,
+        "features": bench.features,
+        "peer": bench.peer,
+    }
+    for part in arguments.parts:
+        parts[part]()
+        bench.write()
+
+
+if __name__ == "__main__":
+    main()
