@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-embed clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench-tokens: $(STAMP) bench-env ## tokens beside the rival's, and at 10M and 10
 
 bench-train: $(STAMP) bench-env ## training speed beside the rival's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_train.py
+
+bench-embed: $(STAMP) bench-env ## scoring beside the rival's, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_embed.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs
