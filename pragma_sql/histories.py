@@ -125,24 +125,22 @@ class Histories:
     def _keep(self, events: Bool, items: Bool) -> Histories:
         kept = self
         if not events.all():
-            counts = np.diff(self.token_offsets)
             kept = replace(
                 kept,
                 event_offsets=offsets_of(np.bincount(self.event_user[events], minlength=len(self))),
                 ts=self.ts[events],
                 calendar=self.calendar[events],
-                token_offsets=offsets_of(counts[events]),
-                tokens=self.tokens[np.repeat(events, counts)],
+                token_offsets=offsets_of(np.diff(self.token_offsets)[events]),
+                tokens=self.tokens[np.repeat(events, np.diff(self.token_offsets))],
             )
         if not items.all():
-            counts = np.diff(self.item_token_offsets)
             kept = replace(
                 kept,
                 item_offsets=offsets_of(np.bincount(self.item_user[items], minlength=len(self))),
                 item_as_of=self.item_as_of[items],
                 item_ts=self.item_ts[items],
-                item_token_offsets=offsets_of(counts[items]),
-                item_tokens=self.item_tokens[np.repeat(items, counts)],
+                item_token_offsets=offsets_of(np.diff(self.item_token_offsets)[items]),
+                item_tokens=self.item_tokens[np.repeat(items, np.diff(self.item_token_offsets))],
             )
         return kept
 
