@@ -141,8 +141,8 @@ def main() -> None:
         f"{rows:,} rows of event tokens are distinct: one in {events / rows:.1f}.\n\n"
         "| | CPU s | times fewer | wall s | peak GB |\n|---|---:|---:|---:|---:|\n"
         + "\n".join(table)
-        + f"\n\n`embed('u')` for one user, warm, {min(ALONE, users - WARM)} in turn: median {median:.1f} ms, "
-        f"99th percentile {worst:.1f} ms.",
+        + f"\n\n`embed('u')` for one user, warm, {min(ALONE, users - WARM)} in turn: "
+        f"median {median:.1f} ms, 99th percentile {worst:.1f} ms.",
     )
 
 
