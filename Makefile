@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench-kernels: $(STAMP) bench-env ## attention kernels, alone and in training st
 
 bench-learning: $(STAMP) bench-env ## what the model learns, beside guesses, features and the rival, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_learning.py
+
+bench-embed: $(STAMP) bench-env ## scoring beside the rival's, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_embed.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs

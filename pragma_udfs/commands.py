@@ -12,7 +12,9 @@ from pragma_sql.errors import PragmaError
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT; embed, embed_at and bpe_encode work.")],
+    query: Annotated[
+        str, typer.Argument(help="One SELECT; embed, embed_at, embed_with and embed_records work.")
+    ],
     home: Annotated[
         Path | None,
         typer.Option(help="Folder of the warehouse [default: $PRAGMA_HOME, else ./warehouse]."),

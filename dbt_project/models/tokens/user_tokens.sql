@@ -1,4 +1,9 @@
-{{ config(materialized='view', post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}"]) }}
+{{ config(
+    materialized='view',
+    post_hook=[
+        "{{ create_embed() }}", "{{ create_embed_at() }}", "{{ create_embed_with() }}", "{{ create_embed_records() }}",
+    ],
+) }}
 
 with
 
