@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRITON := .venv-triton
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train clean
+.PHONY: help setup demo test test-slow lint format wheel triton-env test-triton bench-demo bench-env bench-tokens \
+  bench-train bench-triton clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +28,17 @@ test: $(STAMP) ## all tests but the slow ones
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow
+
+triton-env: $(TRITON)/.installed ## the environment of the real Triton server, for its tests and its bench
+
+$(TRITON)/.installed: constraints-triton.txt serving/requirements.txt
+	$(PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check -r constraints-triton.txt
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0 -e .
+	@touch $@
+
+test-triton: $(STAMP) triton-env ## the tests of the real Triton server
+	$(TRITON)/bin/python -m pytest serving/tests
 
 lint: $(STAMP) ## ruff, mypy --strict, sqlfluff
 	$(BIN)/ruff check .
