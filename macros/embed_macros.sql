@@ -11,6 +11,11 @@ create or replace macro main.embed(uid) as embed_history({{ _history_of(user_tok
 create or replace macro main.embed_at(uid, moment) as embed_history({{ _history_of(user_tokens, 'moment::timestamp') }})
 {%- endmacro %}
 
+{#- By another model than the current one: embed_with('1f0c...', user_id). -#}
+{% macro create_embed_with(user_tokens) -%}
+create or replace macro main.embed_with(model, uid) as embed_history_with(model, {{ _history_of(user_tokens, 'null::timestamp') }})
+{%- endmacro %}
+
 {#- The struct that embed_history reads. -#}
 {% macro _history_of(user_tokens, moment) -%}
 {%- set columns = [

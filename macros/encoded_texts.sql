@@ -1,6 +1,7 @@
 {#-
     The strings of the text keys, each encoded once, and null: one row per (value, token_ids, positions).
-    Events and profiles are matched with it by an inner join, which needs every string to be here.
+    Events and profiles are matched with it by an inner join, which needs every string to be here. Positions
+    stop at 255, far beyond what is kept of an event or a profile.
 -#}
 {% macro encoded_texts(spec, events, profiles) -%}
 with
@@ -32,7 +33,7 @@ final as (
     select
         value,
         token_ids,
-        list_transform(token_ids, lambda id, place: (place - 1)::utinyint) as positions
+        list_transform(token_ids, lambda id, place: least(place - 1, 255)::utinyint) as positions
     from numbered
     union all
     select

@@ -15,3 +15,10 @@
     and {{ one }}.event_id is not distinct from {{ other }}.event_id
     and {{ one }}.content_hash is not distinct from {{ other }}.content_hash
 {%- endmacro %}
+
+{#- Of events delivered more than once the first by content, as a clause of their query. -#}
+{% macro first_of_each_event() -%}
+qualify row_number() over (
+        partition by user_id, ts, event_id, content_hash order by source, value_ids, key_ids, positions
+    ) = 1
+{%- endmacro %}

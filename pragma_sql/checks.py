@@ -18,8 +18,9 @@ from pragma_sql.collecting import without_collecting
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import replaced_folder
 from pragma_sql.late_import import import_late
+from pragma_sql.limits import Limits
 from pragma_sql.rules import contract_rules
-from pragma_sql.scans import Limits, Rule
+from pragma_sql.scans import Rule
 from pragma_sql.tallies import tally
 
 RESULT_SCHEMA = pa.schema(

@@ -165,21 +165,35 @@ def shards(
 
 @app.command()
 def register(
-    run: Annotated[str, typer.Argument(help="A run's name, or the path of a run or bundle.")],
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run's name, the path of a run or bundle, or the id of a model."),
+    ] = None,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Make a trained bundle the model that `embed` uses.
+    """Make a trained bundle the model that `embed` uses; without RUN, show the models.
 
     Example: pragma register nano
     """
     from pragma_sql.bundle import open_bundle
     from pragma_sql.home import Home
-    from pragma_sql.registry import find_bundle, register_bundle
+    from pragma_sql.registry import find_bundle, models_of, register_bundle
 
     place = Home.of(home)
-    model_id = register_bundle(open_bundle(find_bundle(run, place.runs)), place.warehouse)
-    print(model_id)
-    talk.print(f"next: pragma build --select models+   # embeddings of model {model_id}")
+    if run is not None:
+        model_id = register_bundle(open_bundle(find_bundle(run, place.runs)), place.warehouse)
+        print(model_id)
+        talk.print(f"next: pragma build --select models+   # embeddings of model {model_id}")
+        return
+    models = models_of(place.warehouse)
+    if as_json:
+        print(json.dumps(models.to_pylist(), default=str))
+    else:
+        from pragma_sql.tables import table_of
+
+        shown = ["model_id", "status", "size", "embedding_size", "created", "problem"]
+        result.print(table_of(models.select(shown), "models"))
 
 
 def main() -> None:

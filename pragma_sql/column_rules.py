@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pragma_sql.scans import Limits, Rule, Scan, is_blank, quoted
+from pragma_sql.limits import Limits
+from pragma_sql.scans import Rule, Scan, is_blank, quoted
 
 
 def blank(scan: Scan, column: str, fix: str) -> Rule:

@@ -123,8 +123,11 @@ class Histories:
         )
 
     def _keep(self, events: Bool, items: Bool) -> Histories:
+        kept = self if items.all() else self._keep_items(items)
+        return kept if events.all() else kept._keep_events(events)
+
+    def _keep_events(self, events: Bool) -> Histories:
         token_counts = np.diff(self.token_offsets)
-        item_token_counts = np.diff(self.item_token_offsets)
         return replace(
             self,
             event_offsets=offsets_of(np.bincount(self.event_user[events], minlength=len(self))),
@@ -132,6 +135,12 @@ class Histories:
             calendar=self.calendar[events],
             token_offsets=offsets_of(token_counts[events]),
             tokens=self.tokens[np.repeat(events, token_counts)],
+        )
+
+    def _keep_items(self, items: Bool) -> Histories:
+        item_token_counts = np.diff(self.item_token_offsets)
+        return replace(
+            self,
             item_offsets=offsets_of(np.bincount(self.item_user[items], minlength=len(self))),
             item_as_of=self.item_as_of[items],
             item_ts=self.item_ts[items],

@@ -47,7 +47,8 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
     """The tokenizer as temporary views over `events` and `profiles`.
 
     Run on a connection that has `bpe_encode` and those two relations, it gives `event_tokens`,
-    `profile_tokens` and `user_tokens`, equal to the warehouse's.
+    `profile_tokens` and `user_tokens`, equal to the warehouse's. An event that stands there twice
+    is taken once.
 
     Args:
         spec_json: fit.tokenizer.spec.
@@ -57,7 +58,9 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
     spec = json.loads(spec_json)
     views = {
         "texts": macros["encoded_texts"](spec, "events", "profiles"),
-        "event_tokens": macros["tokenize_events"](spec, "events", "texts"),
+        "event_tokens": "\n".join(
+            (macros["tokenize_events"](spec, "events", "texts"), macros["first_of_each_event"]())
+        ),
         "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts"),
         "user_tokens": macros["collect_user_tokens"](
             "event_tokens", "profile_tokens", tokenizer_hash

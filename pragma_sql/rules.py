@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pragma_sql.column_rules import blank, moment, texts
+from pragma_sql.limits import Limits
 from pragma_sql.scans import (
     EVENT_COUNT,
     EVENTS,
@@ -15,7 +16,6 @@ from pragma_sql.scans import (
     PROFILE_MOMENTS,
     PROFILES,
     TRANSFERS,
-    Limits,
     Rule,
     is_blank,
 )

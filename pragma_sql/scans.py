@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Literal
 
 from sqlglot import exp
@@ -121,26 +120,6 @@ class Rule:
         users = f"with event_users as ({EVENT_USERS})" if "event_users" in rows else ""
         query = f"{users} select * from {rows} where {self.condition}"  # noqa: S608
         return " ".join(query.split())
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the rules allow: moments, both ends included, and bytes of a value."""
-
-    earliest: date = date(1990, 1, 1)
-    latest: date = date(2100, 1, 1)
-    value_bytes: int = 10_000
-
-    def __str__(self) -> str:
-        return f"{self.earliest} .. {self.latest}"
-
-    def outside(self, moment: str) -> str:
-        """SQL: the moment lies outside; null when there is none."""
-        return f"{moment} not between timestamp '{self.earliest}' and timestamp '{self.latest}'"
-
-    def long(self, text: str) -> str:
-        """SQL: the text is longer than allowed."""
-        return f"strlen({text}) > {self.value_bytes}"
 
 
 def is_blank(text: str) -> str:

@@ -1,4 +1,8 @@
-"""The SQL functions of a warehouse: `bpe_train`, `bpe_encode` and `embed_history`."""
+"""The SQL functions of a warehouse.
+
+`bpe_train` and `bpe_encode` for builds; `embed_history` and `embed_history_with` under the macros
+`embed`, `embed_at` and `embed_with`; `embed_records`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
-from pragma_sql.bundle import open_bundle
 from pragma_sql.errors import PragmaError
-from pragma_sql.registry import current_bundle
 from pragma_sql.warehouse import warehouse_of
+from pragma_udfs.arrow import register_function
 from pragma_udfs.bpe import register_bpe
-from pragma_udfs.embed import register_embed
-from pragma_udfs.scoring import Scorer
+from pragma_udfs.embed import list_array, register_embed
+from pragma_udfs.models import Models
+from pragma_udfs.records import Record, read_record
 
 
 def register(con: duckdb.DuckDBPyConnection) -> None:
@@ -28,12 +33,32 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
             raise PragmaError("fit.tokenizer is empty", "pragma build --refit")
         return str(rows[0][0])
 
-    @lru_cache(maxsize=2)
-    def scorer_of(folder: Path) -> Scorer:
-        return Scorer(open_bundle(folder))
+    @lru_cache(maxsize=1)
+    def warehouse() -> Path:
+        return warehouse_of(con)
 
-    def current() -> Scorer:
-        return scorer_of(current_bundle(warehouse_of(con)))
-
+    models = Models(warehouse)
     register_bpe(con, load_bpe)
-    register_embed(con, current)
+    register_embed(con, models)
+    register_records(con, models)
+
+
+def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Register `embed_records(json)`: user vectors of JSON records; null in, null out."""
+
+    def embed_records(texts: pa.Array) -> pa.Array:
+        valid = texts.is_valid()
+        records = [_record(text) for text in texts.drop_null().to_pylist()]
+        if not records:
+            return pa.nulls(len(texts), pa.list_(pa.float32()))
+        return list_array(models.current().embed(records), valid)
+
+    register_function(con, "embed_records", embed_records, ["VARCHAR"], "FLOAT[]")
+
+
+def _record(text: str) -> Record:
+    try:
+        return read_record(text)
+    except PragmaError as error:
+        start = text if len(text) <= 60 else f"{text[:60]}..."
+        raise PragmaError(f"embed_records: {error.what}, in {start}", error.next_step) from None

@@ -1,44 +1,41 @@
-"""Histories -> user vectors, by the ONNX graphs of a bundle."""
+"""Histories -> user vectors, by the two halves of a bundle's model."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from pragma_sql.bundle import Bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.histories import Histories, Int, ranges
-from pragma_sql.packing import Float, budgeted, distinct_rows, pack_events, pack_users
+from pragma_sql.packing import Float, budgeted, pack_events, pack_users
 from pragma_sql.texts import TextVectors, text_vectors
-
-HISTORY_BUDGET = 16_384
-"""Padded history slots a batch: users times the longest history."""
+from pragma_udfs.engines import Form, engine_of
+from pragma_udfs.event_cache import EventCache, RowKeys
 
 GROUP_EVENTS = 131_072
 """About as many events are looked at together for equal ones."""
 
-TOKEN_BUDGET = 65_536
-"""Padded tokens a call of the event encoder: rows times the longest row."""
-
 
 class Scorer:
-    """One bundle's two graphs; threads of the database share it.
+    """One bundle's model; threads of the database share it.
 
     Batches are made by budget, so memory depends on neither the number of users nor on how long the
-    longest history is beside the others.
+    longest history is beside the others. An event is encoded once, in whatever call it comes up
+    again, as long as its vector is kept.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None = None, form: Form | None = None
+    ) -> None:
+        """Load the model; without a form, in the one that PRAGMA_SCORING names."""
         self.manifest = bundle.manifest
         self.texts: TextVectors | None = None
         if bundle.manifest.text_encoder:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
-        self._events = _session(bundle.path / "event_encoder.onnx", threads)
-        self._users = _session(bundle.path / "user_encoder.onnx", threads)
+        self._engine = engine_of(bundle, form, threads)
+        self._cache = EventCache(bundle.manifest.embedding_size)
 
     def check_hash(self, tokenizer_hash: str) -> None:
         """Refuse tokens of another tokenizer than the one the model was trained on."""
@@ -55,43 +52,36 @@ class Scorer:
         cut = histories.as_of(moments, self.manifest.max_events)
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         for group in _groups(cut):
-            vectors[group] = self._score_group(cut.select(group), moments[group])
+            part = cut if len(group) == len(cut) else cut.select(group)
+            vectors[group] = self._score_group(part, moments[group])
         return vectors
 
     def _score_group(self, cut: Histories, moments: Int) -> Float:
-        """Vectors of users whose equal events are encoded once."""
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
-        rows, event_row = distinct_rows(cut)
-        event_vectors = self._encode_events(cut, rows)
+        event_vectors, event_row = self._event_vectors(cut)
         counts = np.diff(cut.event_offsets)
-        for users in budgeted(counts + 1, HISTORY_BUDGET):
+        for users in budgeted(counts + 1, self._engine.history_budget):
             own_rows = event_row[ranges(cut.event_offsets[users], counts[users])]
-            arrays = pack_users(cut.select(users), moments[users], own_rows).arrays()
-            arrays["event_vectors"] = event_vectors
-            inputs = {node.name: arrays[node.name] for node in self._users.get_inputs()}
-            vectors[users] = self._users.run(["user_vectors"], inputs)[0]
+            packed = pack_users(cut.select(users), moments[users], own_rows)
+            vectors[users] = self._engine.user_vectors(packed, event_vectors)
         return vectors
 
-    def _encode_events(self, cut: Histories, rows: Int) -> Float:
-        """Vectors of these events, [R, d], in batches of events of like length."""
-        vectors = np.empty((len(rows), self.manifest.embedding_size), np.float32)
-        lengths = np.diff(cut.token_offsets)[rows]
-        for batch in budgeted(lengths + 1, TOKEN_BUDGET):
-            arrays = pack_events(cut, rows[batch]).arrays()
-            inputs = {node.name: arrays[node.name] for node in self._events.get_inputs()}
-            vectors[batch] = self._events.run(["event_vectors"], inputs)[0]
-        return vectors
+    def _event_vectors(self, cut: Histories) -> tuple[Float, Int]:
+        """Vectors of the distinct event rows, [R, d], and the row of each event, [M]."""
+        keys = RowKeys.of(cut)
+        events, event_row = keys.distinct()
+        keys = keys.take(events)
+        vectors = np.empty((len(events), self.manifest.embedding_size), np.float32)
+        new = np.flatnonzero(~self._cache.fill(keys, vectors))
+        lengths = np.diff(cut.token_offsets)[events[new]]
+        for batch in budgeted(lengths + 1, self._engine.token_budget):
+            rows = new[batch]
+            vectors[rows] = self._engine.event_vectors(pack_events(cut, events[rows]))
+        self._cache.keep(keys.take(new), vectors[new])
+        return vectors, event_row
 
 
 def _groups(cut: Histories) -> Iterator[Int]:
-    """Users in the order of their ids, so that one user's moments fall into one group."""
-    order = np.argsort(np.asarray(cut.user_ids), kind="stable")
-    events = np.cumsum(np.diff(cut.event_offsets)[order])
-    yield from np.split(order, np.flatnonzero(np.diff(events // GROUP_EVENTS)) + 1)
-
-
-def _session(graph: Path, threads: int | None) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    """Consecutive users of about `GROUP_EVENTS` events together."""
+    before = cut.event_offsets[:-1] // GROUP_EVENTS
+    yield from np.split(np.arange(len(cut)), np.flatnonzero(np.diff(before)) + 1)

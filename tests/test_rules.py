@@ -11,8 +11,8 @@ from clean_book import CLEAN_BOOK, events
 from defects import DEFECTS, UNKNOWN_KEYS, Defect
 
 from pragma_sql.errors import PragmaError
+from pragma_sql.limits import Limits
 from pragma_sql.rules import contract_rules
-from pragma_sql.scans import Limits
 from pragma_sql.tallies import TALLIES, tally
 
 KNOWN_KEYS = ("amount", "shop", "page", "plan")

@@ -7,9 +7,7 @@
         ).rows[0][0] -%}
     {%- endif -%}
     {%- if repeats %}
-    qualify row_number() over (
-        partition by user_id, ts, event_id, content_hash order by source, value_ids, key_ids, positions
-    ) = 1
+    {{ first_of_each_event() }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,4 +1,7 @@
-{{ config(materialized='view', post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}"]) }}
+{{ config(
+    materialized='view',
+    post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}", "{{ create_embed_with(this) }}"],
+) }}
 
 with
 

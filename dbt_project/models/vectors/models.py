@@ -6,4 +6,5 @@ from pragma_sql.warehouse import warehouse_of
 
 def model(dbt, session):
     """One row per registered model."""
-    return registered_models(warehouse_of(session))
+    ((tokenizer_hash,),) = dbt.ref("tokenizer").project("tokenizer_hash").fetchall()
+    return registered_models(warehouse_of(session), tokenizer_hash)

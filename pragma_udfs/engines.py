@@ -1,0 +1,141 @@
+"""What runs a bundle's two halves: ONNX Runtime, or torch where there is a GPU.
+
+One setting, PRAGMA_SCORING, chooses the form; `docs/decisions/scoring.md` has its figures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+
+from pragma_sql.bundle import Bundle
+from pragma_sql.errors import PragmaError
+from pragma_sql.packing import Float, PackedEvents, PackedUsers
+
+SETTING = "PRAGMA_SCORING"
+
+
+class Form(StrEnum):
+    """The forms that a model is scored in."""
+
+    AUTO = "auto"
+    """The fastest that moves no probe AUC by more than 0.002: single precision."""
+    FP32 = "fp32"
+    INT8 = "int8"
+    """Weights and, batch by batch, activations of matrix products in 8 bits. Needs package onnx."""
+    BF16 = "bf16"
+    """Half precision by torch: ONNX Runtime has none for a CPU."""
+
+
+class Engine(Protocol):
+    """Event and user encoder of one bundle; threads share it."""
+
+    token_budget: int
+    """Padded tokens a call of the event encoder: rows times the longest row."""
+    history_budget: int
+    """Padded history slots a call of the user encoder: users times the longest history."""
+
+    def event_vectors(self, packed: PackedEvents) -> Float:
+        """[R, D]"""
+
+    def user_vectors(self, packed: PackedUsers, event_vectors: Float) -> Float:
+        """[B, D] from the vectors of event rows, [R, D]."""
+
+
+class OnnxEngine:
+    """The bundle's graphs in ONNX Runtime on the CPU."""
+
+    token_budget = 65_536
+    history_budget = 16_384
+
+    def __init__(self, folder: Path, threads: int | None = None, *, int8: bool = False) -> None:
+        self._events = _session(folder / "event_encoder.onnx", threads, int8)
+        self._users = _session(folder / "user_encoder.onnx", threads, int8)
+
+    def event_vectors(self, packed: PackedEvents) -> Float:
+        """See `Engine.event_vectors`."""
+        return self._run(self._events, "event_vectors", packed.arrays())
+
+    def user_vectors(self, packed: PackedUsers, event_vectors: Float) -> Float:
+        """See `Engine.user_vectors`."""
+        arrays = {**packed.arrays(), "event_vectors": event_vectors}
+        return self._run(self._users, "user_vectors", arrays)
+
+    @staticmethod
+    def _run(
+        session: onnxruntime.InferenceSession,
+        output: str,
+        arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]],
+    ) -> Float:
+        inputs = {node.name: arrays[node.name] for node in session.get_inputs()}
+        return np.asarray(session.run([output], inputs)[0], np.float32)
+
+
+def engine_of(bundle: Bundle, form: Form | None = None, threads: int | None = None) -> Engine:
+    """The engine for a bundle, of the form asked for, else of the one that PRAGMA_SCORING names.
+
+    A GPU is used where torch is installed and finds one.
+    """
+    form = form or chosen_form()
+    if form is Form.BF16 or (form is not Form.INT8 and _may_have_gpu()):
+        if find_spec("torch") is None:
+            raise PragmaError(f"{SETTING}={form} needs torch", "pip install 'pragma-sql[train]'")
+        engine: Engine | None = import_module("pragma_model.scoring").torch_engine(
+            bundle, half=form is Form.BF16
+        )
+        if engine is not None:
+            return engine
+    return OnnxEngine(bundle.path, threads, int8=form is Form.INT8)
+
+
+def chosen_form() -> Form:
+    """The form that PRAGMA_SCORING names; AUTO without it."""
+    name = os.environ.get(SETTING) or Form.AUTO
+    if name not in list(Form):
+        raise PragmaError(f"{SETTING}={name} is no form", f"one of {', '.join(Form)}")
+    return Form(name)
+
+
+def _may_have_gpu() -> bool:
+    """Whether it is worth the seconds that torch takes to load, to ask it for a GPU."""
+    driver = any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg"))
+    return driver and find_spec("torch") is not None
+
+
+def _session(graph: Path, threads: int | None, int8: bool) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.log_severity_level = 3
+    # A thread that waits sleeps: the database's own threads have work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with tempfile.TemporaryDirectory(prefix="pragma-") as folder:
+        path = _quantised(graph, Path(folder)) if int8 else graph
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _quantised(graph: Path, folder: Path) -> Path:
+    """The graph with the weights of its matrix products in 8 bits."""
+    if find_spec("onnx") is None:
+        raise PragmaError(f"{SETTING}=int8 needs onnx", "pip install 'pragma-sql[train]'")
+    quantization = import_module("onnxruntime.quantization")
+    for part in graph.parent.glob(f"{graph.name}*"):
+        shutil.copy(part, folder)
+    target = folder / f"int8-{graph.name}"
+    quantization.quantize_dynamic(
+        folder / graph.name,
+        target,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        weight_type=quantization.QuantType.QInt8,
+        per_channel=True,
+        extra_options={"MatMulConstBOnly": True},
+    )
+    return target

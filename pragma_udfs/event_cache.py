@@ -1,0 +1,148 @@
+"""Vectors of events that were encoded before, by the content of their tokens.
+
+Letters: M events, R distinct event rows, T tokens, D width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from pragma_sql.histories import Bool, Histories, Int
+from pragma_sql.packing import Float
+from pragma_sql.texts import Texts
+
+Key = npt.NDArray[np.uint64]
+
+CACHE_BYTES = 256 * 2**20
+"""Vectors that are kept; a million of width 64."""
+
+_RAW = np.random.PCG64(0).random_raw(3 * 256)
+_SPREAD = np.uint64(_RAW[0] | 1)
+_WEIGHTS = (_RAW[256:512] | np.uint64(1), _RAW[512:] | np.uint64(1))
+"""Odd random factors, one for each of the 255 tokens that an event can have."""
+
+
+class RowKeys:
+    """128 bits that stand for the tokens of each event, in two halves [M].
+
+    Sums of random multiples of the mixed tokens: two rows have the same keys if they are the same.
+    """
+
+    def __init__(self, first: Key, second: Key) -> None:
+        self.first = first
+        self.second = second
+
+    @classmethod
+    def of(cls, histories: Histories) -> RowKeys:
+        """The keys of all events."""
+        lengths = np.diff(histories.token_offsets)
+        tokens = histories.tokens
+        codes = (tokens[:, 0] + (tokens[:, 1] << 24) + (tokens[:, 2] << 56)).view(np.uint64)
+        if histories.texts is not None:
+            codes = codes ^ _text_codes(histories.texts)[tokens[:, 3]]
+        codes = (codes + np.uint64(1)) * _SPREAD
+        codes ^= codes >> np.uint64(32)
+        place = np.arange(len(codes)) - np.repeat(histories.token_offsets[:-1], lengths)
+        halves = []
+        for weights in _WEIGHTS:
+            upto = np.zeros(len(codes) + 1, np.uint64)
+            np.cumsum(codes * weights[place], out=upto[1:])
+            sums = upto[histories.token_offsets[1:]] - upto[histories.token_offsets[:-1]]
+            halves.append(sums)
+        return cls(*halves)
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def take(self, events: Int) -> RowKeys:
+        """The keys of these events."""
+        return RowKeys(self.first[events], self.second[events])
+
+    def distinct(self) -> tuple[Int, Int]:
+        """An event of each distinct row, [R], and the number of each event's row, [M]."""
+        _, first, row = np.unique(self.first, return_index=True, return_inverse=True)
+        if not np.array_equal(self.second[first][row], self.second):
+            every = np.arange(len(self))  # half a key met by chance: nothing is shared
+            return every, every
+        return first.astype(np.int64), row.astype(np.int64).ravel()
+
+
+class EventCache:
+    """As many vectors as fit into a budget; the half that was asked for last stays.
+
+    Threads may share it.
+    """
+
+    def __init__(self, width: int, budget: int = CACHE_BYTES) -> None:
+        self._capacity = max(2, budget // (4 * width))
+        self._lock = threading.Lock()
+        self._vectors = np.empty((self._capacity, width), np.float32)  # paged in as it fills
+        self._asked = np.zeros(self._capacity, np.int64)
+        self._first = np.zeros(0, np.uint64)  # sorted
+        self._second = np.zeros(0, np.uint64)
+        self._slot = np.zeros(0, np.int64)
+        self._free = 0
+        self._time = 0
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def fill(self, keys: RowKeys, vectors: Float) -> Bool:
+        """Write the vectors that are known into [R, D]; says which, [R]."""
+        with self._lock:
+            if not len(self._first):
+                return np.zeros(len(keys), np.bool_)
+            at = np.minimum(np.searchsorted(self._first, keys.first), len(self._first) - 1)
+            known: Bool = (self._first[at] == keys.first) & (self._second[at] == keys.second)
+            slots = self._slot[at[known]]
+            vectors[known] = self._vectors[slots]
+            self._time += 1
+            self._asked[slots] = self._time
+        return known
+
+    def keep(self, keys: RowKeys, vectors: Float) -> None:
+        """Remember the vectors [R, D] of distinct rows."""
+        with self._lock:
+            at = np.searchsorted(self._first, keys.first)
+            there = self._first[np.minimum(at, len(self._first) - 1)] if len(self._first) else None
+            new = np.ones(len(keys), np.bool_) if there is None else there != keys.first
+            new = np.flatnonzero(new)[: self._capacity // 2]
+            if not len(new):
+                return
+            self._make_room(len(new))
+            order = new[np.argsort(keys.first[new])]
+            slots = self._unused(len(order))
+            self._vectors[slots] = vectors[order]
+            self._time += 1
+            self._asked[slots] = self._time
+            at = np.searchsorted(self._first, keys.first[order])
+            self._first = np.insert(self._first, at, keys.first[order])
+            self._second = np.insert(self._second, at, keys.second[order])
+            self._slot = np.insert(self._slot, at, slots)
+
+    def _unused(self, count: int) -> Int:
+        """Slots that hold nothing."""
+        used = np.zeros(self._capacity, np.bool_)
+        used[self._slot] = True
+        return np.flatnonzero(~used)[:count]
+
+    def _make_room(self, count: int) -> None:
+        if len(self._first) + count <= self._capacity:
+            return
+        asked = self._asked[self._slot]
+        latest = np.argsort(asked, kind="stable")[len(asked) - self._capacity // 2 :]
+        kept = np.sort(latest)
+        self._first, self._second = self._first[kept], self._second[kept]
+        self._slot = self._slot[kept]
+
+
+def _text_codes(texts: Texts) -> Key:
+    """64 bits of each string, and 0 at the end for tokens that stand for none (number -1)."""
+    digests = [
+        hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts.strings.to_pylist()
+    ]
+    return np.append(np.frombuffer(b"".join(digests), np.uint64), np.uint64(0))
