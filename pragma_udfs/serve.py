@@ -45,7 +45,9 @@ def _serve_triton(
     from pragma_udfs.triton_repository import prepare
 
     place = Home.of(home)
-    made = prepare(find_bundle(run, place.runs), (out or place.root / "triton").resolve(), instances)
+    made = prepare(
+        find_bundle(run, place.runs), (out or place.root / "triton").resolve(), instances
+    )
     model_id = made.bundle.manifest.model_id
     if as_json:
         answer = {"model_id": model_id, "folder": str(made.root), "command": made.command()}

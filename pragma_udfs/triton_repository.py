@@ -25,7 +25,7 @@ SERVER_OPTIONS = (
     "--metrics-config=summary_latencies=true",
     "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
 )
-"""How the server is started, wherever it runs: models are loaded anew when asked for, not before."""
+"""How the server is started, wherever it runs: it loads models anew when it is asked to."""
 
 LOOPBACK = ("--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1")
 

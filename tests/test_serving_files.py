@@ -1,4 +1,4 @@
-"""What `serving/` puts on a machine: pinned, read-only, behind a password, for that machine alone."""
+"""What `serving/` puts on a machine: pinned, read-only, behind a password, for itself alone."""
 
 from __future__ import annotations
 

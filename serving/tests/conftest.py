@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     """Two bundles of the toy book, and what SQL says of each user by either."""
+    if made_before := os.environ.get("PRAGMA_TOY_MODELS"):
+        return Toy(Path(made_before))
     folder = tmp_path_factory.mktemp("toy")
     run([str(PYTHON), str(Path(__file__).with_name("toy_models.py")), str(folder)])
     return Toy(folder)
@@ -24,7 +27,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 @pytest.fixture(scope="module")
 def prepared(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The folder that `pragma serve --triton` made of the first bundle, and the command it printed."""
+    """The folder that `pragma serve --triton` made of a bundle, and the command that it printed."""
     folder = tmp_path_factory.mktemp("triton")
     return folder, toy.serve("first", folder)
 
@@ -32,6 +35,6 @@ def prepared(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 @pytest.fixture(scope="module")
 def server(prepared: tuple[Path, list[str]]) -> Iterator[Server]:
     """The server, ready."""
-    _, command = prepared
-    with Server.started(command) as server:
+    folder, command = prepared
+    with Server.started(command, folder / "log") as server:
         yield server

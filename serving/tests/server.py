@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -56,10 +56,9 @@ class Server:
 
     @classmethod
     @contextmanager
-    def started(cls, command: Sequence[str], log: Path | None = None) -> Iterator[Server]:
+    def started(cls, command: Sequence[str], log: Path) -> Iterator[Server]:
         """Start the command that `pragma serve` printed, on free ports, and wait until ready."""
         ports = dict(zip(("http", "grpc", "metrics"), free_ports(3), strict=True))
-        log = log or Path(os.environ.get("TMPDIR", "/tmp")) / f"triton-{ports['http']}.log"
         words = [*command, *(f"--{name}-port={port}" for name, port in ports.items())]
         with log.open("wb") as out:
             process = subprocess.Popen(words, env=ENVIRONMENT, stdout=out, stderr=out)
@@ -68,10 +67,8 @@ class Server:
             server.wait_until_ready()
             yield server
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)
             process.wait(PATIENCE)
-            if sys.exc_info()[0] is None:
-                log.unlink()
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -89,10 +86,10 @@ class Server:
         return f"http://127.0.0.1:{self.ports[port]}{path}"
 
     def get(self, path: str, port: str = "http") -> Reply:
-        return _asked(urllib.request.Request(self.url(path, port)))
+        return asked(urllib.request.Request(self.url(path, port)))
 
     def post(self, path: str, body: bytes) -> Reply:
-        return _asked(urllib.request.Request(self.url(path), body, method="POST"))
+        return asked(urllib.request.Request(self.url(path), body, method="POST"))
 
     def infer(self, records: Sequence[str], model: str = "embed_records") -> Reply:
         """Ask for vectors as any HTTP client would, in JSON."""
@@ -136,9 +133,12 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _asked(request: urllib.request.Request) -> Reply:
+def asked(request: urllib.request.Request | str) -> Reply:
+    """What a server answers, errors included; a ConnectionError where none listens."""
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return Reply(answer.status, answer.read())
     except urllib.error.HTTPError as error:
         return Reply(error.code, error.read())
+    except urllib.error.URLError as error:
+        raise ConnectionError(error.reason) from None

@@ -9,7 +9,6 @@ import numpy as np
 from pragma_sql.errors import PragmaError
 from pragma_sql.packing import Float
 from pragma_udfs.online import RecordScorer
-from pragma_udfs.scoring import Scorer
 from pragma_udfs.token_requests import Tensors
 from pragma_udfs.triton_backend import Served
 
@@ -18,10 +17,10 @@ class TritonPythonModel:
     """Triton makes one an instance, in a process of its own."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Load the bundle."""
+        """Load the bundle, and use it once: a model is ready when it is warm."""
         self.served = Served(args)
-        bundle = self.served.bundle
-        self.scorer = RecordScorer(bundle, Scorer(bundle, self.served.threads))
+        self.scorer = RecordScorer(self.served.bundle, self.served.threads)
+        self.scorer.embed_records(['{"events": []}'])
 
     def execute(self, requests: Sequence[object]) -> list[object]:
         """Answer the requests that arrived together."""
