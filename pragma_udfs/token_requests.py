@@ -85,7 +85,7 @@ def _kind(name: str) -> pa.DataType:
 
 def _strings(values: npt.NDArray[np.generic]) -> pa.StringArray:
     try:
-        return pa.array([bytes(value).decode() for value in values.ravel()], pa.string())
+        return pa.array([value.decode() for value in values.ravel().tolist()], pa.string())
     except UnicodeDecodeError:
         raise PragmaError("a text is not UTF-8", "send UTF-8") from None
 

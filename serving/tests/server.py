@@ -60,6 +60,7 @@ class Server:
         """Start the command that `pragma serve` printed, on free ports, and wait until ready."""
         ports = dict(zip(("http", "grpc", "metrics"), free_ports(3), strict=True))
         words = [*command, *(f"--{name}-port={port}" for name, port in ports.items())]
+        words.append("--exit-timeout-secs=3")
         with log.open("wb") as out:
             process = subprocess.Popen(words, env=ENVIRONMENT, stdout=out, stderr=out)
         server = cls(process, ports, log)
