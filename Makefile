@@ -67,5 +67,8 @@ bench-tokens: $(STAMP) bench-env ## tokens beside the rival's, and at 10M and 10
 bench-train: $(STAMP) bench-env ## training speed beside the rival's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_train.py
 
+bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside the rival's, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_triton.py
+
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs
