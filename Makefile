@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint format wheel triton-env test-triton bench-demo bench-env bench-tokens \
-  bench-train bench-triton clean
+  bench-train bench-embed bench-triton clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -66,6 +66,9 @@ bench-tokens: $(STAMP) bench-env ## tokens beside the rival's, and at 10M and 10
 
 bench-train: $(STAMP) bench-env ## training speed beside the rival's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_train.py
+
+bench-embed: $(STAMP) bench-env ## scoring beside the rival's, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_embed.py
 
 bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside the rival's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_triton.py

@@ -96,7 +96,7 @@ class Bench:
         self.work = work
         self.book = work / f"book {users}"
         self.bundle = work / f"train {users}" / "runs" / "bench-nano" / "bundle"
-        self.peer_run = work / "peer served" / "nano"
+        self.peer_run = work / "peer-served" / "nano"
         self.users = users
 
     def prepare(self) -> None:
@@ -130,7 +130,7 @@ class Bench:
 
     def theirs(self) -> Path:
         """A model repository that calls their package."""
-        models = self.work / "peer triton"
+        models = self.work / "peer-triton"
         shutil.rmtree(models, ignore_errors=True)
         (models / "embed_records" / "1").mkdir(parents=True)
         packages = str(next(PEER.resolve().glob("lib/python3*/site-packages")))

@@ -25,6 +25,7 @@ class TorchEngine:
         on_gpu = device.type != "cpu"
         self.token_budget = 1_048_576 if on_gpu else 65_536
         self.history_budget = 262_144 if on_gpu else 16_384
+        self.calls = 1
 
     @torch.inference_mode()
     def event_vectors(self, packed: PackedEvents) -> Float:

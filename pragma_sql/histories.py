@@ -123,30 +123,28 @@ class Histories:
         )
 
     def _keep(self, events: Bool, items: Bool) -> Histories:
-        kept = self if items.all() else self._keep_items(items)
-        return kept if events.all() else kept._keep_events(events)
-
-    def _keep_events(self, events: Bool) -> Histories:
-        token_counts = np.diff(self.token_offsets)
-        return replace(
-            self,
-            event_offsets=offsets_of(np.bincount(self.event_user[events], minlength=len(self))),
-            ts=self.ts[events],
-            calendar=self.calendar[events],
-            token_offsets=offsets_of(token_counts[events]),
-            tokens=self.tokens[np.repeat(events, token_counts)],
-        )
-
-    def _keep_items(self, items: Bool) -> Histories:
-        item_token_counts = np.diff(self.item_token_offsets)
-        return replace(
-            self,
-            item_offsets=offsets_of(np.bincount(self.item_user[items], minlength=len(self))),
-            item_as_of=self.item_as_of[items],
-            item_ts=self.item_ts[items],
-            item_token_offsets=offsets_of(item_token_counts[items]),
-            item_tokens=self.item_tokens[np.repeat(items, item_token_counts)],
-        )
+        kept = self
+        if not events.all():
+            counts = np.diff(self.token_offsets)
+            kept = replace(
+                kept,
+                event_offsets=offsets_of(np.bincount(self.event_user[events], minlength=len(self))),
+                ts=self.ts[events],
+                calendar=self.calendar[events],
+                token_offsets=offsets_of(counts[events]),
+                tokens=self.tokens[np.repeat(events, counts)],
+            )
+        if not items.all():
+            counts = np.diff(self.item_token_offsets)
+            kept = replace(
+                kept,
+                item_offsets=offsets_of(np.bincount(self.item_user[items], minlength=len(self))),
+                item_as_of=self.item_as_of[items],
+                item_ts=self.item_ts[items],
+                item_token_offsets=offsets_of(counts[items]),
+                item_tokens=self.item_tokens[np.repeat(items, counts)],
+            )
+        return kept
 
     def to_arrow(self) -> pa.Table:
         """The inverse of `from_arrow`: one row a user, in the shard schema."""

@@ -43,7 +43,7 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
     """Copy a bundle into the registry and make it current; returns its model id.
 
     A bundle that is there already is only made current. `vectors.models` shows it at once, unless
-    another process has the warehouse open; then the next build does.
+    somebody has the warehouse open; then the next build does.
 
     Raises:
         PragmaError: when the bundle was trained on another tokenizer than the warehouse's.
@@ -148,10 +148,10 @@ def _row(folder: Path, is_current: bool, tokenizer_hash: str) -> dict[str, objec
 
 
 def _show(warehouse: Path) -> None:
-    """Write `vectors.models`, unless another process holds the warehouse."""
+    """Write `vectors.models`, unless somebody has the warehouse open."""
     try:
         con = duckdb.connect(str(warehouse))
-    except duckdb.IOException:
+    except (duckdb.IOException, duckdb.ConnectionException):
         return
     try:
         models = registered_models(warehouse, read_tokenizer(con).tokenizer_hash)

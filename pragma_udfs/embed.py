@@ -1,4 +1,4 @@
-"""`embed_history(struct)`: the SQL function under `embed(user_id)` and `embed_at(user_id, ts)`."""
+"""`embed_user(struct)`: what `embed`, `embed_at` and `embed_with` call."""
 
 from __future__ import annotations
 
@@ -9,50 +9,47 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pragma_sql.histories import Histories
+from pragma_sql.histories import NO_TIME, Histories, Int
 from pragma_sql.packing import Float
 from pragma_udfs.arrow import register_function
 from pragma_udfs.models import Models
 from pragma_udfs.scoring import Scorer
+from pragma_udfs.token_reader import EVENTS_A_SLICE, TokenReader
 
-HISTORY = {
-    "user_id": "VARCHAR",
-    "ts": "TIMESTAMP[]",
-    "hour": "UTINYINT[]",
-    "weekday": "UTINYINT[]",
-    "monthday": "UTINYINT[]",
-    "event_lengths": "UTINYINT[]",
-    "key_ids": "INTEGER[]",
-    "value_ids": "INTEGER[]",
-    "positions": "UTINYINT[]",
-    "texts": "VARCHAR[]",
-    "profile_as_of": "TIMESTAMP[]",
-    "profile_ts": "TIMESTAMP[]",
-    "profile_lengths": "UTINYINT[]",
-    "profile_key_ids": "INTEGER[]",
-    "profile_value_ids": "INTEGER[]",
-    "profile_positions": "UTINYINT[]",
-    "profile_texts": "VARCHAR[]",
-    "tokenizer_hash": "VARCHAR",
-    "moment": "TIMESTAMP",
-}
-"""A row of `tokens.user_tokens` and the moment to score it at; null means after all of it."""
-
-HISTORY_TYPE = f"STRUCT({', '.join(f'{name} {kind}' for name, kind in HISTORY.items())})"
+ASKED = {"user_id": "VARCHAR", "moment": "TIMESTAMP", "model_id": "VARCHAR"}
+"""What a vector is asked for by. Without a moment: after all that is known of the user."""
 
 
-TOKENS_A_SLICE = 1_048_576
-"""Event tokens that are looked at together: a chunk of users may hold any number."""
+def embed(users: pa.Array, moments: pa.Array, scorer: Scorer, reader: TokenReader) -> pa.Array:
+    """User vectors, list<float32>[d]; null for a null, and for a user without tokens.
 
+    A user and moment that come up more than once are scored once.
 
-def embed(rows: pa.StructArray, scorer: Scorer) -> pa.Array:
-    """User vectors of histories, list<float32>[d]; null in, null out."""
-    valid = rows.is_valid()
-    known = rows.filter(valid)
-    for tokenizer_hash in pc.unique(known.field("tokenizer_hash")).to_pylist():
-        scorer.check_hash(tokenizer_hash)
-    parts = [_vectors(part, scorer) for part in _slices(known)]
-    return list_array(np.concatenate(parts), valid)
+    Args:
+        users: ids, [n].
+        moments: timestamps [n]; null means after all that is known of the user.
+        scorer: the model.
+        reader: of the users' tokens.
+    """
+    scorer.check_hash(reader.tokenizer_hash())
+    coded = users.drop_null().dictionary_encode()
+    asked = np.full(len(users), -1)
+    asked[users.is_valid().to_numpy(zero_copy_only=False)] = np.asarray(coded.indices, np.int64)
+    at = moments.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(NO_TIME)
+    pairs, pair = np.unique(
+        np.stack([asked, np.asarray(at, np.int64)], axis=1), axis=0, return_inverse=True
+    )
+    vectors = np.zeros((len(pairs), scorer.manifest.embedding_size), np.float32)
+    known = np.zeros(len(pairs), np.bool_)
+    for part in reader.slices(coded.dictionary, scorer.texts):
+        rows = np.flatnonzero(np.isin(pairs[:, 0], part.users))
+        owners = np.searchsorted(part.users, pairs[rows, 0])
+        for group in _groups(part.histories, owners):
+            chosen = rows[group]
+            vectors[chosen] = _score(part.histories, owners[group], pairs[chosen, 1], scorer)
+        known[rows] = True
+    pair = pair.ravel()
+    return list_array(vectors[pair[known[pair]]], pa.array(known[pair]))
 
 
 def list_array(vectors: Float, valid: pa.BooleanArray) -> pa.Array:
@@ -64,46 +61,42 @@ def list_array(vectors: Float, valid: pa.BooleanArray) -> pa.Array:
     )
 
 
-def _slices(rows: pa.StructArray) -> Iterator[pa.StructArray]:
-    """Consecutive rows of about `TOKENS_A_SLICE` tokens together; one row at the least."""
-    lengths = np.asarray(rows.field("key_ids").value_lengths().fill_null(0), np.int64)
-    number = (np.cumsum(lengths) - lengths) // TOKENS_A_SLICE
-    starts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist()]
-    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-        yield rows.slice(start, end - start)
-
-
-def _vectors(rows: pa.StructArray, scorer: Scorer) -> Float:
-    histories = Histories.from_arrow(rows, scorer.texts)
-    asked = rows.field("moment").cast(pa.timestamp("us")).cast(pa.int64())
-    moments = np.where(
-        asked.is_valid().to_numpy(zero_copy_only=False),
-        asked.fill_null(0).to_numpy(zero_copy_only=False),
-        histories.latest_moments(),
+def _groups(histories: Histories, owners: Int) -> Iterator[Int]:
+    """Pairs that have about `EVENTS_A_SLICE` events together: a user may be asked for often."""
+    events = np.cumsum(np.diff(histories.event_offsets)[owners])
+    yield from np.split(
+        np.arange(len(owners)), np.flatnonzero(np.diff(events // EVENTS_A_SLICE)) + 1
     )
-    return scorer.score(histories, moments)
+
+
+def _score(histories: Histories, owners: Int, moments: Int, scorer: Scorer) -> Float:
+    every = len(owners) == len(histories) and bool((np.diff(owners) == 1).all())
+    chosen = histories if every else histories.select(owners)
+    return scorer.score(chosen, np.where(moments == NO_TIME, chosen.latest_moments(), moments))
 
 
 def register_embed(con: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Register `embed_history(struct)` and `embed_history_with(model_id, struct)`.
+    """Register `embed_user(struct)`; without a model in it, the current one scores.
 
-    A model is asked for at the first row.
+    A model is loaded when a user is first asked for.
     """
+    reader = TokenReader(con.cursor)
 
-    def embed_history(rows: pa.StructArray) -> pa.Array:
-        if rows.null_count == len(rows):
-            return pa.nulls(len(rows), pa.list_(pa.float32()))
-        return embed(rows, models.current().scorer)
-
-    def embed_history_with(ids: pa.Array, rows: pa.StructArray) -> pa.Array:
-        vectors: list[object] = [None] * len(rows)
+    def embed_user(asked: pa.StructArray) -> pa.Array:
+        users, moments, ids = (asked.field(name) for name in ASKED)
+        if users.null_count == len(users):
+            return pa.nulls(len(users), pa.list_(pa.float32()))
+        if ids.null_count == len(ids):
+            return embed(users, moments, models.current().scorer, reader)
+        vectors: list[object] = [None] * len(users)
         for model_id in pc.unique(ids).drop_null().to_pylist():
             places = np.flatnonzero(np.asarray(pc.equal(ids, model_id).fill_null(False)))
-            found = embed(rows.take(pa.array(places)), models.of(model_id).scorer).to_pylist()
+            own = pa.array(places)
+            scorer = models.of(model_id).scorer
+            found = embed(users.take(own), moments.take(own), scorer, reader).to_pylist()
             for place, vector in zip(places, found, strict=True):
                 vectors[place] = vector
         return pa.array(vectors, pa.list_(pa.float32()))
 
-    kinds = ["VARCHAR", HISTORY_TYPE]
-    register_function(con, "embed_history", embed_history, [HISTORY_TYPE], "FLOAT[]")
-    register_function(con, "embed_history_with", embed_history_with, kinds, "FLOAT[]")
+    struct = f"STRUCT({', '.join(f'{name} {kind}' for name, kind in ASKED.items())})"
+    register_function(con, "embed_user", embed_user, [struct], "FLOAT[]")

@@ -6,7 +6,6 @@ One setting, PRAGMA_SCORING, chooses the form; `docs/decisions/scoring.md` has i
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from enum import StrEnum
 from importlib import import_module
@@ -43,6 +42,8 @@ class Engine(Protocol):
     """Padded tokens a call of the event encoder: rows times the longest row."""
     history_budget: int
     """Padded history slots a call of the user encoder: users times the longest history."""
+    calls: int
+    """Calls that may run at once."""
 
     def event_vectors(self, packed: PackedEvents) -> Float:
         """[R, D]"""
@@ -52,14 +53,18 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """The bundle's graphs in ONNX Runtime on the CPU."""
+    """The bundle's graphs in ONNX Runtime on the CPU.
 
-    token_budget = 65_536
-    history_budget = 16_384
+    A call runs on one thread, on batches whose states stay in its cache; several calls run at once.
+    """
 
-    def __init__(self, folder: Path, threads: int | None = None, *, int8: bool = False) -> None:
-        self._events = _session(folder / "event_encoder.onnx", threads, int8)
-        self._users = _session(folder / "user_encoder.onnx", threads, int8)
+    token_budget = 4_096
+    history_budget = 4_096
+    calls = os.cpu_count() or 1
+
+    def __init__(self, folder: Path, *, int8: bool = False) -> None:
+        self._events = _session(folder / "event_encoder.onnx", int8)
+        self._users = _session(folder / "user_encoder.onnx", int8)
 
     def event_vectors(self, packed: PackedEvents) -> Float:
         """See `Engine.event_vectors`."""
@@ -80,7 +85,7 @@ class OnnxEngine:
         return np.asarray(session.run([output], inputs)[0], np.float32)
 
 
-def engine_of(bundle: Bundle, form: Form | None = None, threads: int | None = None) -> Engine:
+def engine_of(bundle: Bundle, form: Form | None = None) -> Engine:
     """The engine for a bundle, of the form asked for, else of the one that PRAGMA_SCORING names.
 
     A GPU is used where torch is installed and finds one.
@@ -94,7 +99,7 @@ def engine_of(bundle: Bundle, form: Form | None = None, threads: int | None = No
         )
         if engine is not None:
             return engine
-    return OnnxEngine(bundle.path, threads, int8=form is Form.INT8)
+    return OnnxEngine(bundle.path, int8=form is Form.INT8)
 
 
 def chosen_form() -> Form:
@@ -111,12 +116,10 @@ def _may_have_gpu() -> bool:
     return driver and find_spec("torch") is not None
 
 
-def _session(graph: Path, threads: int | None, int8: bool) -> onnxruntime.InferenceSession:
+def _session(graph: Path, int8: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    # A thread that waits sleeps: the database's own threads have work.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with tempfile.TemporaryDirectory(prefix="pragma-") as folder:
         path = _quantised(graph, Path(folder)) if int8 else graph
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -126,12 +129,12 @@ def _quantised(graph: Path, folder: Path) -> Path:
     """The graph with the weights of its matrix products in 8 bits."""
     if find_spec("onnx") is None:
         raise PragmaError(f"{SETTING}=int8 needs onnx", "pip install 'pragma-sql[train]'")
-    quantization = import_module("onnxruntime.quantization")
-    for part in graph.parent.glob(f"{graph.name}*"):
-        shutil.copy(part, folder)
+    quantization, onnx = import_module("onnxruntime.quantization"), import_module("onnx")
+    model = onnx.load(graph)
+    del model.graph.value_info[:]  # shapes are inferred anew: those of the export are refused
     target = folder / f"int8-{graph.name}"
     quantization.quantize_dynamic(
-        folder / graph.name,
+        model,
         target,
         op_types_to_quantize=["MatMul", "Gemm"],
         weight_type=quantization.QuantType.QInt8,

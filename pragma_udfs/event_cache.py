@@ -41,7 +41,7 @@ class RowKeys:
         """The keys of all events."""
         lengths = np.diff(histories.token_offsets)
         tokens = histories.tokens
-        codes = (tokens[:, 0] + (tokens[:, 1] << 24) + (tokens[:, 2] << 56)).view(np.uint64)
+        codes = tokens[:, :3].dot(np.array([1, 1 << 24, 1 << 56])).view(np.uint64)
         if histories.texts is not None:
             codes = codes ^ _text_codes(histories.texts)[tokens[:, 3]]
         codes = (codes + np.uint64(1)) * _SPREAD
@@ -66,8 +66,9 @@ class RowKeys:
         """An event of each distinct row, [R], and the number of each event's row, [M]."""
         _, first, row = np.unique(self.first, return_index=True, return_inverse=True)
         if not np.array_equal(self.second[first][row], self.second):
-            every = np.arange(len(self))  # half a key met by chance: nothing is shared
-            return every, every
+            # Half a key met by chance: nothing is shared, though the order stays.
+            order = np.argsort(self.first, kind="stable")
+            return order, np.argsort(order)
         return first.astype(np.int64), row.astype(np.int64).ravel()
 
 
@@ -105,7 +106,7 @@ class EventCache:
         return known
 
     def keep(self, keys: RowKeys, vectors: Float) -> None:
-        """Remember the vectors [R, D] of distinct rows."""
+        """Remember the vectors [R, D] of rows whose keys rise, as those of `distinct` do."""
         with self._lock:
             at = np.searchsorted(self._first, keys.first)
             there = self._first[np.minimum(at, len(self._first) - 1)] if len(self._first) else None
@@ -114,14 +115,13 @@ class EventCache:
             if not len(new):
                 return
             self._make_room(len(new))
-            order = new[np.argsort(keys.first[new])]
-            slots = self._unused(len(order))
-            self._vectors[slots] = vectors[order]
+            slots = self._unused(len(new))
+            self._vectors[slots] = vectors[new]
             self._time += 1
             self._asked[slots] = self._time
-            at = np.searchsorted(self._first, keys.first[order])
-            self._first = np.insert(self._first, at, keys.first[order])
-            self._second = np.insert(self._second, at, keys.second[order])
+            at = np.searchsorted(self._first, keys.first[new])
+            self._first = np.insert(self._first, at, keys.first[new])
+            self._second = np.insert(self._second, at, keys.second[new])
             self._slot = np.insert(self._slot, at, slots)
 
     def _unused(self, count: int) -> Int:

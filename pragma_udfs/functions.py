@@ -1,7 +1,7 @@
 """The SQL functions of a warehouse.
 
-`bpe_train` and `bpe_encode` for builds; `embed_history` and `embed_history_with` under the macros
-`embed`, `embed_at` and `embed_with`; `embed_records`.
+`bpe_train` and `bpe_encode` for builds; `embed_user` under the macros `embed`, `embed_at` and
+`embed_with`, `embed_record` under `embed_records`.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Register `embed_records(json)`: user vectors of JSON records; null in, null out."""
+    """Register `embed_record(struct)`: user vectors of JSON records; null in, null out."""
 
-    def embed_records(texts: pa.Array) -> pa.Array:
+    def embed_record(asked: pa.StructArray) -> pa.Array:
+        texts = asked.field("record")
         valid = texts.is_valid()
         records = [_record(text) for text in texts.drop_null().to_pylist()]
         if not records:
             return pa.nulls(len(texts), pa.list_(pa.float32()))
         return list_array(models.current().embed(records), valid)
 
-    register_function(con, "embed_records", embed_records, ["VARCHAR"], "FLOAT[]")
+    register_function(con, "embed_record", embed_record, ["STRUCT(record VARCHAR)"], "FLOAT[]")
 
 
 def _record(text: str) -> Record:

@@ -109,11 +109,9 @@ class RecordTokenizer:
 class RecordScorer:
     """A bundle that embeds JSON records; threads may share it."""
 
-    def __init__(
-        self, bundle: Bundle, threads: int | None = None, form: Form | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, form: Form | None = None) -> None:
         """Load the model; see `Scorer`."""
-        self.scorer = Scorer(bundle, threads, form)
+        self.scorer = Scorer(bundle, form)
         self._folder = bundle.path
         self._lock = threading.Lock()
         self._loaded: RecordTokenizer | None = None

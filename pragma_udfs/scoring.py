@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,16 +29,16 @@ class Scorer:
     again, as long as its vector is kept.
     """
 
-    def __init__(
-        self, bundle: Bundle, threads: int | None = None, form: Form | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, form: Form | None = None) -> None:
         """Load the model; without a form, in the one that PRAGMA_SCORING names."""
         self.manifest = bundle.manifest
         self.texts: TextVectors | None = None
         if bundle.manifest.text_encoder:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
-        self._engine = engine_of(bundle, form, threads)
+        self._engine = engine_of(bundle, form)
         self._cache = EventCache(bundle.manifest.embedding_size)
+        self._encoding = threading.Lock()
+        self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")
 
     def check_hash(self, tokenizer_hash: str) -> None:
         """Refuse tokens of another tokenizer than the one the model was trained on."""
@@ -60,10 +63,16 @@ class Scorer:
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         event_vectors, event_row = self._event_vectors(cut)
         counts = np.diff(cut.event_offsets)
-        for users in budgeted(counts + 1, self._engine.history_budget):
+        # The events' vectors stand for their tokens, which need not be copied about.
+        no_tokens = np.zeros(len(cut.ts) + 1, np.int64)
+        users_alone = replace(cut, token_offsets=no_tokens, tokens=cut.tokens[:0])
+
+        def score(users: Int) -> None:
             own_rows = event_row[ranges(cut.event_offsets[users], counts[users])]
-            packed = pack_users(cut.select(users), moments[users], own_rows)
+            packed = pack_users(users_alone.select(users), moments[users], own_rows)
             vectors[users] = self._engine.user_vectors(packed, event_vectors)
+
+        self._each(score, budgeted(counts + 1, self._engine.history_budget))
         return vectors
 
     def _event_vectors(self, cut: Histories) -> tuple[Float, Int]:
@@ -72,13 +81,26 @@ class Scorer:
         events, event_row = keys.distinct()
         keys = keys.take(events)
         vectors = np.empty((len(events), self.manifest.embedding_size), np.float32)
-        new = np.flatnonzero(~self._cache.fill(keys, vectors))
-        lengths = np.diff(cut.token_offsets)[events[new]]
-        for batch in budgeted(lengths + 1, self._engine.token_budget):
-            rows = new[batch]
+        lengths = np.diff(cut.token_offsets)[events]
+
+        def encode(rows: Int) -> None:
             vectors[rows] = self._engine.event_vectors(pack_events(cut, events[rows]))
-        self._cache.keep(keys.take(new), vectors[new])
+
+        with self._encoding:  # another thread's events may be these
+            new = np.flatnonzero(~self._cache.fill(keys, vectors))
+            batches = budgeted(lengths[new] + 1, self._engine.token_budget)
+            self._each(encode, (new[batch] for batch in batches))
+            self._cache.keep(keys.take(new), vectors[new])
         return vectors, event_row
+
+    def _each(self, work: Callable[[Int], None], batches: Iterable[Int]) -> None:
+        """Work on the batches, several at once; raises what one of them raises."""
+        todo = list(batches)
+        if len(todo) == 1:
+            work(todo[0])
+            return
+        for _ in self._calls.map(work, todo):
+            pass
 
 
 def _groups(cut: Histories) -> Iterator[Int]:

@@ -61,7 +61,8 @@ def prepare(bundle_folder: Path, root: Path, instances: int = 2) -> TritonReposi
         instances: processes a model; they share out the cores.
 
     Raises:
-        PragmaError: a file differs from its hash, or the bundle needs a folder that it has not.
+        PragmaError: a file differs from its hash, the bundle needs a folder that it has not, or
+            Triton could not read from `root`.
     """
     bundle = open_bundle(bundle_folder)
     manifest = bundle.manifest
@@ -70,6 +71,11 @@ def prepare(bundle_folder: Path, root: Path, instances: int = 2) -> TritonReposi
             f"{bundle_folder} reads texts through {manifest.text_encoder.partition('@')[0]}, "
             "which is not part of the bundle",
             "train with --text-encoder ngrams to serve it online",
+        )
+    if any(map(str.isspace, str(root))):
+        raise PragmaError(
+            f"{root}: Triton's Python backend splits paths at spaces",
+            "name a folder without any: pragma serve --triton BUNDLE --out FOLDER",
         )
     copy = root / "bundles" / manifest.model_id
     if copy.resolve() != bundle_folder.resolve():

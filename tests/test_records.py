@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from trained import trained_home
@@ -119,6 +120,30 @@ def test_a_record_and_embed_give_the_same_vector(
     found = scorer.embed_records(list(records.values()))
     expected = dict(con.execute("select user_id, embed(user_id) from contract.profiles").fetchall())
     np.testing.assert_allclose(found, [expected[user] for user in records], atol=1e-4)
+
+
+def test_sql_embeds_the_records_asked_for_and_a_null_as_null(
+    con: duckdb.DuckDBPyConnection, scorer: RecordScorer, tmp_path: Path
+) -> None:
+    texts = [record(EVENT), None, "no JSON", record(EVENT, profile={"as_of": "2024-01-01"})]
+    file = tmp_path / "records.parquet"
+    pq.write_table(pa.table({"number": range(4), "record": texts}), file)
+    found = con.execute(
+        "select embed_records(record) from read_parquet($file) where number <> 2 order by number",
+        {"file": str(file)},
+    ).fetchall()
+    one, other = scorer.embed_records([text for text in texts if text and text != "no JSON"])
+    assert found[1] == (None,)
+    np.testing.assert_allclose([found[0][0], found[2][0]], [one, other], atol=1e-5)
+
+
+def test_sql_names_a_bad_record_and_the_connection_lives_on(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    seconds = record({**EVENT, "ts": 1_714_564_800})
+    with pytest.raises(duckdb.Error, match=r"embed_records: events\[0\].ts: .* looks like seconds"):
+        con.execute("select embed_records($text)", {"text": seconds}).fetchall()
+    assert con.execute("select embed_records(null)").fetchall() == [(None,)]
 
 
 def test_a_moment_cuts_a_record_as_embed_at_does(

@@ -115,17 +115,23 @@ def test_a_bundle_that_needs_a_folder_of_this_machine_is_refused(tmp_path: Path)
     assert not (tmp_path / "triton").exists()
 
 
+def test_a_path_that_triton_would_split_is_refused(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(PragmaError, match="splits paths at spaces"):
+        prepare(bundle, tmp_path / "tri ton")
+    assert not (tmp_path / "tri ton").exists()
+
+
 def test_the_command_prints_what_starts_the_server_on_this_machine_alone(
     bundle: Path, tmp_path: Path
 ) -> None:
     app = Typer()
     app.command()(serve)
-    out = tmp_path / "tri ton"
+    out = tmp_path / "triton"
     words = ["--triton", str(bundle), "--out", str(out), "--home", str(tmp_path)]
     ended = CliRunner().invoke(app, words)
     assert ended.exit_code == 0, ended.output
     (line,) = ended.stdout.splitlines()
-    assert line.startswith(f"tritonserver '--model-repository={out}/models' ")
+    assert line.startswith(f"tritonserver --model-repository={out}/models ")
     for port in ("http", "grpc", "metrics"):
         assert f"--{port}-address=127.0.0.1" in line
 

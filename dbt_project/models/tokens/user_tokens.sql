@@ -1,6 +1,8 @@
 {{ config(
     materialized='view',
-    post_hook=["{{ create_embed(this) }}", "{{ create_embed_at(this) }}", "{{ create_embed_with(this) }}"],
+    post_hook=[
+        "{{ create_embed() }}", "{{ create_embed_at() }}", "{{ create_embed_with() }}", "{{ create_embed_records() }}",
+    ],
 ) }}
 
 with

@@ -1,0 +1,148 @@
+"""Scoring beside pragmatiq: the same book, the same size of model, all users and all their events.
+
+Needs the environment of `make bench-env`.
+Example: python benchmarks/bench_embed.py --work /tmp/bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+from costs import Cost, cost_of
+from page import machine, write_section
+
+from pragma_udfs.functions import register
+
+PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
+SIZE = "nano"
+STEPS = 16
+"""Steps of training: what a vector costs does not depend on how good it is."""
+ALONE = 200
+"""Users that are asked for one by one."""
+
+
+class Bench:
+    """One book, scored by both."""
+
+    def __init__(self, work: Path, book: Path) -> None:
+        self.work, self.book = work, book
+        self.home = work / f"home {book.name}"
+        self.peer_shards = work / f"peer {book.name}"
+        self.peer_run = work / "peer runs" / SIZE
+
+    def prepare(self, users: int) -> None:
+        """Book, tokens and a trained model of both programs, unless they are there."""
+        if not (self.book / "manifest.json").is_file():
+            command = [str(PEER), "synth", "generate", "--out", str(self.book)]
+            subprocess.run([*command, "--n-users", str(users), "--seed", "0"], check=True)
+        if not (self.peer_shards / "shard_manifest.json").is_file():
+            command = [str(PEER), "tokenize", str(self.book), "--out", str(self.peer_shards)]
+            subprocess.run(command, check=True)
+        if not self.peer_run.is_dir():
+            config = self.work / "pretrain.yaml"
+            config.write_text(json.dumps({"max_steps": STEPS, "warmup_steps": 1, "log_every": 1}))
+            command = [str(PEER), "pretrain", str(self.peer_shards), "--name", SIZE]
+            command += ["--model-size", SIZE, "--config", str(config)]
+            subprocess.run([*command, "--runs-root", str(self.peer_run.parent)], check=True)
+        if not (self.home / "bundles" / "current").is_file():
+            self._pragma("build", "--contract", str(self.book), "--select", "+user_tokens")
+            self._pragma("shards")
+            arguments = ["--size", SIZE, "--steps", str(STEPS), "--run", SIZE, "--overwrite"]
+            self._pragma("train", str(self.home / "shards"), *arguments)
+            self._pragma("register", SIZE)
+
+    def theirs(self) -> Cost:
+        """All users with pragmatiq."""
+        command = [str(PEER), "embed", str(self.peer_shards), "--run", str(self.peer_run)]
+        out = self.work / "peer embeddings.parquet"
+        log = self.work / "peer embed.out"
+        return cost_of([*command, "--out", str(out), "--device", "cpu"], output=log)
+
+    def ours(self, form: str) -> Cost:
+        """All users with `embed()`, in one query of `pragma sql`."""
+        out = self.work / "our embeddings.parquet"
+        query = (
+            "copy (select user_id, embed(user_id) as embedding from tokens.built_users)"  # noqa: S608
+            f" to '{out}' (format parquet)"
+        )
+        command = [sys.executable, "-m", "pragma_sql", "sql", query, "--home", str(self.home)]
+        log = self.work / f"ours {form}.out"
+        return cost_of([*command, "--json"], {**os.environ, "PRAGMA_SCORING": form}, log)
+
+    def alone(self) -> tuple[float, float]:
+        """Milliseconds of a warm `embed('u')`, median and 99th percentile."""
+        with duckdb.connect(str(self.home / "pragma.duckdb"), read_only=True) as con:
+            register(con)
+            asked = "select user_id from tokens.built_users order by md5(user_id) limit $n"
+            users = con.execute(asked, {"n": ALONE + 5}).fetchall()
+            times = []
+            for row in users:
+                start = time.perf_counter()
+                con.execute("select embed($user)", {"user": row[0]}).fetchall()
+                times.append(1000 * (time.perf_counter() - start))
+        warm = times[5:]
+        return statistics.median(warm), statistics.quantiles(warm, n=100)[98]
+
+    def counts(self) -> tuple[int, int, int]:
+        """Users, events and distinct rows of event tokens."""
+        query = """
+            select
+                count(distinct user_id), count(*),
+                count(distinct (key_ids, value_ids, positions))
+            from tokens.event_tokens
+        """
+        with duckdb.connect(str(self.home / "pragma.duckdb"), read_only=True) as con:
+            users, events, rows = con.execute(query).fetchall()[0]
+        return users, events, rows
+
+    def _pragma(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "pragma_sql", *arguments, "--home", str(self.home)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _row(name: str, cost: Cost, peer: Cost) -> str:
+    return (
+        f"| {name} | {cost.cpu_s:,.1f} | **{peer.cpu_s / cost.cpu_s:.1f}** "
+        f"| {cost.wall_s:,.1f} | {cost.peak_gb:.2f} |"
+    )
+
+
+def main() -> None:
+    """Measure and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".bench"))
+    parser.add_argument("--book", type=Path, help="pragmatiq's book [default: made in --work]")
+    parser.add_argument("--users", type=int, default=2_000)
+    arguments = parser.parse_args()
+    work = arguments.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(work, (arguments.book or work / f"book {arguments.users}").resolve())
+    bench.prepare(arguments.users)
+    peer = bench.theirs()
+    costs = {form: bench.ours(form) for form in ("fp32", "int8")}
+    median, worst = bench.alone()
+    users, events, rows = bench.counts()
+    table = [_row("pragmatiq `embed`", peer, peer)]
+    table += [_row(f"`embed(user_id)`, {form}", cost, peer) for form, cost in costs.items()]
+    write_section(
+        "Scoring",
+        f"`make bench-embed`; {machine()}. pragmatiq's own book of {users:,} users with "
+        f"{events:,} events, models of size {SIZE}, all users and events, start-up included. "
+        f"{rows:,} rows of event tokens are distinct: one in {events / rows:.1f}.\n\n"
+        "| | CPU s | times fewer | wall s | peak GB |\n|---|---:|---:|---:|---:|\n"
+        + "\n".join(table)
+        + f"\n\n`embed('u')` for one user, warm, {ALONE} users in turn: median {median:.1f} ms, "
+        f"99th percentile {worst:.1f} ms.",
+    )
+
+
+if __name__ == "__main__":
+    main()
