@@ -29,14 +29,16 @@ PEER = ROOT / ".venv-bench"
 TRITON = ROOT / ".venv-triton"
 PACKAGES = next(TRITON.glob("lib/python3*/site-packages"))
 INSTANCES = 2
-WINDOW_MS = 6_000
+WINDOW_MS = 4_000
 PORT = 18_101
 
 # Their own loader and scorer, as their package exports them; behind our packages on the path, for
 # this Triton needs a numpy of before 2.
 PEER_MODEL = """
+import locale
 import sys
 sys.path.append({packages!r})
+locale.setlocale(locale.LC_CTYPE, "C.UTF-8")  # it reads its files as the locale says
 import numpy as np
 import triton_python_backend_utils as triton
 from pragmatiq.inference.serve import decode_request, load
@@ -157,7 +159,7 @@ class Bench:
         words += ["-u", f"127.0.0.1:{PORT + 1}", "--input-data", str(data), "-f", str(report)]
         words += ["--concurrency-range", str(clients), "--percentile", "99", "--max-trials", "3"]
         words += ["--measurement-interval", str(WINDOW_MS), "--stability-percentage", "999"]
-        libraries = {"LD_LIBRARY_PATH": str(PACKAGES / "nvidia_pytriton.libs")}
+        libraries = {"LD_LIBRARY_PATH": str(_libraries(self.work / "libraries"))}
         subprocess.run(
             words, check=True, env={**os.environ, **libraries}, stdout=subprocess.DEVNULL
         )
@@ -168,6 +170,17 @@ class Bench:
             float(row["p99 latency"]) / 1e3,
             float(row["Inferences/Second"]),
         )
+
+
+def _libraries(folder: Path) -> Path:
+    """What perf_analyzer is linked with, by the names that it asks for."""
+    folder.mkdir(exist_ok=True)
+    for name in ("libb64.so.0d", "libcudart.so.12"):
+        stem = name.split(".")[0]
+        (bundled,) = (PACKAGES / "nvidia_pytriton.libs").glob(f"{stem}-*")
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(bundled)
+    return folder
 
 
 @contextmanager
