@@ -86,7 +86,7 @@ class EventCache:
         self._first = np.zeros(0, np.uint64)  # sorted
         self._second = np.zeros(0, np.uint64)
         self._slot = np.zeros(0, np.int64)
-        self._free = 0
+        self._free = np.arange(self._capacity)
         self._time = 0
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ class EventCache:
             if not len(new):
                 return
             self._make_room(len(new))
-            slots = self._unused(len(new))
+            slots, self._free = np.split(self._free, [len(new)])
             self._vectors[slots] = vectors[new]
             self._time += 1
             self._asked[slots] = self._time
@@ -124,18 +124,13 @@ class EventCache:
             self._second = np.insert(self._second, at, keys.second[new])
             self._slot = np.insert(self._slot, at, slots)
 
-    def _unused(self, count: int) -> Int:
-        """Slots that hold nothing."""
-        used = np.zeros(self._capacity, np.bool_)
-        used[self._slot] = True
-        return np.flatnonzero(~used)[:count]
-
     def _make_room(self, count: int) -> None:
         if len(self._first) + count <= self._capacity:
             return
         asked = self._asked[self._slot]
         latest = np.argsort(asked, kind="stable")[len(asked) - self._capacity // 2 :]
         kept = np.sort(latest)
+        self._free = np.setdiff1d(np.arange(self._capacity), self._slot[kept])
         self._first, self._second = self._first[kept], self._second[kept]
         self._slot = self._slot[kept]
 
