@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pragma_sql.errors import PragmaError, counted
-from pragma_sql.histories import NO_TIME, offsets_of
+from pragma_sql.histories import NO_TIME, Histories, Int, offsets_of
 from pragma_sql.packing import Float
-from pragma_udfs.embed import HISTORY, embed
 from pragma_udfs.scoring import Scorer
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
@@ -37,30 +36,32 @@ def embed_tokens(requests: Sequence[Tensors], scorer: Scorer) -> list[Float]:
     Raises:
         PragmaError: lengths that do not fit each other, ids that the vocabulary does not have.
     """
-    rows = pa.concat_arrays([_histories(request, scorer) for request in requests])
-    vectors = embed(rows, scorer)
-    width = scorer.manifest.embedding_size
-    flat = np.asarray(vectors.flatten(), np.float32).reshape(-1, width)
+    for request in requests:
+        for tokenizer_hash in set(_strings(request["tokenizer_hash"]).to_pylist()):
+            scorer.check_hash(tokenizer_hash)
+    rows = pa.concat_arrays([_rows(request, scorer) for request in requests])
+    histories = Histories.from_arrow(rows, scorer.texts)
     counts = [len(request["tokenizer_hash"]) for request in requests]
-    return np.split(flat, np.cumsum(counts)[:-1])
+    asked = np.concatenate([_moments(request) for request in requests])
+    vectors = scorer.score(histories, np.where(asked == NO_TIME, histories.latest_moments(), asked))
+    return np.split(vectors, np.cumsum(counts)[:-1])
 
 
-def _histories(request: Tensors, scorer: Scorer) -> pa.StructArray:
-    """Rows of `tokens.user_tokens`, as the SQL function takes them."""
+def _moments(request: Tensors) -> Int:
+    """The moments asked for, [n]; NO_TIME where all that is known counts."""
+    given = request.get("moment")
+    users = len(request["tokenizer_hash"])
+    return np.full(users, NO_TIME) if given is None else given.ravel().astype(np.int64)
+
+
+def _rows(request: Tensors, scorer: Scorer) -> pa.StructArray:
+    """Rows of `tokens.user_tokens`."""
     users = len(request["tokenizer_hash"])
     _check(request, scorer.manifest.vocabulary_size)
+    names = (*PER_EVENT, *PER_EVENT_TOKEN, *PER_ITEM, *PER_ITEM_TOKEN, *TEXTS)
     columns = {"user_id": pa.array(["online"] * users, pa.string())}
-    for name in (*PER_EVENT, *PER_EVENT_TOKEN, *PER_ITEM, *PER_ITEM_TOKEN, *TEXTS):
-        columns[name] = _lists(name, request, users)
-    columns["tokenizer_hash"] = _strings(request["tokenizer_hash"])
-    moment = request.get("moment")
-    columns["moment"] = (
-        pa.nulls(users, pa.timestamp("us"))
-        if moment is None
-        else pa.array(moment.ravel(), pa.int64()).cast(pa.timestamp("us"))
-    )
-    names = list(HISTORY)
-    return pa.StructArray.from_arrays([columns[name] for name in names], names)
+    columns |= {name: _lists(name, request, users) for name in names}
+    return pa.StructArray.from_arrays(list(columns.values()), list(columns))
 
 
 def _lists(name: str, request: Tensors, users: int) -> pa.ListArray:
