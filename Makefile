@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRITON := .venv-triton
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow triton-env test-triton bench-triton clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +27,17 @@ test: $(STAMP) ## all tests but the slow ones
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow
+
+triton-env: $(TRITON)/.installed ## the environment of the real Triton server, for its tests and its bench
+
+$(TRITON)/.installed: constraints-triton.txt serving/requirements.txt
+	$(PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check -r constraints-triton.txt
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0 -e .
+	@touch $@
+
+test-triton: $(STAMP) triton-env ## the tests of the real Triton server
+	$(TRITON)/bin/python -m pytest serving/tests
 
 lint: $(STAMP) ## ruff, mypy --strict, sqlfluff
 	$(BIN)/ruff check .
@@ -62,6 +74,9 @@ bench-learning: $(STAMP) bench-env ## what the model learns, beside guesses, fea
 
 bench-embed: $(STAMP) bench-env ## scoring beside the rival's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_embed.py
+
+bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside the rival's, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_triton.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs

@@ -77,7 +77,7 @@ def read_manifest(folder: Path) -> BundleManifest:
     if not path.is_file():
         raise PragmaError(f"{folder} is not a bundle: no manifest.json", "pragma train SHARDS")
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text("utf-8"))
         version = content["format_version"]
         if version != FORMAT_VERSION:
             raise PragmaError(

@@ -21,7 +21,7 @@ CACHE_BYTES = 256 * 2**20
 """Vectors that are kept; a million of width 64."""
 
 _RAW = np.random.PCG64(0).random_raw(3 * 256)
-_SPREAD = np.uint64(_RAW[0] | 1)
+_SPREAD = _RAW[0] | np.uint64(1)
 _WEIGHTS = (_RAW[256:512] | np.uint64(1), _RAW[512:] | np.uint64(1))
 """Odd random factors, one for each of the 255 tokens that an event can have."""
 

@@ -55,10 +55,10 @@ class RecordTokenizer:
         self._lock = threading.Lock()
         self._con = duckdb.connect(":memory:", config={"threads": 1})
         self._con.execute("set TimeZone = 'UTC'")
-        bpe = (folder / "bpe.json").read_text()
+        bpe = (folder / "bpe.json").read_text("utf-8")
         register_bpe(self._con, lambda: bpe)
         self._show([])
-        self._con.execute((folder / "tokenize.sql").read_text())
+        self._con.execute((folder / "tokenize.sql").read_text("utf-8"))
         self._con.execute("set enable_external_access = false")
         self._con.execute("set lock_configuration = true")
 

@@ -1,0 +1,99 @@
+"""Two bundles of one tokenizer, and what the warehouse's SQL says of each user by either.
+
+Run in the project's own environment, which has torch: python toy_models.py FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import books  # noqa: E402
+import duckdb  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+from pragma_model.settings import TrainSettings  # noqa: E402
+from pragma_model.trainer import train  # noqa: E402
+from pragma_sql.book import book_of  # noqa: E402
+from pragma_sql.build import build  # noqa: E402
+from pragma_sql.bundle import open_bundle  # noqa: E402
+from pragma_sql.export import export_shards  # noqa: E402
+from pragma_sql.home import Home  # noqa: E402
+from pragma_sql.registry import register_bundle  # noqa: E402
+from pragma_udfs.functions import register  # noqa: E402
+
+RUNS = ("first", "second")
+MOMENT = "2024-07-01"
+
+
+def main(folder: Path) -> None:
+    """Build, train twice, and write down vectors, records and tokens."""
+    book = books.write_book(
+        folder / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
+    )
+    home = Home.of(folder / "home")
+    build(home, {**book_of(book, []), **books.TOY_VARS})
+    shards = export_shards(home.warehouse, home.shards)
+    settings = TrainSettings(steps=4, budget=1024)
+    vectors = {}
+    for seed, run in enumerate(RUNS):
+        train(shards, replace(settings, seed=seed), home, run)
+        register_bundle(open_bundle(home.runs / run / "bundle"), home.warehouse)
+        vectors[run] = vectors_of(home)
+    (folder / "vectors.json").write_text(json.dumps(vectors))
+    (folder / "records.json").write_text(json.dumps(records()))
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        tokens = con.execute("from tokens.user_tokens order by user_id").to_arrow_table()
+    pq.write_table(tokens, folder / "user_tokens.parquet")
+
+
+def vectors_of(home: Home) -> dict[str, dict[str, list[float]]]:
+    """`embed` and `embed_at` of every user, by the model in force."""
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        register(con)
+        rows = con.execute(
+            f"select user_id, embed(user_id), embed_at(user_id, timestamp '{MOMENT}')"
+            " from contract.profiles"
+        ).fetchall()
+    return {
+        "embed": {user: vector for user, vector, _ in rows},
+        "embed_at": {user: vector for user, _, vector in rows},
+    }
+
+
+def records() -> dict[str, dict[str, object]]:
+    """The book as records, by user."""
+    found: dict[str, dict[str, object]] = {}
+    for profile in books.toy_profiles():
+        row = profile.row()
+        found[str(row["user_id"])] = {
+            "events": [],
+            "profile": [
+                {
+                    "as_of": profile.day,
+                    "attributes": profile.attributes,
+                    "lifelong": [{"key": k, "ts": day} for k, day in profile.lifelong.items()],
+                }
+            ],
+        }
+    for event in books.toy_events():
+        events = found[str(event.user_id)]["events"]
+        assert isinstance(events, list)
+        events.append(
+            {
+                "ts": str(event.ts),
+                "source": event.source,
+                "event_id": event.event_id,
+                "fields": event.fields,
+            }
+        )
+    return found
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
