@@ -182,6 +182,32 @@ def register(
     talk.print(f"next: pragma build --select models+   # embeddings of model {model_id}")
 
 
+@app.command()
+def publish(
+    home: HomeOption = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder that readers look in [default: HOME/published].")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the embedding tables as parquet, and bi.duckdb over them, for readers to open.
+
+    Example: pragma publish --to /shared/embeddings
+    """
+    from pragma_sql.home import Home
+    from pragma_sql.publish import DATABASE, publish_tables
+    from pragma_sql.tables import published_table
+
+    place = Home.of(home)
+    folder = to or place.published
+    published = publish_tables(place.warehouse, folder)
+    if as_json:
+        print(json.dumps([{**asdict(each), "folder": str(each.folder)} for each in published]))
+    else:
+        result.print(published_table(published))
+    talk.print(f"readers open {folder / DATABASE}", highlight=False, soft_wrap=True, markup=False)
+
+
 def main() -> None:
     """Entry point of `pragma`: errors as one or two lines, tracebacks when PRAGMA_DEBUG is set."""
     for command in entry_points(group="pragma.commands"):

@@ -1,25 +1,34 @@
+{{ config(materialized='scored') }}
+
+-- The rows of one batch; macros/scored.sql says which batches there are.
+-- depends_on: {{ ref('models') }}
+-- depends_on: {{ checked('labels') }}
 with
 
-models as (
-    select * from {{ ref('models') }} where is_current
+due as (
+    select * from due_embeddings where bucket = getvariable('bucket')
 ),
 
-moments as (
-    select distinct
-        user_id,
-        eval_ts as as_of
-    from {{ checked('labels') }}
+due_events as (
+    select * from {{ ref('event_tokens') }} where user_id in (select due.user_id from due)
 ),
 
--- depends_on: {{ ref('user_tokens') }}
+due_items as (
+    select * from {{ ref('profile_tokens') }} where user_id in (select due.user_id from due)
+),
+
+histories as (
+    {{ collect_user_tokens('due_events', 'due_items', tokenizer_spec(ref('tokenizer')).tokenizer_hash) }}
+),
+
 final as (
     select
-        moments.user_id,
-        models.model_id,
-        moments.as_of,
-        embed_at(moments.user_id, moments.as_of)::float[{{ var('embedding_size') }}] as embedding
-    from moments
-    cross join models
+        due.user_id,
+        {{ current_model_id() }} as model_id,
+        due.as_of,
+        embed_history({{ history_struct('histories', 'due.as_of') }})::float[{{ var('embedding_size') }}] as embedding
+    from due
+    inner join histories on due.user_id = histories.user_id
 )
 
 select * from final
