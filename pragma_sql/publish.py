@@ -83,8 +83,10 @@ def publish_tables(warehouse: Path, folder: Path) -> list[Published]:
         version = folder / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         draft = folder / f".{version.name}.draft"
         try:
-            rows = {each.name: _write(con, each, draft / each.name) for each in PUBLICATIONS}
-            types = {each.name: _types(con, each.relation) for each in PUBLICATIONS}
+            rows, types = {}, {}
+            for each in PUBLICATIONS:
+                rows[each.name] = _write(con, each, draft / each.name)
+                types[each.name] = _types(con, each.relation)
             draft.rename(version)
             _replace_database(folder, version, types)
         except BaseException:
@@ -122,17 +124,19 @@ def _write(con: duckdb.DuckDBPyConnection, publication: Publication, folder: Pat
         month = filled("strftime($moment, '%Y-%m')", moment=column(publication.month_of))
         rows = rows.select(exp.alias_(month, "month"))
     options = ["format parquet", "compression zstd"]
-    if publication.partitions:
-        options.append(f"partition_by ({', '.join(publication.partitions)})")
-    # An empty relation gives no partition, and a reader needs one file to see its columns.
-    (count,) = con.execute(to_sql(exp.select("count(*)").from_(rows.subquery("rows")))).fetchall()[
-        0
-    ]
-    target = folder if publication.partitions and count else folder / "part-0.parquet"
-    if not (publication.partitions and count):
-        options = options[:2]
-    path = to_sql(exp.Literal.string(str(target)))
-    con.execute(f"copy ({to_sql(rows)}) to {path} ({', '.join(options)})")
+    try:
+        counted = exp.select("count(*)").from_(rows.subquery("counted"))
+        (count,) = con.execute(to_sql(counted)).fetchall()[0]
+        # An empty relation gives no partition, and a reader needs one file to see its columns.
+        cut_up = publication.partitions and count
+        options += [f"partition_by ({', '.join(publication.partitions)})"] if cut_up else []
+        path = exp.Literal.string(str(folder if cut_up else folder / "part-0.parquet"))
+        con.execute(f"copy ({to_sql(rows)}) to {to_sql(path)} ({', '.join(options)})")
+    except (duckdb.IOException, duckdb.CatalogException) as error:
+        what = " ".join(str(error).split())
+        raise PragmaError(
+            f"{publication.relation} cannot be read: {what}", "pragma build --select models+"
+        ) from None
     return int(count)
 
 

@@ -74,7 +74,7 @@ def neighbours(
         con.execute(f"create or replace temp table nearest_of as {EXACT}", {"most": most})
     found = con.execute(
         "select model_id, user_id, rank::integer as rank, near.user_id as similar_user_id,"
-        " round(1 - near.distance, 6)::double as similarity"
+        " round(1 - near.distance::double, 6) as similarity"
         " from (select user_id, unnest(nearest) as near, generate_subscripts(nearest, 1) as rank"
         " from nearest_of) as listed"
         " inner join vectors_of_the_sample using (user_id) order by user_id, rank"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -19,23 +21,26 @@ from pragma_sql.publish import publish_tables
 
 READER = """
 import duckdb, json, sys
-database, stop = sys.argv[1:]
 from pathlib import Path
-stays = duckdb.connect(database, read_only=True)
-query = "select (select version from published), count(*), sum(embedding[1]) from user_embeddings"
-seen, failed = [], []
+database, stop, stays = sys.argv[1:]
+held = duckdb.connect(database, read_only=True) if stays == "stays" else None
+query = "select count(*), sum(embedding[1]) from user_embeddings"
+seen, failed, stopping = [], [], False
 print("ready", flush=True)
-while not Path(stop).exists():
+while not stopping:
+    stopping = Path(stop).exists()
     try:
-        with duckdb.connect(database, read_only=True) as fresh:
-            row = list(fresh.execute(query).fetchall()[0])
+        con = held or duckdb.connect(database, read_only=True)
+        row = list(con.execute(query).fetchall()[0])
+        if not held:
+            con.close()
         if row not in seen:
             seen.append(row)
-        stays.execute(query).fetchall()
     except Exception as error:
         failed.append(str(error))
 print(json.dumps({"seen": seen, "failed": failed}))
 """
+"""A process that reads again and again: on one connection that stays, or on a new one each time."""
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +55,45 @@ def built(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
             " select user_id, 'abc', eval_ts, list_transform(range(64), lambda i: i)::float[64]"
             " from contract.labels"
         )
-    return place.keep(tmp_path_factory.mktemp("publish") / "built")
+    kept = place.keep(tmp_path_factory.mktemp("publish") / "built")
+    for path in place.home.root.glob("*.parquet"):  # what views of the warehouse read
+        shutil.copy(path, kept)
+    return kept
 
 
 @pytest.fixture
 def home(built: Path, workplace: Workplace) -> Home:
     home = workplace.restore(built)
+    for path in built.glob("*.parquet"):
+        shutil.copy(path, home.root)
     workplace.write()
     return home
 
 
+@dataclass
+class Seen:
+    """What a reader found."""
+
+    counts: list[int] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
 @contextmanager
-def reading(database: Path, folder: Path) -> Iterator[dict[str, list[list[object]]]]:
+def reading(database: Path, folder: Path, *, stays: bool) -> Iterator[Seen]:
     """Another process reads all the while; what it saw is there at the end."""
-    stop = folder / "stop"
-    command = [sys.executable, "-c", READER, str(database), str(stop)]
+    stop = folder / f"stop {stays}"
+    command = [sys.executable, "-c", READER, str(database), str(stop), "stays" if stays else "no"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    found: dict[str, list[list[object]]] = {}
+    found = Seen()
     try:
         yield found
     finally:
         stop.touch()
-        found.update(json.loads(process.communicate(timeout=60)[0]))
+        said = json.loads(process.communicate(timeout=120)[0])
+        found.counts = [count for count, _ in said["seen"]]
+        found.failed = said["failed"]
 
 
 def ask(database: Path, query: str) -> list[tuple[object, ...]]:
@@ -107,12 +127,17 @@ def test_readers_stay_connected_while_a_version_takes_the_place_of_another(
     home: Home, tmp_path: Path
 ) -> None:
     publish_tables(home.warehouse, home.published)
-    with reading(home.published / "bi.duckdb", tmp_path) as found:
+    database = home.published / "bi.duckdb"
+    with (
+        reading(database, tmp_path, stays=True) as stays,
+        reading(database, tmp_path, stays=False) as fresh,
+    ):
         with duckdb.connect(str(home.warehouse)) as con:
             con.execute("delete from vectors.user_embeddings where user_id < 'user 10'")
         publish_tables(home.warehouse, home.published)
-    assert found["failed"] == []
-    assert [count for _, count, _ in found["seen"]] in ([80, 60], [60])
+    assert stays.failed == fresh.failed == []
+    assert stays.counts == [80], "who stays connected stays with one version"
+    assert fresh.counts in ([80, 60], [60])
     versions = [path for path in home.published.iterdir() if path.is_dir()]
     assert len(versions) == 2
 
@@ -121,10 +146,9 @@ def test_readers_read_while_a_build_writes(
     home: Home, workplace: Workplace, tmp_path: Path
 ) -> None:
     publish_tables(home.warehouse, home.published)
-    with reading(home.published / "bi.duckdb", tmp_path) as found:
+    with reading(home.published / "bi.duckdb", tmp_path, stays=False) as fresh:
         workplace.build("+tokens")
-    assert found["failed"] == []
-    assert [count for _, count, _ in found["seen"]] == [80]
+    assert (fresh.counts, fresh.failed) == ([80], [])
 
 
 def test_the_last_two_versions_stay(home: Home) -> None:
@@ -155,6 +179,14 @@ def test_without_vectors_nothing_is_published(home: Home) -> None:
         publish_tables(home.warehouse, home.published)
     assert "pragma register RUN" in refusal.value.next_step
     assert not home.published.exists()
+
+
+def test_a_view_whose_file_is_gone_is_said_and_nothing_is_published(home: Home) -> None:
+    (home.root / "embedding_map.parquet").unlink()
+    with pytest.raises(PragmaError, match=r"views\.embedding_map cannot be read") as refusal:
+        publish_tables(home.warehouse, home.published)
+    assert refusal.value.next_step == "pragma build --select models+"
+    assert list(home.published.iterdir()) == []
 
 
 def test_a_warehouse_that_is_being_written_is_not_published(home: Home) -> None:

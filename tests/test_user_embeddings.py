@@ -262,6 +262,13 @@ def test_vectors_of_another_length_are_refused_while_there_are_others(
     assert_same(table(home), before)
 
 
+def test_a_refit_that_the_model_is_not_of_leaves_the_vectors_there(vectors: Vectors) -> None:
+    before = table(vectors.place.home)
+    with pytest.raises(PragmaError, match="was trained on tokenizer"):
+        vectors.build(refit=True, bins=5)
+    assert_same(table(vectors.place.home), before)
+
+
 def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> None:
     with pytest.raises(PragmaError, match="gives vectors of 64 numbers, but the var embedding_s"):
         vectors.place.build("models+", embedding_size=32)

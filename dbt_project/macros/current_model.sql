@@ -1,5 +1,5 @@
 {#-
-    The model that `embed` uses, as {id, size}, said by the files beside the warehouse; none before one is
+    The model that `embed` uses, as {id, size, tokenizer_hash}, said by the files beside the warehouse; none before one is
     registered.
 -#}
 {% macro current_model() -%}
@@ -7,11 +7,11 @@
     {%- set pointer = beside_warehouse('bundles/current') -%}
     {%- if not run_query('select file from glob(' ~ pointer ~ ')').rows -%} {{ return(none) }} {%- endif -%}
     {%- set id = run_query('select trim(content, chr(10)) from read_text(' ~ pointer ~ ')').rows[0][0] -%}
-    {%- set size = run_query(
-        "select (content ->> 'embedding_size')::integer from read_text("
+    {%- set said = run_query(
+        "select (content ->> 'embedding_size')::integer, content ->> 'tokenizer_hash' from read_text("
         ~ beside_warehouse('bundles/' ~ id ~ '/manifest.json') ~ ')'
-    ).rows[0][0] -%}
-    {{ return({'id': id, 'size': size | int}) }}
+    ).rows[0] -%}
+    {{ return({'id': id, 'size': said[0] | int, 'tokenizer_hash': said[1]}) }}
 {%- endmacro %}
 
 {#- A file beside the warehouse as the literal of a pattern; what its folder is called is no pattern. -#}

@@ -9,7 +9,7 @@ with __asked as (
 )
 select
     latest.user_id,
-    round(1 - array_cosine_distance(latest.embedding, __asked.__vector), 6) as similarity
+    round(1 - array_cosine_distance(latest.embedding, __asked.__vector)::double, 6) as similarity
 from {{ latest_embeddings }} as latest
 cross join __asked
 where latest.user_id <> asked

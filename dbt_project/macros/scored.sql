@@ -8,8 +8,10 @@
     {%- do _check_width(current) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
-    {%- if existing is not none and (should_full_refresh() or not existing.is_table or _another_width(existing, current)) -%}
+    {%- if existing is not none and (not existing.is_table or _another_width(existing, current)) -%}
         {%- do adapter.drop_relation(existing) -%}
+        {%- do run_query('delete from ' ~ scored_users()) -%}
+    {%- elif should_full_refresh() -%}
         {%- do run_query('delete from ' ~ scored_users()) -%}
     {%- endif -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -34,24 +36,31 @@
             {%- do adapter.commit() -%}
             {%- do log('  vectors: batch ' ~ (bucket + 1) ~ ' of ' ~ batches, info=batches > 1) -%}
         {%- endfor -%}
-        {%- call statement('tidy', auto_begin=True) -%} {{ forget_unasked(this, current.id) }} {%- endcall -%}
+        {%- call statement('tidy', auto_begin=True) -%} {{ forget_unasked(this, current.id, should_full_refresh()) }} {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{#- Whether the table, which holds no vector yet, was made for vectors of another length. -#}
+{#- Whether the table was made for vectors of another length, and may be dropped: it is empty, or to be made anew. -#}
 {% macro _another_width(table, current) -%}
     {%- set type = _embedding_type(table) -%}
     {%- if type == 'FLOAT[' ~ var('embedding_size') ~ ']' -%} {{ return(false) }} {%- endif -%}
     {%- set held = run_query('select model_id, count(*) from ' ~ table ~ ' group by model_id order by 2 desc').rows -%}
-    {%- if held -%}
+    {%- if held and not should_full_refresh() -%}
         {{ refuse(
             'vectors.user_embeddings holds ' ~ type ~ ' of ' ~ (held | length) ~ ' model' ~ ('s' if held | length > 1)
             ~ ' (' ~ held[0][0] ~ ', ' ~ held[0][1] ~ ' rows), but the current model'
             ~ (' ' ~ current.id if current) ~ ' gives FLOAT[' ~ var('embedding_size') ~ ']',
             'register a model of the same size, or make the table anew without the old vectors: pragma build --select user_embeddings+ --refit'
+        ) }}
+    {%- endif -%}
+    {%- if held and current and current.tokenizer_hash != _tokenizer_hash() -%}
+        {{ refuse(
+            'model ' ~ current.id ~ ' was trained on tokenizer ' ~ current.tokenizer_hash[:12]
+            ~ ', but these tokens are of ' ~ _tokenizer_hash()[:12],
+            'train on the present tokens: pragma shards, pragma train, pragma register'
         ) }}
     {%- endif -%}
     {{ return(true) }}

@@ -43,11 +43,11 @@ final as (
         day,
         users,
         users_compared,
-        round(mean_norm, 5)::double as mean_norm,
+        round(mean_norm::double, 5) as mean_norm,
         round(
-            array_cosine_distance(centroid, lag(centroid) over (partition by model_id order by day)), 6
-        )::double as centroid_shift,
-        round(share_moved_far, 9)::double as share_moved_far
+            array_cosine_distance(centroid, lag(centroid) over (partition by model_id order by day))::double, 6
+        ) as centroid_shift,
+        round(share_moved_far::double, 9) as share_moved_far
     from days
 )
 
