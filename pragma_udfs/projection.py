@@ -31,13 +31,14 @@ def layout(rows: pa.Table, clusters: int) -> pa.Table:
         len(rows), -1 if len(rows) else 1
     )
     method = "umap" if find_spec("umap") is not None and len(rows) > 15 else "pca"
-    points = by_umap(vectors) if method == "umap" else by_pca(vectors)
+    # Rounded: in what order threads add up must not show.
+    points = np.round(by_umap(vectors) if method == "umap" else by_pca(vectors), 6)
     return pa.table(
         {
             "user_id": rows["user_id"],
             "x": points[:, 0],
             "y": points[:, 1],
-            "norm": np.linalg.norm(vectors, axis=1),
+            "norm": np.round(np.linalg.norm(vectors, axis=1), 6),
             "cluster": pa.array(groups(vectors, clusters), pa.int32()),
             "method": pa.array([method] * len(rows), pa.string()),
         }
