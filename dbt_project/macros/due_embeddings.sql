@@ -4,13 +4,15 @@
 -#}
 {% macro find_due(embeddings, model_id) -%}
     {%- do run_query(changed_users(model_id)) -%}
-    {%- set due = due_moments(embeddings, model_id, ref('labels')) -%}
+    {%- do run_query(
+        'create or replace temp table due_moments as ' ~ due_moments(embeddings, model_id, ref('labels'))
+    ) -%}
     {%- set counts = run_query(
         'select count(*), count(distinct user_id), coalesce((select sum(events) from ' ~ tokens_relation('built_partitions')
-        ~ ') / greatest((select count(*) from ' ~ tokens_relation('built_users') ~ '), 1), 1) from (' ~ due ~ ')'
+        ~ ') / greatest((select count(*) from ' ~ tokens_relation('built_users') ~ '), 1), 1) from due_moments'
     ).rows[0] -%}
     {%- set batches = ((counts[0] * counts[2] / var('embedding_batch_events')) | round(0, 'ceil') | int, 1) | max if counts[0] else 0 -%}
-    {%- for name, query in [('due_embeddings', due), ('due_users', 'from changed_users')] -%}
+    {%- for name, query in [('due_embeddings', 'from due_moments'), ('due_users', 'from changed_users')] -%}
         {%- do run_query(
             'create or replace temp table ' ~ name ~ ' as select *, ' ~ hash_bucket('user_id', (batches, 1) | max)
             ~ ' as bucket from (' ~ query ~ ')'
