@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pragma_sql.errors import PragmaError
+from pragma_sql.ending import ending
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -196,36 +194,35 @@ def register(
         result.print(table_of(models.select(shown), "models"))
 
 
+@app.command()
+def publish(
+    home: HomeOption = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder that readers look in [default: HOME/published].")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the embedding tables as parquet, and bi.duckdb over them, for readers to open.
+
+    Example: pragma publish --to /shared/embeddings
+    """
+    from pragma_sql.home import Home
+    from pragma_sql.publish import DATABASE, publish_tables
+    from pragma_sql.tables import published_table
+
+    place = Home.of(home)
+    folder = to or place.published
+    published = publish_tables(place.warehouse, folder)
+    if as_json:
+        print(json.dumps([{**asdict(each), "folder": str(each.folder)} for each in published]))
+    else:
+        result.print(published_table(published))
+    talk.print(f"readers open {folder / DATABASE}", highlight=False, soft_wrap=True, markup=False)
+
+
 def main() -> None:
-    """Entry point of `pragma`: errors as one or two lines, tracebacks when PRAGMA_DEBUG is set."""
+    """Entry point of `pragma`."""
     for command in entry_points(group="pragma.commands"):
         app.command(command.name)(command.load())
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        _run()
-        return
-    try:
-        _run()
-    except SystemExit as ended:
-        # Threads of gloo may still hold tensors, and wait for an interpreter that waits for them.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
-
-
-def _run() -> None:
-    try:
+    with ending():
         app()
-    except PragmaError as error:
-        _stop(error, f"error: {error}")
-    except MemoryError as error:
-        _stop(error, "error: out of memory\nnext: lower PRAGMA_MEMORY_LIMIT or --budget")
-    except Exception as error:  # the last net: a user gets a sentence, not a traceback
-        what = " ".join(str(error).split())[:400]
-        _stop(error, f"error: {type(error).__name__}: {what}\nnext: PRAGMA_DEBUG=1 shows where")
-
-
-def _stop(error: BaseException, message: str) -> None:
-    if os.environ.get("PRAGMA_DEBUG"):
-        raise error
-    print(message, file=sys.stderr)
-    sys.exit(1)

@@ -14,6 +14,7 @@ class Home:
     """The folder of one warehouse.
 
     pragma.duckdb  data_docs/  shards/  runs/<run>/  bundles/<model id>/  bundles/current
+    published/
     """
 
     root: Path
@@ -53,6 +54,11 @@ class Home:
     def examples(self) -> Path:
         """The labelled examples that the probe reads."""
         return self.root / "probe_examples.parquet"
+
+    @property
+    def published(self) -> Path:
+        """What `pragma publish` writes for readers."""
+        return self.root / "published"
 
     @property
     def dbt(self) -> Path:

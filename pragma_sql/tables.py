@@ -8,6 +8,7 @@ import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
+from pragma_sql.publish import Published
 from pragma_sql.shards import SPLITS, Shards
 
 Cell = str | int | float | bool | None | list[float]
@@ -78,3 +79,14 @@ def shards_table(shards: Shards) -> Table:
     ]
     title = f"shards as of {shards.manifest.as_of} in {shards.path}"
     return plain_table(["split", "users", "events", "tokens"], rows, title)
+
+
+def published_table(published: Sequence[Published]) -> Table:
+    """Rows of each relation that was published, and the folder of its files."""
+    table = Table(title="published", title_justify="left")
+    table.add_column("view")
+    table.add_column("rows", justify="right")
+    table.add_column("files", overflow="fold")
+    for each in published:
+        table.add_row(each.name, f"{each.rows:,}", str(each.folder))
+    return table

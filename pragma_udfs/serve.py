@@ -12,6 +12,15 @@ from pragma_sql.errors import PragmaError
 
 
 def serve(
+    sql: Annotated[
+        bool, typer.Option("--sql", help="The warehouse, for any DuckDB client, over quack.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 9494,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File that holds the token [default: one is made up and printed]."),
+    ] = None,
     triton: Annotated[
         str | None,
         typer.Option(metavar="BUNDLE", help="A run's name, or the path of a run or bundle."),
@@ -26,13 +35,18 @@ def serve(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Make a bundle ready for Triton and print the command that starts the server.
+    """Serve the live warehouse to DuckDB clients until Ctrl-C, or make a bundle ready for Triton.
 
+    Example: pragma serve --sql
     Example: pragma serve --triton demo
     """
-    if triton is None:
-        raise PragmaError("serve: nothing to serve", "pragma serve --triton BUNDLE")
-    _serve_triton(triton, out, instances, home, as_json)
+    if sql == (triton is not None):
+        what = "both --sql and --triton" if sql else "nothing to serve"
+        raise PragmaError(f"serve: {what}", "pragma serve --sql, or pragma serve --triton BUNDLE")
+    if triton is not None:
+        _serve_triton(triton, out, instances, home, as_json)
+    else:
+        _serve_sql(host, port, token_file, home)
 
 
 def _serve_triton(
@@ -59,3 +73,20 @@ def _serve_triton(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _serve_sql(host: str, port: int, token_file: Path | None, home: Path | None) -> None:
+    from rich.console import Console
+
+    from pragma_sql.home import Home
+    from pragma_udfs.sql_server import address_of, serve_until_stopped
+
+    talk = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    address = address_of(host, port, token_file)
+
+    def say() -> None:
+        talk.print(f"{address.uri} answers until Ctrl-C; docs/sql.md says how to ask")
+        if token_file is None:
+            talk.print(f"token: {address.token}")
+
+    serve_until_stopped(Home.of(home).warehouse, address, say)

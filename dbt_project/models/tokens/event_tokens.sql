@@ -6,6 +6,7 @@
     post_hook=[
         "{{ keep_partitions(ref('event_partitions')) }}",
         "{{ keep_users(this, ref('new_events')) }}",
+        "{{ mark_due(this, ref('new_events')) }}",
         "{{ mark_built('event_tokens') }}",
     ],
 ) }}

@@ -1,25 +1,29 @@
+{{ config(materialized='scored') }}
+
+-- The rows of one batch; macros/scored.sql says which batches there are.
+-- depends_on: {{ ref('models') }}
+-- depends_on: {{ checked('labels') }}
+-- depends_on: {{ ref('user_tokens') }}
+-- depends_on: {{ ref('event_tokens') }}
+-- depends_on: {{ ref('profile_tokens') }}
 with
 
-models as (
-    select * from {{ ref('models') }} where is_current
+due as (
+    select * from due_embeddings where bucket = getvariable('bucket')
 ),
 
-moments as (
-    select distinct
-        user_id,
-        eval_ts as as_of
-    from {{ checked('labels') }}
+ordered as (
+    -- One user's moments lie together, so that their tokens are read once.
+    select * from due order by user_id
 ),
 
--- depends_on: {{ ref('user_tokens') }}
 final as (
     select
-        moments.user_id,
-        models.model_id,
-        moments.as_of,
-        embed_at(moments.user_id, moments.as_of)::float[{{ var('embedding_size') }}] as embedding
-    from moments
-    cross join models
+        user_id,
+        {{ current_model_id() }} as model_id,
+        as_of,
+        embed_at(user_id, as_of)::float[{{ var('embedding_size') }}] as embedding
+    from ordered
 )
 
 select * from final

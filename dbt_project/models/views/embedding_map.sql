@@ -2,13 +2,22 @@
 
 with
 
-embeddings as (
-    select * from {{ ref('user_embeddings') }}
+latest as (
+    select * from {{ ref('latest_embeddings') }}
 ),
 
-latest as (
-    select * from embeddings
-    where as_of = (select max(as_of) from embeddings)
+layout as (
+    select * from {{ ref('layout') }}
+),
+
+segments as (
+    select
+        latest.user_id,
+        arg_max(profiles.attributes[{{ literal(var('map_attribute')) }}], profiles.as_of) as segment
+    from latest
+    inner join {{ checked('profiles') }} as profiles
+        on latest.user_id = profiles.user_id and profiles.as_of <= latest.as_of
+    group by latest.user_id
 ),
 
 final as (
@@ -16,14 +25,16 @@ final as (
         latest.user_id,
         latest.model_id,
         latest.as_of,
-        coalesce(
-            arg_max(profiles.attributes[{{ literal(var('map_attribute')) }}], profiles.as_of), 'not known'
-        ) as segment,
-        any_value(latest.embedding)::float[] as embedding
+        coalesce(segments.segment, 'not known') as segment,
+        layout.x,
+        layout.y,
+        layout.norm,
+        layout.cluster,
+        layout.method,
+        latest.embedding::float[] as embedding
     from latest
-    left join {{ checked('profiles') }} as profiles
-        on latest.user_id = profiles.user_id and profiles.as_of <= latest.as_of
-    group by latest.user_id, latest.model_id, latest.as_of
+    inner join layout on latest.user_id = layout.user_id
+    left join segments on latest.user_id = segments.user_id
 )
 
 select * from final

@@ -1,0 +1,80 @@
+{#- What is written down of the vectors that there are. -#}
+
+{#- Model and user -> the latest moment that is scored, and what has arrived since. -#}
+{% macro scored_users() -%}
+    {{ return(api.Relation.create(database=target.database, schema='vectors', identifier='scored_users')) }}
+{%- endmacro %}
+
+{#- On run start. -#}
+{% macro create_scored_users() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+    create schema if not exists vectors;
+    create table if not exists {{ scored_users() }} (
+        model_id varchar, user_id varchar, as_of timestamp, profile_items bigint, due_since timestamp
+    );
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    In the transaction that writes event tokens: vectors of these users are due from their earliest new event
+    on; all vectors, where the tokens were made anew.
+-#}
+{% macro mark_due(event_tokens, arrived) -%}
+    {%- if execute -%}
+    {%- if tokens_are_stale(event_tokens.identifier) -%}
+    delete from {{ scored_users() }}
+    {%- else -%}
+    update {{ scored_users() }} as scored
+    set due_since = least(scored.due_since, arrived.since)
+    from (select user_id, min(ts) as since from {{ arrived }} group by user_id) as arrived
+    where scored.user_id = arrived.user_id
+    {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- In the batch's transaction: vectors that are to be replaced, or are not the latest any more. -#}
+{% macro forget_due(embeddings, model_id) -%}
+    delete from {{ embeddings }} as scored
+    using due_users as due
+    where
+        scored.model_id = {{ literal(model_id) }}
+        and scored.user_id = due.user_id
+        and due.bucket = getvariable('bucket')
+        and (scored.as_of > due.since or not {{ is_asked('scored') }});
+{%- endmacro %}
+
+{% macro is_asked(scored) -%}
+    exists (
+        select 1 from {{ ref('labels') }} as asked
+        where asked.user_id = {{ scored }}.user_id and asked.eval_ts = {{ scored }}.as_of
+    )
+{%- endmacro %}
+
+{#- In the batch's transaction: what its users were scored with. -#}
+{% macro mark_scored(model_id) -%}
+    delete from {{ scored_users() }}
+    where
+        model_id = {{ literal(model_id) }}
+        and user_id in (select due.user_id from due_users as due where due.bucket = getvariable('bucket'));
+    insert into {{ scored_users() }}
+    select {{ literal(model_id) }}, user_id, as_of, profile_items, null
+    from due_users where bucket = getvariable('bucket');
+{%- endmacro %}
+
+{#- Vectors of moments that no label asks for any more; those of other models too, where all is made anew. -#}
+{% macro forget_unasked(embeddings, model_id, anew) -%}
+    {%- if anew %}
+    delete from {{ embeddings }} where model_id <> {{ literal(model_id) }};
+    {%- endif %}
+    delete from {{ embeddings }} as scored
+    where
+        scored.model_id = {{ literal(model_id) }}
+        and not {{ is_asked('scored') }}
+        and not exists (
+            select 1 from {{ scored_users() }} as latest
+            where
+                latest.model_id = scored.model_id
+                and latest.user_id = scored.user_id
+                and latest.as_of = scored.as_of
+        )
+{%- endmacro %}

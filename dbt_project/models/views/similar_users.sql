@@ -1,0 +1,17 @@
+with
+
+neighbours as (
+    select * from {{ ref('neighbours') }}
+),
+
+final as (
+    select
+        user_id,
+        rank,
+        similar_user_id,
+        similarity,
+        model_id
+    from neighbours
+)
+
+select * from final

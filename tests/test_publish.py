@@ -1,0 +1,207 @@
+"""`pragma publish`: readers have their own files, whole at every moment, whatever is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pytest
+from workplace import Workplace
+
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
+from pragma_sql.publish import publish_tables
+
+READER = """
+import duckdb, json, sys
+from pathlib import Path
+database, stop, stays = sys.argv[1:]
+held = duckdb.connect(database, read_only=True) if stays == "stays" else None
+query = "select count(*), sum(embedding[1]) from user_embeddings"
+seen, failed, stopping = [], [], False
+print("ready", flush=True)
+while not stopping:
+    stopping = Path(stop).exists()
+    try:
+        con = held or duckdb.connect(database, read_only=True)
+        row = list(con.execute(query).fetchall()[0])
+        if not held:
+            con.close()
+        if row not in seen:
+            seen.append(row)
+    except Exception as error:
+        failed.append(str(error))
+print(json.dumps({"seen": seen, "failed": failed}))
+"""
+"""A process that reads again and again: on one connection that stays, or on a new one each time."""
+
+
+@pytest.fixture(scope="module")
+def built(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy warehouse, and vectors that no model made; a publication does not look at them."""
+    place.clear()
+    place.write()
+    place.build()
+    with duckdb.connect(str(place.home.warehouse)) as con:
+        con.execute(
+            "insert into vectors.user_embeddings"
+            " select user_id, 'abc', eval_ts, list_transform(range(64), lambda i: i)::float[64]"
+            " from contract.labels"
+        )
+    kept = place.keep(tmp_path_factory.mktemp("publish") / "built")
+    for path in place.home.root.glob("*.parquet"):  # what views of the warehouse read
+        shutil.copy(path, kept)
+    return kept
+
+
+@pytest.fixture
+def home(built: Path, workplace: Workplace) -> Home:
+    home = workplace.restore(built)
+    for path in built.glob("*.parquet"):
+        shutil.copy(path, home.root)
+    workplace.write()
+    return home
+
+
+@dataclass
+class Seen:
+    """What a reader found."""
+
+    counts: list[int] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def reading(database: Path, folder: Path, *, stays: bool) -> Iterator[Seen]:
+    """Another process reads all the while; what it saw is there at the end."""
+    stop = folder / f"stop {stays}"
+    command = [sys.executable, "-c", READER, str(database), str(stop), "stays" if stays else "no"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    found = Seen()
+    try:
+        yield found
+    finally:
+        stop.touch()
+        said = json.loads(process.communicate(timeout=120)[0])
+        found.counts = [count for count, _ in said["seen"]]
+        found.failed = said["failed"]
+
+
+def ask(database: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(database), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def test_the_views_hold_the_tables_with_their_types(home: Home) -> None:
+    publish_tables(home.warehouse, home.published)
+    database = home.published / "bi.duckdb"
+    for name in ("vectors.user_embeddings", "views.user_features", "views.embedding_drift"):
+        view = name.partition(".")[2]
+        assert ask(database, f"describe {view}") == ask(home.warehouse, f"describe {name}")
+        rows = ask(home.warehouse, f"from {name} order by all")
+        assert ask(database, f"from {view} order by all") == rows
+    assert len(ask(database, "from user_embeddings")) == 80
+    parts = {path.parent.name for path in home.published.glob("*/user_embeddings/**/*.parquet")}
+    assert parts == {"month=2024-07", "month=2024-10"}
+
+
+def test_bi_tools_find_the_numbers_of_a_vector_in_columns(home: Home) -> None:
+    publish_tables(home.warehouse, home.published)
+    (row,) = ask(
+        home.published / "bi.duckdb",
+        "select model_id, e1, e2, e64 from user_embeddings_flat limit 1",
+    )
+    assert row == ("abc", 0, 1, 63)
+
+
+def test_readers_stay_connected_while_a_version_takes_the_place_of_another(
+    home: Home, tmp_path: Path
+) -> None:
+    publish_tables(home.warehouse, home.published)
+    database = home.published / "bi.duckdb"
+    with (
+        reading(database, tmp_path, stays=True) as stays,
+        reading(database, tmp_path, stays=False) as fresh,
+    ):
+        with duckdb.connect(str(home.warehouse)) as con:
+            con.execute("delete from vectors.user_embeddings where user_id < 'user 10'")
+        publish_tables(home.warehouse, home.published)
+    assert stays.failed == fresh.failed == []
+    assert stays.counts == [80], "who stays connected stays with one version"
+    assert fresh.counts in ([80, 60], [60])
+    versions = [path for path in home.published.iterdir() if path.is_dir()]
+    assert len(versions) == 2
+
+
+def test_readers_read_while_a_build_writes(
+    home: Home, workplace: Workplace, tmp_path: Path
+) -> None:
+    publish_tables(home.warehouse, home.published)
+    with reading(home.published / "bi.duckdb", tmp_path, stays=False) as fresh:
+        workplace.build("+tokens")
+    assert (fresh.counts, fresh.failed) == ([80], [])
+
+
+def test_the_last_two_versions_stay(home: Home) -> None:
+    made = [publish_tables(home.warehouse, home.published)[0].folder.parent for _ in range(3)]
+    assert [version.exists() for version in made] == [False, True, True]
+    assert not [path.name for path in home.published.iterdir() if path.name.startswith(".")]
+
+
+def test_a_publication_that_fails_changes_nothing_for_readers(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_tables(home.warehouse, home.published)
+    before = {path: path.stat().st_ino for path in home.published.rglob("*")}
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("pragma_sql.publish.os.replace", full)
+    with pytest.raises(OSError, match="no space"):
+        publish_tables(home.warehouse, home.published)
+    assert {path: path.stat().st_ino for path in home.published.rglob("*")} == before
+
+
+def test_without_vectors_nothing_is_published(home: Home) -> None:
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("delete from vectors.user_embeddings")
+    with pytest.raises(PragmaError, match="holds no vectors yet") as refusal:
+        publish_tables(home.warehouse, home.published)
+    assert "pragma register RUN" in refusal.value.next_step
+    assert not home.published.exists()
+
+
+def test_a_view_whose_file_is_gone_is_said_and_nothing_is_published(home: Home) -> None:
+    (home.root / "embedding_map.parquet").unlink()
+    with pytest.raises(PragmaError, match=r"views\.embedding_map cannot be read") as refusal:
+        publish_tables(home.warehouse, home.published)
+    assert refusal.value.next_step == "pragma build --select models+"
+    assert list(home.published.iterdir()) == []
+
+
+def test_a_warehouse_that_is_being_written_is_not_published(home: Home) -> None:
+    hold = (
+        "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", hold, str(home.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    with pytest.raises(PragmaError, match="is being written by another process"):
+        publish_tables(home.warehouse, home.published)
+    writer.communicate("\n")
+    assert not home.published.exists()

@@ -1,0 +1,301 @@
+"""vectors.user_embeddings pays for what is due, and ends as if it had been made anew."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import books
+import duckdb
+import numpy as np
+import pytest
+from books import Event, Label, Profile
+from workplace import EVENTS, LABELS, PROFILES, Workplace
+
+from pragma_sql.bundle import BundleManifest, open_bundle, seal
+from pragma_sql.errors import PragmaError
+from pragma_sql.export import export_shards
+from pragma_sql.histories import Histories, Int
+from pragma_sql.home import Home
+from pragma_sql.packing import Float
+from pragma_sql.registry import register_bundle
+from pragma_udfs.functions import register
+from pragma_udfs.scoring import Scorer
+
+pytest.importorskip("torch", reason="the `train` extra is not installed")
+
+from pragma_model.settings import TrainSettings
+from pragma_model.trainer import train
+
+Key = tuple[str, str, datetime]
+Scored = list[tuple[str, datetime]]
+
+
+@pytest.fixture(scope="module")
+def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with a model and all its vectors."""
+    place.clear()
+    place.write()
+    home = place.build()
+    train(
+        export_shards(home.warehouse, home.shards),
+        TrainSettings(steps=4, budget=1024),
+        home,
+        "toy",
+    )
+    register_bundle(open_bundle(home.runs / "toy" / "bundle"), home.warehouse)
+    place.build("models+")
+    kept = place.keep(tmp_path_factory.mktemp("vectors") / "first")
+    shutil.copytree(home.bundles, kept / "bundles")
+    return kept
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The place, and what was scored in it."""
+
+    place: Workplace
+    scored: Scored
+
+    def build(self, *select: str, refit: bool = False, **more: object) -> dict[Key, Float]:
+        """Build and read the table; `scored` is then of this build."""
+        self.scored.clear()
+        self.place.build(*select, refit=refit, **more)
+        return table(self.place.home)
+
+    def users(self) -> set[str]:
+        return {user for user, _ in self.scored}
+
+
+@pytest.fixture
+def vectors(workplace: Workplace, first: Path, monkeypatch: pytest.MonkeyPatch) -> Vectors:
+    """That warehouse in the workplace, its book as it was."""
+    workplace.restore(first)
+    shutil.copytree(first / "bundles", workplace.home.bundles)
+    workplace.write()
+    scored: Scored = []
+    score = Scorer.score
+
+    def counting(self: Scorer, histories: Histories, moments: Int) -> Float:
+        moments_of = np.asarray(moments).astype("datetime64[us]").tolist()
+        scored.extend(zip(histories.user_ids, moments_of, strict=True))
+        return score(self, histories, moments)
+
+    monkeypatch.setattr(Scorer, "score", counting)
+    return Vectors(workplace, scored)
+
+
+def table(home: Home) -> dict[Key, Float]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        rows = con.execute(
+            "select model_id, user_id, as_of, embedding from vectors.user_embeddings"
+        ).fetchall()
+    found = {(model, user, as_of): np.asarray(vector) for model, user, as_of, vector in rows}
+    assert len(found) == len(rows), "no vector is there twice"
+    return found
+
+
+def assert_same(found: dict[Key, Float], expected: dict[Key, Float]) -> None:
+    assert found.keys() == expected.keys()
+    for key, vector in expected.items():
+        np.testing.assert_allclose(found[key], vector, atol=1e-5, err_msg=str(key))
+
+
+def all_anew(vectors: Vectors) -> dict[Key, Float]:
+    return vectors.build("user_embeddings", refit=True)
+
+
+def test_everyone_has_a_vector_at_each_label_and_after_all_that_is_known(vectors: Vectors) -> None:
+    home = vectors.place.home
+    asked = {(label.user_id, datetime.fromisoformat(label.day)) for label in LABELS}
+    moments = {(user, as_of) for _, user, as_of in table(home)}
+    assert moments > asked
+    assert {user for user, _ in moments - asked} == {label.user_id for label in LABELS}
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        register(con)
+        rows = con.execute(
+            "select embedding, embed(user_id) from vectors.latest_embeddings"
+        ).fetchall()
+    assert len(rows) == 40
+    for kept, asked_now in rows:
+        np.testing.assert_allclose(kept, asked_now, atol=1e-5)
+
+
+def test_a_build_in_which_nothing_arrived_scores_nobody(vectors: Vectors) -> None:
+    before = table(vectors.place.home)
+    assert_same(vectors.build(), before)
+    assert vectors.scored == []
+
+
+def with_event(event: Event) -> Callable[[Workplace], object]:
+    return lambda place: place.write([*EVENTS, event])
+
+
+def with_profile(profile: Profile) -> Callable[[Workplace], object]:
+    return lambda place: place.write(profiles=[*PROFILES, profile])
+
+
+def with_label(label: Label) -> Callable[[Workplace], object]:
+    return lambda place: place.write(labels=[*LABELS, label])
+
+
+def without_a_label(place: Workplace) -> None:
+    place.write(labels=LABELS[1:])
+
+
+def with_all_of_it(place: Workplace) -> None:
+    place.write([*EVENTS, LATE, NEW], [*PROFILES, CHANGED], [*LABELS, ASKED])
+
+
+LATE = Event("user 03", "2024-08-02", {"amount": "7.5", "mcc": "5411"}, event_id="late")
+VERY_LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="very late")
+NEXT = Event("user 03", "2025-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="next")
+NEW = Event("a new user", "2024-09-09", {"amount": "5", "mcc": "5411"}, event_id="new")
+CHANGED = Profile("user 05", "2024-08-01", {"region": "north", "age": "99"})
+ASKED = Label("late", "user 07", "2024-11-01", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "users", "moments"),
+    [
+        (with_event(NEXT), {"user 03"}, 1),
+        (with_event(LATE), {"user 03"}, 2),
+        (with_event(VERY_LATE), {"user 03"}, 3),
+        (with_event(NEW), {"a new user"}, 1),
+        (with_profile(CHANGED), {"user 05"}, 3),
+        (with_label(ASKED), {"user 07"}, 1),
+        (without_a_label, set(), 0),
+        (with_all_of_it, {"user 03", "user 05", "user 07", "a new user"}, 7),
+    ],
+    ids=[
+        "an event after all",
+        "a late event between two labels",
+        "a late event before both labels",
+        "a new user",
+        "a changed profile",
+        "a new label",
+        "a label that is gone",
+        "all of it",
+    ],
+)
+def test_only_what_is_due_is_scored_and_the_table_is_as_if_made_anew(
+    change: Callable[[Workplace], object], users: set[str], moments: int, vectors: Vectors
+) -> None:
+    change(vectors.place)
+    found = vectors.build()
+    assert vectors.users() == users
+    assert len(vectors.scored) == moments
+    assert_same(found, all_anew(vectors))
+    assert len(vectors.scored) == len(found)
+
+
+def test_tokens_that_were_built_without_vectors_are_made_up_for_later(vectors: Vectors) -> None:
+    with_event(LATE)(vectors.place)
+    vectors.build("+tokens")
+    assert vectors.scored == []
+    with_event(NEXT)(vectors.place)
+    vectors.build("+tokens")
+    found = vectors.build()
+    assert vectors.users() == {"user 03"}
+    assert_same(found, all_anew(vectors))
+
+
+def another_model(home: Home, folder: Path, **changes: object) -> BundleManifest:
+    """A bundle of the same graphs that goes by another id."""
+    current = home.bundles / (home.bundles / "current").read_text().strip()
+    shutil.copytree(current, folder)
+    with (folder / "vocabulary.parquet").open("ab") as file:
+        file.write(b" ")
+    manifest = open_bundle(current).manifest
+    fields = {**vars(manifest), **changes}
+    return seal(folder, BundleManifest(**fields)).manifest
+
+
+def test_a_new_models_vectors_stand_beside_the_olds(vectors: Vectors, tmp_path: Path) -> None:
+    home = vectors.place.home
+    old = table(home)
+    other = another_model(home, tmp_path / "other")
+    register_bundle(open_bundle(tmp_path / "other"), home.warehouse)
+    both = vectors.build("models+")
+    assert {model for model, _, _ in both} == {other.model_id, *(model for model, _, _ in old)}
+    assert_same({key: vector for key, vector in both.items() if key[0] != other.model_id}, old)
+    assert len(both) == 2 * len(old)
+
+
+def test_an_old_model_that_comes_back_has_its_vectors_brought_up_to_date(
+    vectors: Vectors, tmp_path: Path
+) -> None:
+    home = vectors.place.home
+    (old,) = {model for model, _, _ in table(home)}
+    other = another_model(home, tmp_path / "other")
+    register_bundle(open_bundle(tmp_path / "other"), home.warehouse)
+    with_event(NEXT)(vectors.place)
+    vectors.build()
+    register_bundle(open_bundle(home.bundles / old), home.warehouse)
+    found = vectors.build("models+")
+    assert vectors.users() == {"user 03"}
+    latest = {key[1:]: vector for key, vector in found.items() if key[0] == old}
+    twin = {key[1:]: vector for key, vector in found.items() if key[0] == other.model_id}
+    assert latest.keys() == twin.keys()
+    for key, vector in latest.items():
+        np.testing.assert_allclose(vector, twin[key], atol=1e-5)
+
+
+def test_vectors_of_another_length_are_refused_while_there_are_others(
+    vectors: Vectors, tmp_path: Path
+) -> None:
+    home = vectors.place.home
+    before = table(home)
+    another_model(home, tmp_path / "wide", embedding_size=96)
+    register_bundle(open_bundle(tmp_path / "wide"), home.warehouse)
+    with pytest.raises(PragmaError) as refusal:
+        vectors.build("models+")
+    assert "vectors.user_embeddings holds FLOAT[64] of 1 model" in refusal.value.what
+    assert "gives FLOAT[96]" in refusal.value.what
+    assert "pragma build --select user_embeddings+ --refit" in refusal.value.next_step
+    assert_same(table(home), before)
+
+
+def test_a_refit_that_the_model_is_not_of_leaves_the_vectors_there(vectors: Vectors) -> None:
+    before = table(vectors.place.home)
+    with pytest.raises(PragmaError, match="was trained on tokenizer"):
+        vectors.build(refit=True, bins=5)
+    assert_same(table(vectors.place.home), before)
+
+
+def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> None:
+    with pytest.raises(PragmaError, match="gives vectors of 64 numbers, but the var embedding_s"):
+        vectors.place.build("models+", embedding_size=32)
+
+
+def test_a_build_that_was_killed_goes_on_after_the_last_whole_batch(vectors: Vectors) -> None:
+    home = vectors.place.home
+    expected = all_anew(vectors)
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("delete from vectors.user_embeddings; delete from vectors.scored_users")
+    variables = {**vectors.place.variables(), "embedding_batch_events": 40}
+    build = [sys.executable, "-m", "pragma_sql", "build", "--home", str(home.root)]
+    build += ["--contract", str(vectors.place.book), "--select", "user_embeddings"]
+    build += [
+        f"--var={name}={variables[name]}" for name in (*books.TOY_VARS, "embedding_batch_events")
+    ]
+    process = subprocess.Popen(build, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.strip().startswith("vectors: batch 2 of"):
+            break
+    else:
+        pytest.fail("the build never said that two batches were done")
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    done = table(home)
+    assert 0 < len(done) < len(expected)
+    found = vectors.build("user_embeddings", embedding_batch_events=40)
+    assert_same(found, expected)
+    assert len(vectors.scored) == len(expected) - len(done), "what was there is not scored again"
