@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -41,19 +42,22 @@ def test_the_commands_of_the_page_run_in_their_order(toy: Toy, tmp_path: Path) -
         f'#!/bin/sh\nexec {ROOT / ".venv" / "bin" / "python"} -m pragma_sql "$@"\n'
     )
     (tmp_path / "pragma").chmod(0o755)
-    script = "set -e\ntrap 'kill $server; wait' EXIT\n" + "\n".join(commands)
-    script = script.replace("2>&1 &\n", "2>&1 &\nserver=$!\n")
-    script += f"\n{sys.executable} example.py\n"
+    script = "\n".join(["set -e", *commands, f"{sys.executable} example.py"])
     path = f"{tmp_path}:{os.environ['PATH']}"
-    ended = subprocess.run(
+    process = subprocess.Popen(
         ["bash", "-c", script],
         cwd=tmp_path,
         env={**ENVIRONMENT, "PATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    assert ended.returncode == 0, ended.stderr + ended.stdout
-    assert '"datatype":"FP32"' in ended.stdout
-    assert "pragma_model_info" in ended.stdout
-    assert re.search(r"^\(2, \d+\)$", ended.stdout, re.M)
+    try:
+        printed, said = process.communicate(timeout=180)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # the server outlives the shell that started it
+    assert process.returncode == 0, said + printed
+    assert '"datatype":"FP32"' in printed
+    assert "pragma_model_info" in printed
+    assert re.search(r"^\(2, \d+\)$", printed, re.M)
