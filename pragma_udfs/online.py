@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -25,6 +25,7 @@ GROUP_EVENTS = 131_072
 
 MICROS = pa.timestamp("us")
 TEXT_MAP = pa.map_(pa.string(), pa.string())
+RECORDS = pa.schema({"user_id": pa.string(), "number": pa.int64()})
 EVENTS = pa.schema(
     {
         "user_id": pa.string(),
@@ -44,6 +45,23 @@ PROFILES = pa.schema(
 )
 
 
+class _Given:
+    """A relation of an embedded database whose rows are another table at every query."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.rows = schema.empty_table()
+
+    def show(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """From now on these are the rows."""
+        self.rows = pa.Table.from_pylist(list(rows), schema=self.rows.schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.rows.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
 class RecordTokenizer:
     """A bundle's `tokenize.sql` in a DuckDB of its own, in memory and shut off from files.
 
@@ -57,10 +75,19 @@ class RecordTokenizer:
         self._con.execute("set TimeZone = 'UTC'")
         bpe = (folder / "bpe.json").read_text("utf-8")
         register_bpe(self._con, lambda: bpe)
-        self._show([])
+        # Registered once, and planned once: a plan takes longer than tokenising a user.
+        self._given = {"records": _Given(RECORDS), "events": _Given(EVENTS)}
+        self._given["profiles"] = _Given(PROFILES)
+        for name, relation in self._given.items():
+            self._con.register(name, relation)
         self._con.execute((folder / "tokenize.sql").read_text("utf-8"))
         self._con.execute("set enable_external_access = false")
         self._con.execute("set lock_configuration = true")
+        self._con.execute(
+            "prepare tokenised as"
+            " select user_tokens.* replace (records.user_id as user_id)"
+            " from records left join user_tokens using (user_id) order by records.number"
+        )
 
     def histories(self, records: Sequence[Record], texts: TextVectors | None = None) -> Histories:
         """Token histories of the records, in their order; `user_ids` are their numbers.
@@ -71,16 +98,12 @@ class RecordTokenizer:
         """
         with self._lock:
             self._show(records)
-            rows = self._con.execute(
-                "select user_tokens.* replace (records.user_id as user_id)"
-                " from records left join user_tokens using (user_id) order by records.number"
-            ).to_arrow_table()
+            rows = self._con.execute("execute tokenised").to_arrow_table()
         return Histories.from_arrow(rows, texts)
 
     def _show(self, records: Sequence[Record]) -> None:
         """Let the views see these records."""
-        users = {"user_id": list(map(str, range(len(records)))), "number": range(len(records))}
-        self._con.register("records", pa.table(users))
+        users = [{"user_id": str(user), "number": user} for user in range(len(records))]
         events = [
             {
                 "user_id": str(user),
@@ -102,8 +125,8 @@ class RecordTokenizer:
             for user, record in enumerate(records)
             for snapshot in record.profile
         ]
-        self._con.register("events", pa.Table.from_pylist(events, schema=EVENTS))
-        self._con.register("profiles", pa.Table.from_pylist(profiles, schema=PROFILES))
+        for name, rows in (("records", users), ("events", events), ("profiles", profiles)):
+            self._given[name].show(rows)
 
 
 class RecordScorer:
