@@ -23,7 +23,11 @@ from pragma_sql.collecting import without_collecting
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-PARSED_WITH = ("book", "embedding_size", "purchase_cards_path", "quarantine")
+PARSED_WITH = (
+    *("book", "embedding_size", "purchase_cards_path", "quarantine"),
+    *("map_clusters", "map_users"),
+    *("neighbours", "neighbours_exact_users", "neighbours_index_users"),
+)
 """Vars that decide which models there are, their order and their settings. All others are read when
 a model's SQL is rendered, so what was parsed without them holds."""
 
