@@ -48,6 +48,7 @@ def sql(
 def _readable(error: Exception) -> PragmaError:
     message = str(error)
     if "PragmaError: " in message:
-        what, _, next_step = message.split("PragmaError: ", 1)[1].partition("\nnext: ")
+        said = message.split("PragmaError: ", 1)[1].partition("\n\nAt:\n")[0]
+        what, _, next_step = said.partition("\nnext: ")
         return PragmaError(what.strip(), next_step.strip())
     return PragmaError(message.strip(), 'see what there is: pragma sql "show all tables"')

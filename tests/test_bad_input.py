@@ -307,4 +307,6 @@ def test_embed_before_any_model_says_what_to_run(
 ) -> None:
     query = "select embed(user_id) from contract.profiles limit 1"
     assert run("sql", query, "--home", str(toy.root), monkeypatch=monkeypatch) == 1
-    assert "pragma register" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "pragma register" in said
+    assert len(said.splitlines()) == 2, "the sentence and the next step, not where it was raised"
