@@ -72,6 +72,14 @@ def test_records_of_all_users_in_one_request_give_the_vectors_of_embed(ask: Ask,
     assert_same(found, list(expected.values()))
 
 
+def test_the_table_the_function_and_the_server_agree_on_every_user(ask: Ask, toy: Toy) -> None:
+    table, function = toy.vectors(function="table"), toy.vectors()
+    assert table.keys() == function.keys()
+    asked = ask("embed_records", as_bytes([toy.records[user] for user in table]))
+    assert_same(asked, list(table.values()))
+    assert_same(asked, [function[user] for user in table])
+
+
 def test_a_record_alone_gives_the_vector_of_embed(ask: Ask, toy: Toy) -> None:
     user, vector = next(iter(toy.vectors().items()))
     assert_same(ask("embed_records", as_bytes([toy.records[user]])), [vector])

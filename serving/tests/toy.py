@@ -34,7 +34,10 @@ class Toy:
         return json.loads((self.folder / "records.json").read_text())
 
     def vectors(self, run: str = "first", function: str = "embed") -> Mapping[str, Vectors]:
-        """What `embed(user_id)` or `embed_at(user_id, MOMENT)` gave for each user."""
+        """For each user what `embed(user_id)` or `embed_at(user_id, MOMENT)` gave.
+
+        With `table`, what `vectors.latest_embeddings` holds.
+        """
         found = json.loads((self.folder / "vectors.json").read_text())[run][function]
         return {user: np.asarray(vector, np.float32) for user, vector in found.items()}
 

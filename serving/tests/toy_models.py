@@ -37,13 +37,15 @@ def main(folder: Path) -> None:
         folder / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
     )
     home = Home.of(folder / "home")
-    build(home, {**book_of(book, []), **books.TOY_VARS})
+    variables = {**book_of(book, []), **books.TOY_VARS}
+    build(home, variables)
     shards = export_shards(home.warehouse, home.shards)
     settings = TrainSettings(steps=4, budget=1024)
     vectors = {}
     for seed, run in enumerate(RUNS):
         train(shards, replace(settings, seed=seed), home, run)
         register_bundle(open_bundle(home.runs / run / "bundle"), home.warehouse)
+        build(home, variables, select=["models+"])
         vectors[run] = vectors_of(home)
     (folder / "vectors.json").write_text(json.dumps(vectors))
     (folder / "records.json").write_text(json.dumps(records()))
@@ -53,14 +55,16 @@ def main(folder: Path) -> None:
 
 
 def vectors_of(home: Home) -> dict[str, dict[str, list[float]]]:
-    """`embed` and `embed_at` of every user, by the model in force."""
+    """Of every user by the model in force: the table's row, `embed` and `embed_at`."""
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         register(con)
         rows = con.execute(
             f"select user_id, embed(user_id), embed_at(user_id, timestamp '{MOMENT}')"
             " from contract.profiles"
         ).fetchall()
+        kept = con.execute("select user_id, embedding from vectors.latest_embeddings").fetchall()
     return {
+        "table": dict(kept),
         "embed": {user: vector for user, vector, _ in rows},
         "embed_at": {user: vector for user, _, vector in rows},
     }
