@@ -18,10 +18,10 @@ from pathlib import Path
 import duckdb
 from costs import Cost, cost_of
 from page import machine, write_section
+from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
 
 from pragma_udfs.functions import register
 
-PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
 SIZE = "nano"
 STEPS = 16
 """Steps of training: what a vector costs does not depend on how good it is."""
@@ -42,12 +42,8 @@ class Bench:
 
     def prepare(self, users: int) -> None:
         """Book, tokens and a trained model of both programs, unless they are there."""
-        if not (self.book / "manifest.json").is_file():
-            command = [str(PEER), "synth", "generate", "--out", str(self.book)]
-            subprocess.run([*command, "--n-users", str(users), "--seed", "0"], check=True)
-        if not (self.peer_shards / "shard_manifest.json").is_file():
-            command = [str(PEER), "tokenize", str(self.book), "--out", str(self.peer_shards)]
-            subprocess.run(command, check=True)
+        make_peer_book(self.book, users)
+        make_peer_shards(self.book, self.peer_shards)
         if not self.peer_run.is_dir():
             config = self.work / "pretrain.yaml"
             config.write_text(json.dumps({"max_steps": STEPS, "warmup_steps": 1, "log_every": 1}))
@@ -55,11 +51,11 @@ class Bench:
             command += ["--model-size", SIZE, "--config", str(config)]
             subprocess.run([*command, "--runs-root", str(self.peer_run.parent)], check=True)
         if not (self.home / "bundles" / "current").is_file():
-            self._pragma("build", "--contract", str(self.book), "--select", "+user_tokens")
-            self._pragma("shards")
+            make_our_shards(self.book, self.home)
+            place = ("--home", str(self.home))
             arguments = ["--size", SIZE, "--steps", str(STEPS), "--run", SIZE, "--overwrite"]
-            self._pragma("train", str(self.home / "shards"), *arguments)
-            self._pragma("register", SIZE)
+            pragma("train", str(self.home / "shards"), *arguments, *place)
+            pragma("register", SIZE, *place)
 
     def theirs(self) -> Cost:
         """All users with pragmatiq."""
@@ -104,10 +100,6 @@ class Bench:
         with duckdb.connect(str(self.home / "pragma.duckdb"), read_only=True) as con:
             users, events, rows = con.execute(query).fetchall()[0]
         return users, events, rows
-
-    def _pragma(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "pragma_sql", *arguments, "--home", str(self.home)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _row(name: str, cost: Cost, peer: Cost) -> str:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from learning_books import BUDGET, HEAD, ROOT, VALIDATION_BATCHES, Book, row
-from learning_probes import FOLDS, PEER, Paired, Vectors
-from learning_results import Found, Results, pragma
+from learning_probes import FOLDS, Paired, Vectors
+from learning_results import Found, Results
 from page import machine, write_section
+from programs import make_peer_book, pragma
 
 PEER_USERS = 10_000
 TEST_SHARE, VALIDATION_SHARE = 0.85, 0.10
@@ -63,9 +63,7 @@ class Bench:
 
     def make_book(self) -> None:
         """Have pragmatiq make its book, unless it is there."""
-        if not (self.contract / "manifest.json").is_file():
-            command = [str(PEER / "pragmatiq"), "synth", "generate", "--out", str(self.contract)]
-            subprocess.run([*command, "--n-users", str(PEER_USERS), "--seed", "0"], check=True)
+        make_peer_book(self.contract, PEER_USERS)
 
     # --- measuring ---
 

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +18,8 @@ import duckdb
 from costs import Cost, cost_of
 from made_book import add_a_day, write_made_book
 from page import machine, write_section
+from programs import PEER, make_peer_book
 
-PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
 MEMORY_LIMIT = "2GB"
 
 
@@ -75,10 +74,7 @@ class Bench:
 def beside_the_peer(bench: Bench, users: int) -> str:
     """Both programs on one book of the peer's; returns a table row."""
     book = bench.work / f"book {users}"
-    if not (book / "manifest.json").is_file():
-        shutil.rmtree(book, ignore_errors=True)
-        command = [str(PEER), "synth", "generate", "--out", str(book), "--n-users", str(users)]
-        subprocess.run([*command, "--seed", "0", "--n-workers", "2"], check=True)
+    make_peer_book(book, users)
     out = str(bench.work / f"peer {users}")
     theirs = bench.measure(
         f"pragmatiq {users:,} users",

@@ -11,14 +11,13 @@ import json
 import shutil
 import statistics
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from page import machine, write_section
+from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
 
-PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
 BUDGET = 16_384
 ROUNDS = 2
 """How often the two take turns, so that a slow minute of the machine hits both."""
@@ -44,23 +43,17 @@ class Bench:
 
     def prepare(self, users: int) -> None:
         """Make the book and both programs' shards, unless they are there."""
-        if not (self.book / "manifest.json").is_file():
-            command = [str(PEER), "synth", "generate", "--out", str(self.book)]
-            subprocess.run([*command, "--n-users", str(users), "--seed", "0"], check=True)
-        if not (self.peer_shards / "shard_manifest.json").is_file():
-            command = [str(PEER), "tokenize", str(self.book), "--out", str(self.peer_shards)]
-            subprocess.run(command, check=True)
-        if not (self.home / "shards").is_dir():
-            self._pragma("build", "--contract", str(self.book), "--select", "+user_tokens")
-            self._pragma("shards")
+        make_peer_book(self.book, users)
+        make_peer_shards(self.book, self.peer_shards)
+        make_our_shards(self.book, self.home)
 
     def ours(self, size: str, steps: int) -> Pace:
         """Train with this project."""
         run = f"bench-{size}"
         arguments = ["--size", size, "--steps", str(steps), "--budget", str(BUDGET)]
-        arguments += ["--validation-batches", "1"]  # only the steps are of interest
+        arguments += ["--validation-batches", "1", "--no-bundle"]  # only the steps are of interest
         shards = str(self.home / "shards")
-        self._pragma("train", shards, "--run", run, "--overwrite", *arguments)
+        pragma("train", shards, "--run", run, "--overwrite", *arguments, "--home", str(self.home))
         lines = _json_lines(self.home / "runs" / run / "metrics.jsonl")
         rates = [line for line in lines if line.get("tokens_per_s")]
         return _pace(
@@ -97,10 +90,6 @@ class Bench:
             f"| {peer.events_per_s:,.0f} | {mine.events_per_s:,.0f} "
             f"| **{mine.events_per_s / peer.events_per_s:.1f}** |"
         )
-
-    def _pragma(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "pragma_sql", *arguments, "--home", str(self.home)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _pace(tokens: list[float], events: list[float]) -> Pace:

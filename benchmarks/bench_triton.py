@@ -23,9 +23,9 @@ from pathlib import Path
 
 import duckdb
 from page import machine, write_section
+from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
 
 ROOT = Path(__file__).resolve().parent.parent
-PEER = ROOT / ".venv-bench"
 TRITON = ROOT / ".venv-triton"
 PACKAGES = next(TRITON.glob("lib/python3*/site-packages"))
 INSTANCES = 2
@@ -97,22 +97,24 @@ class Bench:
     def __init__(self, work: Path, users: int) -> None:
         self.work = work
         self.book = work / f"book {users}"
-        self.bundle = work / f"train {users}" / "runs" / "bench-nano" / "bundle"
+        self.home = work / f"train {users}"
+        self.bundle = self.home / "runs" / "served" / "bundle"
+        self.peer_shards = work / f"peer {users}"
         self.peer_run = work / "peer-served" / "nano"
         self.users = users
 
     def prepare(self) -> None:
         """Train a model of each, unless it is there. What is learnt does not matter here."""
-        from bench_train import Bench as Training
-
-        training = Training(self.work, self.users)
-        training.prepare(self.users)
+        make_peer_book(self.book, self.users)
+        make_peer_shards(self.book, self.peer_shards)
+        make_our_shards(self.book, self.home)
         if not (self.bundle / "manifest.json").is_file():
-            training.ours("nano", 4)
+            arguments = ["--run", "served", "--steps", "4", "--overwrite", "--home", str(self.home)]
+            pragma("train", str(self.home / "shards"), *arguments)
         if not (self.peer_run / "checkpoints").is_dir():
             config = self.work / "pretrain-triton.yaml"
             config.write_text(json.dumps({"max_steps": 4, "warmup_steps": 1}))
-            words = [str(PEER / "bin" / "pragmatiq"), "pretrain", str(training.peer_shards)]
+            words = [str(PEER), "pretrain", str(self.peer_shards)]
             words += ["--name", "nano", "--model-size", "nano", "--config", str(config)]
             subprocess.run([*words, "--runs-root", str(self.peer_run.parent)], check=True)
 
@@ -125,9 +127,8 @@ class Bench:
 
     def ours(self) -> Path:
         """Our model repository."""
-        words = [sys.executable, "-m", "pragma_sql", "serve", "--triton", str(self.bundle)]
-        words += ["--out", str(self.work / "triton"), "--instances", str(INSTANCES)]
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        place = ("--out", str(self.work / "triton"), "--instances", str(INSTANCES))
+        pragma("serve", "--triton", str(self.bundle), *place)
         return self.work / "triton" / "models"
 
     def theirs(self) -> Path:
@@ -135,7 +136,7 @@ class Bench:
         models = self.work / "peer-triton"
         shutil.rmtree(models, ignore_errors=True)
         (models / "embed_records" / "1").mkdir(parents=True)
-        packages = str(next(PEER.resolve().glob("lib/python3*/site-packages")))
+        packages = str(next(PEER.parents[1].resolve().glob("lib/python3*/site-packages")))
         text = PEER_MODEL.format(packages=packages, run=str(self.peer_run))
         (models / "embed_records" / "1" / "model.py").write_text(text)
         config = PEER_CONFIG.format(instances=INSTANCES)

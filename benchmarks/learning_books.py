@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning_results import Found, Results, pragma
+from learning_results import Found, Results
+from programs import pragma
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = 8_192

@@ -18,15 +18,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from learning_books import Book
-from learning_results import Found, Results, called
+from learning_results import Found, Results
 from learning_users import CHOSEN, questions, write_books
+from programs import PEER, called
 
 from pragma_sql.bundle import open_bundle
 from pragma_sql.histories import Histories
 from pragma_sql.warehouse import opened
 from pragma_udfs.scoring import Scorer
 
-PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin"
 PEER_BUDGET = 16_384
 FOLDS = 5
 USERS_AT_A_TIME = 100
@@ -84,7 +84,7 @@ class Paired:
         for name, tokenizer in (("learn", None), ("asked", "learn")):
             shards = self.work / f"{name} shards"
             if not (shards / "shard_manifest.json").is_file():
-                command = [str(PEER / "pragmatiq"), "tokenize", str(self.work / name)]
+                command = [str(PEER), "tokenize", str(self.work / name)]
                 command += ["--out", str(shards)]
                 if tokenizer:
                     command += ["--tokenizer-dir", str(self.work / "learn shards" / "tokenizer")]
@@ -124,7 +124,7 @@ class Paired:
         if not kept.is_file():
             draft = self.work / f"draft {seed}.parquet"
             called(
-                str(PEER / "pragmatiq"), "embed", str(self.work / "asked shards"),
+                str(PEER), "embed", str(self.work / "asked shards"),
                 "--run", str(self.work / "runs" / run), "--out", str(draft), "--device", "cpu",
             )  # fmt: skip
             draft.rename(kept)
@@ -132,7 +132,7 @@ class Paired:
 
     def _peer_trained(self, run: str, seed: int, tokens: int) -> Found:
         shards = str(self.work / "learn shards")
-        python = str(PEER / "python")
+        python = str(PEER.parent / "python")
         told = called(python, "-c", STEPS_FOR, shards, str(PEER_BUDGET), str(seed), str(tokens))
         steps = int(told)
         config = self.work / f"{run}.yaml"
@@ -140,7 +140,7 @@ class Paired:
         config.write_text(json.dumps({**settings, "warmup_steps": steps // 10, "seed": seed}))
         runs = self.work / "runs"
         shutil.rmtree(runs / run, ignore_errors=True)
-        command = [str(PEER / "pragmatiq"), "pretrain", shards, "--name", run]
+        command = [str(PEER), "pretrain", shards, "--name", run]
         called(*command, "--model-size", "nano", "--config", str(config), "--runs-root", str(runs))
         seen = called(python, "-c", TOKENS_SEEN, str(runs / run / "checkpoints" / "last.pt"))
         return {"steps": steps, "tokens": int(seen)}

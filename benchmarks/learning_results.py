@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,14 +33,3 @@ class Results:
     def get(self, name: str) -> Found | None:
         """The figures of this name, if they are there."""
         return self._found.get(name)
-
-
-def pragma(*arguments: str) -> str:
-    """Run a command of this project and return what it prints."""
-    command = [sys.executable, "-m", "pragma_sql", *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def called(*command: str) -> str:
-    """Run another program and return what it prints."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from trained import trained_home
 
 from pragma_sql.book import book_of
 from pragma_sql.build import build
 from pragma_sql.bundle import open_bundle
 from pragma_sql.errors import PragmaError
-from pragma_sql.export import export_shards
 from pragma_sql.histories import Histories, Int
 from pragma_sql.home import Home
 from pragma_sql.packing import pack
@@ -32,8 +32,6 @@ torch = pytest.importorskip("torch", reason="the `train` extra is not installed"
 
 from pragma_model.export import load_model  # noqa: E402
 from pragma_model.inputs import Batch  # noqa: E402
-from pragma_model.settings import TrainSettings  # noqa: E402
-from pragma_model.trainer import train  # noqa: E402
 
 MOMENT = "2024-07-01"
 TOLERANCE = 1e-4
@@ -44,11 +42,7 @@ Vectors = npt.NDArray[np.float32]
 @pytest.fixture(scope="module")
 def home(toy: Home, toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The toy warehouse with a registered model and its embeddings."""
-    home = Home.of(tmp_path_factory.mktemp("trained"))
-    shutil.copy(toy.warehouse, home.warehouse)
-    shards = export_shards(home.warehouse, home.shards)
-    train(shards, TrainSettings(steps=4, budget=1024), home, "toy")
-    register_bundle(open_bundle(home.runs / "toy" / "bundle"), home.warehouse)
+    home = trained_home(toy, tmp_path_factory.mktemp("trained"))
     build(home, {**book_of(toy_book, []), **books.TOY_VARS}, select=["models+"])
     return home
 

@@ -1,0 +1,44 @@
+"""The two programs that are measured, and the rival's own book as both need it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
+"""Of the environment of `make bench-env`."""
+
+
+def pragma(*arguments: str) -> str:
+    """Run a command of this project and return what it prints."""
+    return called(sys.executable, "-m", "pragma_sql", *arguments)
+
+
+def called(*command: str) -> str:
+    """Run another program and return what it prints."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def make_peer_book(book: Path, users: int) -> None:
+    """Have pragmatiq make its book of seed 0, unless it is there."""
+    if (book / "manifest.json").is_file():
+        return
+    shutil.rmtree(book, ignore_errors=True)
+    command = [str(PEER), "synth", "generate", "--out", str(book), "--n-users", str(users)]
+    subprocess.run([*command, "--seed", "0", "--n-workers", "2"], check=True)
+
+
+def make_peer_shards(book: Path, shards: Path) -> None:
+    """Have pragmatiq tokenise a book, unless it has."""
+    if not (shards / "shard_manifest.json").is_file():
+        subprocess.run([str(PEER), "tokenize", str(book), "--out", str(shards)], check=True)
+
+
+def make_our_shards(book: Path, home: Path) -> None:
+    """Tokens and shards of a contract folder in a warehouse of ours, unless they are there."""
+    if not (home / "shards" / "manifest.json").is_file():
+        place = ("--home", str(home))
+        pragma("build", "--contract", str(book), "--select", "+user_tokens", *place)
+        pragma("shards", *place)
