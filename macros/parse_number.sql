@@ -35,6 +35,15 @@
     end
 {%- endmacro %}
 
+{#- A list of texts as a list of numbers. -#}
+{% macro parse_numbers(texts) -%}
+    {{ return(adapter.dispatch('parse_numbers', 'pragma')(texts)) }}
+{%- endmacro %}
+
+{% macro duckdb__parse_numbers(texts) -%}
+    list_transform({{ texts }}, lambda text: {{ duckdb__parse_number('text') }})
+{%- endmacro %}
+
 {#- The lambda gives the bare number a name, so that it is worked out once. -#}
 {% macro _dirty_number(text) -%}
     list_filter(list_transform([{{ _bare_number(text) }}], lambda bare: try_cast(

@@ -1,6 +1,6 @@
 """Attention within packed rows: one function, several kernels, equal numbers.
 
-Letters: T packed tokens, R rows, L longest row, H heads, K head width.
+Letters: T packed tokens, R rows, L longest row, n queries of a row, H heads, K head width.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Attention(ABC):
         self.rows = rows
         self.first = rows.first
 
+    @property
+    def ends(self) -> Tensor:
+        """[R, 2] the places of each row's first and last token; the same in a row of one."""
+        return torch.stack([self.first, self.first + self.rows.lengths - 1], dim=1)
+
     def arranged(self, packed: Tensor) -> Tensor:
         """Packed tokens or times, put into their places."""
         return packed if self.order is None else packed.index_select(0, self.order)
@@ -72,8 +77,8 @@ class Attention(ABC):
         """Every token attends to all tokens of its row: [T, H, K] three times -> [T, H, K]."""
 
     @abstractmethod
-    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Only the first token of each row attends: q [R, H, K], k and v [T, H, K] -> [R, H, K]."""
+    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Only n tokens of each row attend: q [R, n, H, K], k and v [T, H, K] -> [R, n, H, K]."""
 
 
 class PaddedAttention(Attention):
@@ -95,9 +100,9 @@ class PaddedAttention(Attention):
         mixed = mixed.narrow(2, 0, longest)
         return mixed.transpose(1, 2).flatten(0, 1).index_select(0, self.rows.unpad)
 
-    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_first`."""
-        return self._mixed(q[:, :, None], k, v)[:, :, 0]
+    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_few`."""
+        return self._mixed(q.transpose(1, 2), k, v).transpose(1, 2)
 
     def _mixed(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         scores = q @ self._spread(k).transpose(2, 3) * q.shape[-1] ** -0.5

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from pragma_model.settings import RunOptions, TrainSettings
+from pragma_model.sizes import Readout
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.shards import open_shards
@@ -100,6 +101,10 @@ def train(
         bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")
     ] = HOW.tensorboard,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Also log to MLflow.")] = HOW.mlflow,
+    readout: Annotated[
+        Readout,
+        typer.Option(help="States in an embedding: of [USR], of the last event, or both."),
+    ] = HOW.readout,
     bundle: Annotated[
         bool, typer.Option(help="Write a bundle at the end; --no-bundle to try settings.")
     ] = HOW.bundle,
@@ -151,6 +156,7 @@ def train(
         probe=probe,
         tensorboard=tensorboard,
         mlflow=mlflow,
+        readout=readout,
         bundle=bundle,
     )
     try:

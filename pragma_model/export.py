@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from pragma_model.graphs import export_graphs, largest_difference
 from pragma_model.model import PragmaModel
-from pragma_model.sizes import ModelSize, size_of
+from pragma_model.sizes import ModelSize, Readout, size_of
 from pragma_sql.bundle import TOKENIZER_FILES, Bundle, BundleManifest, open_bundle, seal
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import replaced_folder
@@ -36,7 +36,8 @@ def write_bundle(
         target: the bundle's folder.
         model: trained, on the CPU, in evaluation mode.
         tokenizer: folder of the tokenizer's files.
-        manifest: all but the files and the layers; the metric `onnx_max_abs_diff` is added here.
+        manifest: all but the files and what the model says itself; the metric
+            `onnx_max_abs_diff` is added here.
         users: batches to compare the graphs on.
 
     Raises:
@@ -55,7 +56,17 @@ def write_bundle(
                 "train again with a lower --learning-rate: weights may have grown too large",
             )
         metrics = {**manifest.metrics, "onnx_max_abs_diff": difference}
-        seal(folder, replace(manifest, metrics=metrics, layers=model.size.layers))
+        seal(
+            folder,
+            replace(
+                manifest,
+                metrics=metrics,
+                embedding_size=model.embedding_size,
+                width=model.size.width,
+                readout=model.readout,
+                layers=model.size.layers,
+            ),
+        )
     return open_bundle(target)
 
 
@@ -64,10 +75,11 @@ def load_model(bundle: Bundle) -> PragmaModel:
     manifest = bundle.manifest
     # By the bundle, not by the table of sizes, which may have changed since.
     size = (
-        ModelSize(manifest.size, manifest.embedding_size, **manifest.layers)
+        ModelSize(manifest.size, manifest.event_size, **manifest.layers)
         if manifest.layers
         else size_of(manifest.size)
     )
     model = PragmaModel(size, manifest.vocabulary_size, manifest.text_width)
     model.load_state_dict(load_file(bundle.path / WEIGHTS))
+    model.readout = Readout(manifest.readout)
     return model.eval()

@@ -15,6 +15,7 @@ from pragma_model.metrics import Validation
 from pragma_model.model import PragmaModel
 from pragma_model.optimizers import load_weights
 from pragma_model.settings import TrainSettings
+from pragma_model.sizes import Readout
 from pragma_sql.bundle import Bundle, BundleManifest
 from pragma_sql.packing import Packed, pack
 from pragma_sql.shards import Shards
@@ -28,6 +29,7 @@ def finish(
     weights: dict[str, Tensor],
     shards: Shards,
     settings: TrainSettings,
+    readout: Readout,
     validation: Validation | None,
 ) -> Bundle:
     """Write `bundle/` into the folder of a run.
@@ -37,17 +39,19 @@ def finish(
         weights: whole, on the CPU.
         shards: that it was trained on.
         settings: of the run.
+        readout: what the bundle's embeddings are made of.
         validation: goes into the manifest.
     """
     model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
     load_weights(model, weights)
+    model.readout = readout
     held_out = SplitReader(shards, "validation", settings.budget)
     checked = SplitReader(shards, "train", settings.budget) if held_out.is_empty() else held_out
     return write_bundle(
         folder / "bundle",
         model.eval(),
         shards.tokenizer,
-        _manifest(shards, settings, validation),
+        _manifest(shards, settings, model, validation),
         _checked_users(checked),
     )
 
@@ -61,7 +65,7 @@ def _checked_users(reader: SplitReader) -> Iterator[Packed]:
 
 
 def _manifest(
-    shards: Shards, settings: TrainSettings, validation: Validation | None
+    shards: Shards, settings: TrainSettings, model: PragmaModel, validation: Validation | None
 ) -> BundleManifest:
     metrics = {}
     if validation is not None:
@@ -74,7 +78,7 @@ def _manifest(
     return BundleManifest(
         tokenizer_hash=shards.manifest.tokenizer_hash,
         size=settings.size,
-        embedding_size=settings.model_size.width,
+        embedding_size=model.embedding_size,
         vocabulary_size=shards.manifest.vocabulary_size,
         text_encoder=shards.texts.encoder.name if shards.texts else "",
         text_width=shards.text_width,

@@ -31,15 +31,16 @@ class VarlenAttention(Attention):
         self._package = package
         self._longest = rows.pad.shape[1]
         self._offsets = F.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
-        self._each = torch.arange(len(lengths) + 1, dtype=torch.int32, device=lengths.device)
+        self._counted = torch.arange(len(lengths) + 1, dtype=torch.int32, device=lengths.device)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """See `Attention.attend`."""
         return self._run(q, k, v, self._offsets, self._longest)
 
-    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_first`."""
-        return self._run(q, k, v, self._each, 1)
+    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_few`."""
+        few = q.shape[1]
+        return self._run(q.flatten(0, 1), k, v, few * self._counted, few).view(q.shape)
 
     def _run(self, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, longest: int) -> Tensor:
         if not len(q):
@@ -67,9 +68,10 @@ class FlexRows(Attention):
         """See `Attention.attend`."""
         return self._run(q, k, v, self._within)
 
-    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_first`."""
-        return self._run(q, k, v, self._mask(self._each))
+    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_few`."""
+        rows = self._each.repeat_interleave(q.shape[1])
+        return self._run(q.flatten(0, 1), k, v, self._mask(rows)).view(q.shape)
 
     def _run(self, q: Tensor, k: Tensor, v: Tensor, mask: BlockMask | None) -> Tensor:
         if mask is None:

@@ -1,6 +1,6 @@
 """The two ONNX graphs of a model: export, and comparison with torch.
 
-Letters: B users, R event rows, D width.
+Letters: B users, R event rows, D width, E width of an embedding.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class _UserEncoder(nn.Module):
         self.model = model
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.model.encode_users(inputs[0], UserInputs(*inputs[1:])).vectors
+        return self.model.embed_users(inputs[0], UserInputs(*inputs[1:]))
 
 
 def export_graphs(model: PragmaModel, folder: Path) -> None:
     """Write `event_encoder.onnx` and `user_encoder.onnx`; they take any number of anything.
 
     Inputs have the names of `Packed.arrays()`; `event_vectors` [R, D] leads from one graph to the
-    other, `user_vectors` [B, D] is the result.
+    other, `user_vectors` [B, E] is the result.
 
     Args:
         model: on the CPU, in evaluation mode.
@@ -76,10 +76,9 @@ class Graphs:
         self._users = _session(folder / USER_GRAPH)
 
     def user_vectors(self, packed: Packed) -> Float:
-        """The user vectors of a batch, [B, D]; without events the first graph is not called."""
+        """The user vectors of a batch, [B, E]; without events the first graph is not called."""
         arrays = packed.arrays()
-        width = self._users.get_outputs()[0].shape[1]
-        vectors = np.zeros((0, width), np.float32)
+        vectors = np.zeros((0, self._events.get_outputs()[0].shape[1]), np.float32)
         if len(packed.event_first):
             inputs = {name: arrays[name] for name in EventInputs._fields if name in arrays}
             vectors = self._events.run(["event_vectors"], inputs)[0]

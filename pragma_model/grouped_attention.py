@@ -51,15 +51,13 @@ class GroupedAttention(Attention):
         mixed = [_mix(*group).flatten(0, 1) for group in self._groups_of(q, k, v)]
         return torch.cat(mixed) if mixed else torch.zeros_like(q)
 
-    def attend_first(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_first`."""
+    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_few`."""
         counts = [count for count, _ in self._groups]
         queries = torch.split(q.index_select(0, self._by_length), counts)
         groups = zip(queries, self._groups_of(k, v), strict=True)
-        mixed = [_mix(query[:, None], *group) for query, group in groups]
-        if not mixed:
-            return torch.zeros_like(q)
-        return torch.cat(mixed)[:, 0].index_select(0, self._back)
+        mixed = [_mix(query, *group) for query, group in groups]
+        return torch.cat(mixed).index_select(0, self._back) if mixed else torch.zeros_like(q)
 
     def _groups_of(self, *packed: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """The rectangles [n, length, H, K] of each group, for each tensor [T, H, K]."""

@@ -50,13 +50,6 @@ class Rotation(NamedTuple):
         return torch.cat(turned, dim=-1).to(x.dtype)
 
 
-class Asked(NamedTuple):
-    """The tokens whose states a last layer gives; the others are read, not written."""
-
-    places: Tensor  # [W]
-    first: bool  # are they the first of each row, in the order of the rows?
-
-
 class Layer(nn.Module):
     """Pre-norm self-attention and feed-forward network, each added to its input."""
 
@@ -82,12 +75,15 @@ class Layer(nn.Module):
         x: Tensor,
         attention: Attention,
         rotation: Rotation | None,
-        asked: Asked | None = None,
+        asked: Tensor | None = None,
     ) -> Tensor:
-        """[T, D] -> [T, D], or [W, D] of the tokens that are asked for."""
+        """[T, D] -> [T, D], or [W, D] or [R * n, D] of the places that are asked for.
+
+        Those are [W] anywhere, or n of each row, [R, n], which saves the attention of the others.
+        """
         mixed = self._attend(self.attention_norm(x), attention, rotation, asked)
         if asked is not None:
-            x = x.index_select(0, asked.places)
+            x = x.index_select(0, asked.flatten())
         attended: Tensor = x + self.dropout(self.output(mixed))
         out: Tensor = attended + self.dropout(self._feed(self.feed_norm(attended)))
         return out
@@ -101,18 +97,19 @@ class Layer(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _attend(
-        self, x: Tensor, attention: Attention, rotation: Rotation | None, asked: Asked | None
+        self, x: Tensor, attention: Attention, rotation: Rotation | None, asked: Tensor | None
     ) -> Tensor:
-        first = asked is not None and asked.first
-        asking = x.index_select(0, attention.first) if first else x
+        few = asked if asked is not None and asked.ndim == 2 else None
+        asking = x if few is None else x.index_select(0, few.flatten())
         q, k, v = _heads(self.query(asking)), _heads(self.key(x)), _heads(self.value(x))
         if rotation is not None:
-            q = (rotation.of(attention.first) if first else rotation).turn(q)
+            q = (rotation if few is None else rotation.of(few.flatten())).turn(q)
             k = rotation.turn(k)
-        if first:
-            return attention.attend_first(q, k, v).flatten(1)
+        if few is not None:
+            of_row = q.view(few.shape[0], few.shape[1], q.shape[1], q.shape[2])
+            return attention.attend_few(of_row, k, v).flatten(0, 1).flatten(1)
         mixed = attention.attend(q, k, v).flatten(1)
-        return mixed if asked is None else mixed.index_select(0, asked.places)
+        return mixed if asked is None else mixed.index_select(0, asked)
 
 
 class Encoder(nn.Module):
@@ -129,7 +126,13 @@ class Encoder(nn.Module):
         """Forget each layer's inner states and compute them again in the backward pass."""
 
     def forward(
-        self, x: Tensor, rows: Rows, time: Tensor | None = None, asked: Tensor | None = None
+        self,
+        x: Tensor,
+        rows: Rows,
+        time: Tensor | None = None,
+        asked: Tensor | None = None,
+        *,
+        ends: bool = False,
     ) -> Tensor:
         """Encode packed rows, [T, D] -> [R, D], or [W, D] where tokens are named.
 
@@ -140,13 +143,13 @@ class Encoder(nn.Module):
             rows: where each row lies.
             time: [T] log-time of each token; without it, the order of tokens does not matter.
             asked: [W] the packed tokens whose states are wanted; without it, the first of each row.
+            ends: give the first and the last of each row instead, [2 R, D].
         """
         attention = arrange(rows, self.kernel, long_rows=self.long_rows)
-        last = (
-            Asked(attention.first, first=True)
-            if asked is None
-            else Asked(attention.places(asked), first=False)
-        )
+        if asked is not None:
+            last = attention.places(asked)
+        else:
+            last = attention.ends if ends else attention.first[:, None]
         x = attention.arranged(x)
         rotation = None if time is None else Rotation.at(attention.arranged(time))
         for number, layer in enumerate(self.layers, 1):

@@ -89,18 +89,18 @@ class LinearProbe:
         )
 
     def _vectors(self, model: PragmaModel, asked: Asked, budget: int) -> Float:
-        """The user vectors, [users, width]."""
+        """The user vectors, [users, width of an embedding]."""
         device = model.embedding.table.weight.device
         most = max(1, budget // LONGEST_EVENT)
         cut = asked.histories.as_of(asked.moments, min(most, self._most_events))
         sizes = cut.token_offsets[cut.event_offsets[1:]] - cut.token_offsets[cut.event_offsets[:-1]]
-        vectors = np.zeros((len(cut), model.size.width), np.float32)
+        vectors = np.zeros((len(cut), model.embedding_size), np.float32)
         for users in budgeted(sizes + np.diff(cut.event_offsets), budget):
             packed = pack(cut.select(users), asked.moments[users], distinct=True)
             with torch.inference_mode():
                 batch = Batch.of(packed, device)
                 events = model.encode_events(batch.events)
-                found = model.encode_users(events.vectors, batch.users).vectors
+                found = model.embed_users(events.vectors, batch.users)
             vectors[users] = found.numpy(force=True)
         return vectors
 

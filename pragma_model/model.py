@@ -1,7 +1,7 @@
 """PRAGMA: event, profile and history encoders over one shared table of keys and values.
 
 Letters: B users, R event rows, T event tokens, M events, N targets, Q profile tokens,
-S history slots, V vocabulary, D width.
+S history slots, V vocabulary, D width, E width of an embedding (D or 2 D).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pragma_model.attention import Kernel
 from pragma_model.inputs import Batch, EventInputs, UserInputs
 from pragma_model.layers import Encoder
-from pragma_model.sizes import ModelSize
+from pragma_model.sizes import ModelSize, Readout
 
 CALENDAR_FEATURES = 6
 MAX_POSITIONS = 256
@@ -30,16 +30,16 @@ class EventStates(NamedTuple):
 
 
 class UserStates(NamedTuple):
-    """What the user encoder gives."""
+    """What the user encoder gives in training."""
 
-    vectors: Tensor  # [B, D] the [USR] states: the user embeddings
-    events: Tensor  # [M', D] the events in context that were asked for
+    vectors: Tensor  # [B, D] the [USR] states
+    events: Tensor  # [M, D] the events in context
 
 
 class Encoded(NamedTuple):
     """What one forward gives."""
 
-    vectors: Tensor  # [B, D] the user embeddings
+    vectors: Tensor  # [B, E] the user embeddings; with targets, the [USR] states [B, D]
     guesses: Tensor  # [N, D] of the targets, to be scored against the table
 
 
@@ -95,6 +95,7 @@ class PragmaModel(nn.Module):
         super().__init__()
         self.size = size
         self.text_width = text_width
+        self.readout = Readout.BOTH
         self.embedding = TokenEmbedding(vocabulary_size, size.width, text_width)
         self.event_encoder = Encoder(size, size.event_layers)
         self.calendar = nn.Sequential(
@@ -109,6 +110,11 @@ class PragmaModel(nn.Module):
             # From near nothing, the mean of all texts: a bold first guess would drown the values.
             self.masked_text = nn.Linear(size.width, text_width)
             nn.init.normal_(self.masked_text.weight, std=0.1 * size.width**-0.5)
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of a user embedding, E."""
+        return self.readout.states * self.size.width
 
     def attend_with(self, kernel: Kernel) -> None:
         """Force an attention kernel; by default it is chosen by the device."""
@@ -139,16 +145,27 @@ class PragmaModel(nn.Module):
         rows = inputs.event_first.shape[0]
         return EventStates(states[:rows], states[rows:])
 
-    def encode_users(
-        self, event_vectors: Tensor, inputs: UserInputs, slots: Tensor | None = None
-    ) -> UserStates:
-        """Encode profiles, then histories over them and the event vectors, [R, D].
+    def embed_users(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:
+        """The user embeddings, [B, E], from the vectors of event rows, [R, D]."""
+        history = self._history(event_vectors, inputs)
+        ends: Tensor = self.history_encoder(
+            history, inputs.history_rows, inputs.history_time, ends=True
+        )
+        of_user = ends.view(inputs.history_first.shape[0], 2, self.size.width)
+        if self.readout is Readout.BOTH:
+            return of_user.flatten(1)
+        return of_user.select(1, 0 if self.readout is Readout.USER else 1)
 
-        Args:
-            event_vectors: of each event row.
-            inputs: all but the events' tokens.
-            slots: [M'] slots of the histories whose states are wanted too.
-        """
+    def encode_users(self, event_vectors: Tensor, inputs: UserInputs, slots: Tensor) -> UserStates:
+        """The states of [USR] and of these slots of the histories, [M], for training."""
+        asked = torch.cat([inputs.history_first, slots])
+        history = self._history(event_vectors, inputs)
+        states = self.history_encoder(history, inputs.history_rows, inputs.history_time, asked)
+        users = inputs.history_first.shape[0]
+        return UserStates(states[:users], states[users:])
+
+    def _history(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:
+        """What the history encoder reads, [S, D]: of each user the profile, then the events."""
         events: Tensor = event_vectors.index_select(0, inputs.event_row)
         events = events + self.calendar(inputs.calendar)
         profiles: Tensor = self.profile_encoder(
@@ -156,11 +173,7 @@ class PragmaModel(nn.Module):
             inputs.profile_rows,
             inputs.profile_time,
         )
-        history = torch.cat([profiles, events]).index_select(0, inputs.history_source)
-        asked = None if slots is None else torch.cat([inputs.history_first, slots])
-        states = self.history_encoder(history, inputs.history_rows, inputs.history_time, asked)
-        users = inputs.history_first.shape[0]
-        return UserStates(states[:users], states[users:])
+        return torch.cat([profiles, events]).index_select(0, inputs.history_source)
 
     def forward(self, batch: Batch, targets: Tensor | None = None) -> Encoded:
         """User embeddings, and what the masked-value head makes of the targets.
@@ -174,8 +187,8 @@ class PragmaModel(nn.Module):
         """
         if targets is None:
             events = self.encode_events(batch.events)
-            users = self.encode_users(events.vectors, batch.users)
-            return Encoded(users.vectors, users.vectors[:0])
+            vectors = self.embed_users(events.vectors, batch.users)
+            return Encoded(vectors, vectors.new_empty(0, self.size.width))
         events = self.encode_events(batch.events, targets)
         users = self.encode_users(events.vectors, batch.users, batch.event_slot)
         event = batch.events.token_row.index_select(0, targets)

@@ -42,7 +42,7 @@ class TorchEngine:
         inputs = UserInputs(*(tensors[name] for name in UserInputs._fields if name in tensors))
         with self._precision():
             events = torch.from_numpy(np.ascontiguousarray(event_vectors)).to(self._device)
-            return _array(self._model.encode_users(events, inputs).vectors)
+            return _array(self._model.embed_users(events, inputs))
 
     def _tensors(self, packed: PackedEvents | PackedUsers) -> dict[str, Tensor]:
         return {n: torch.from_numpy(a).to(self._device) for n, a in packed.arrays().items()}

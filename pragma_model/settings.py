@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from pragma_model.sizes import ModelSize, size_of
+from pragma_model.sizes import ModelSize, Readout, size_of
 from pragma_sql.errors import PragmaError
 
 SIZE_SETS = ("dropout", "learning_rate", "muon_learning_rate")
@@ -172,6 +172,8 @@ class RunOptions:
     """Labels that a linear probe is asked for at each validation."""
     tensorboard: bool = False
     mlflow: bool = False
+    readout: Readout = Readout.BOTH
+    """What the embeddings of the bundle are made of."""
     bundle: bool = True
     """Export the graphs and seal a bundle at the end."""
 

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pragma_sql.errors import PragmaError
 
 HEAD_WIDTH = 64
 """Width of an attention head, at every size."""
+
+
+class Readout(StrEnum):
+    """What a user embedding is made of (PRAGMA, section on probes)."""
+
+    USER = "user"
+    """The state of [USR]: says the same from one event to the next."""
+    LAST = "last"
+    """The state of the last event in its history; of [USR] where there is no event."""
+    BOTH = "both"
+    """One after the other: twice as wide, and the most that the model knows."""
+
+    @property
+    def states(self) -> int:
+        """States that an embedding holds."""
+        return 2 if self is Readout.BOTH else 1
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ STEP_TOKENS = 16_384
 are what others use for this model."""
 
 WARM_UP_STEPS = 500
+STEP_USERS = 64
+"""Users a step that `--auto` aims at by the length of windows: with a handful, each step unlearns
+the last one's (docs/LOG.md)."""
+
 KEPT_WIDTHS = 34
 """A layer keeps about so many numbers of its width a token for the way back: norms, queries, keys
 and values before and after they are spread, scores, the feed-forward's two."""
@@ -89,6 +93,11 @@ def _sized(
             f"{STEP_TOKENS:,} tokens a step or more, shared by {processes} "
             f"process{'es' if processes > 1 else ''}",
         )
+    if "window" not in known:
+        events, tokens = manifest.count("events", "train"), manifest.count("tokens", "train")
+        fitting = round(budget * accumulation / STEP_USERS * events / max(1, events + tokens))
+        window = min(max(TrainSettings.window, fitting), manifest.max_events)
+        yield "window", window, f"{STEP_USERS} users a step, but {TrainSettings.window} events"
     steps = settings.steps
     if "steps" not in known:
         tokens = manifest.count("tokens", "train")

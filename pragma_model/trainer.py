@@ -89,6 +89,7 @@ def train(
 
         model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
         model.attend_with(kernel)
+        model.readout = options.readout
         parameters = sum(parameter.numel() for parameter in model.parameters())
         learner = Learner(model.to(processes.device), settings, processes, options)
         if found is not None:
@@ -125,7 +126,7 @@ def train(
             bundle = None
             if options.bundle:
                 watch.stage("export")
-                bundle = finish(folder, weights, shards, settings, validation)
+                bundle = finish(folder, weights, shards, settings, options.readout, validation)
             if request:
                 raise StoppedError(run, state.step, saver.saved_step, request.number)
             return RunSummary(

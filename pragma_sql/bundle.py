@@ -17,7 +17,8 @@ from pathlib import Path
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import check_hashes, sha256
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE = (1, FORMAT_VERSION)
 
 TOKENIZER_FILES = ("vocabulary.parquet", "bpe.json", "tokenize.sql")
 MODEL_FILES = ("model.safetensors", "event_encoder.onnx", "user_encoder.onnx")
@@ -30,12 +31,17 @@ class BundleManifest:
     tokenizer_hash: str
     size: str
     embedding_size: int
+    """Width of a user vector."""
     vocabulary_size: int
     max_events: int
     trained_until: str
     """ISO moment; training saw only what was strictly before it."""
     metrics: Mapping[str, float]
     settings: Mapping[str, float | int | str]
+    width: int = 0
+    """Width of an event's vector; 0 in version 1, where a user's has the same."""
+    readout: str = "user"
+    """What a user vector is made of; see `pragma_model.sizes.Readout`."""
     text_encoder: str = ""
     """Name of the frozen text encoder; empty where no key has texts."""
     text_width: int = 0
@@ -44,6 +50,11 @@ class BundleManifest:
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every other file of the bundle, by name."""
     format_version: int = FORMAT_VERSION
+
+    @property
+    def event_size(self) -> int:
+        """Width of an event's vector."""
+        return self.width or self.embedding_size
 
     @property
     def model_id(self) -> str:
@@ -79,9 +90,9 @@ def read_manifest(folder: Path) -> BundleManifest:
     try:
         content = json.loads(path.read_text("utf-8"))
         version = content["format_version"]
-        if version != FORMAT_VERSION:
+        if version not in READABLE:
             raise PragmaError(
-                f"{path}: format version {version}, this program reads {FORMAT_VERSION}",
+                f"{path}: format version {version}, this program reads up to {FORMAT_VERSION}",
                 "install the pragma that wrote it, or train again",
             )
         content.pop("model_id")

@@ -59,9 +59,12 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
     views = {
         "texts": macros["encoded_texts"](spec, "events", "profiles"),
         "event_tokens": "\n".join(
-            (macros["tokenize_events"](spec, "events", "texts"), macros["first_of_each_event"]())
+            (
+                macros["tokenize_events"](spec, "events", "texts", few_rows=True),
+                macros["first_of_each_event"](),
+            )
         ),
-        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts"),
+        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts", few_rows=True),
         "user_tokens": macros["collect_user_tokens"](
             "event_tokens", "profile_tokens", tokenizer_hash
         ),

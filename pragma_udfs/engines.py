@@ -49,7 +49,7 @@ class Engine(Protocol):
         """[R, D]"""
 
     def user_vectors(self, packed: PackedUsers, event_vectors: Float) -> Float:
-        """[B, D] from the vectors of event rows, [R, D]."""
+        """[B, E] from the vectors of event rows, [R, D]."""
 
 
 class OnnxEngine:

@@ -36,7 +36,7 @@ class Scorer:
         if bundle.manifest.text_encoder:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
         self._engine = engine_of(bundle, form)
-        self._cache = EventCache(bundle.manifest.embedding_size)
+        self._cache = EventCache(bundle.manifest.event_size)
         self._encoding = threading.Lock()
         self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")
 
@@ -51,7 +51,7 @@ class Scorer:
             )
 
     def score(self, histories: Histories, moments: Int) -> Float:
-        """User vectors as of each user's moment, [B, d]; `moments` [B] in microseconds UTC."""
+        """User vectors as of each user's moment, [B, E]; `moments` [B] in microseconds UTC."""
         cut = histories.as_of(moments, self.manifest.max_events)
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         for group in _groups(cut):
@@ -80,7 +80,7 @@ class Scorer:
         keys = RowKeys.of(cut)
         events, event_row = keys.distinct()
         keys = keys.take(events)
-        vectors = np.empty((len(events), self.manifest.embedding_size), np.float32)
+        vectors = np.empty((len(events), self.manifest.event_size), np.float32)
         lengths = np.diff(cut.token_offsets)[events]
 
         def encode(rows: Int) -> None:

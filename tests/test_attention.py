@@ -54,12 +54,17 @@ def plain(q: Tensor, k: Tensor, v: Tensor, lengths: list[int]) -> Tensor:
 
 
 def run(attention: Attention, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """All states in packed order, and those of first tokens."""
+    """All states in packed order, and those of each row's first and last token, [R, 2, H, K]."""
     arranged = [attention.arranged(tensor) for tensor in (q, k, v)]
     everything = attention.places(torch.arange(len(q), device=q.device))
     states = attention.attend(*arranged).index_select(0, everything)
-    first = arranged[0].index_select(0, attention.first)
-    return states, attention.attend_first(first, *arranged[1:])
+    return states, attention.attend_few(arranged[0][attention.ends], *arranged[1:])
+
+
+def ends_of(lengths: list[int]) -> Tensor:
+    """Each row's first and last token, [R, 2]."""
+    after = torch.tensor(lengths).cumsum(0)
+    return torch.stack([after - torch.tensor(lengths), after - 1], dim=1)
 
 
 def check(
@@ -71,9 +76,9 @@ def check(
     given_, expected_ = ([t.clone().requires_grad_() for t in (q, k, v)] for _ in range(2))
     expected = plain(*expected_, lengths)
     rows = rows_of(lengths, device)
-    found, first = run(ARRANGE[kernel](rows), *(t.to(kind) for t in given_))
+    found, ends = run(ARRANGE[kernel](rows), *(t.to(kind) for t in given_))
     torch.testing.assert_close(found.float(), expected, atol=atol, rtol=0)
-    torch.testing.assert_close(first.float(), expected[rows.first], atol=atol, rtol=0)
+    torch.testing.assert_close(ends.float(), expected[ends_of(lengths)], atol=atol, rtol=0)
     gradients = (
         torch.autograd.grad(out, of, grad)
         for out, of in ((found.float(), given_), (expected, expected_))
@@ -102,10 +107,10 @@ def test_flex_attention_reads_the_rows_as_the_others_do(lengths: list[int]) -> N
     # On a CPU it has no backward pass; the gradients are checked on a GPU.
     q, k, v = torch.randn(3, sum(lengths), HEADS, HEAD_WIDTH)
     rows = rows_of(lengths)
-    found, first = run(ARRANGE[Kernel.FLEX](rows), q, k, v)
+    found, ends = run(ARRANGE[Kernel.FLEX](rows), q, k, v)
     expected = plain(q, k, v, lengths)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(first, expected[rows.first], atol=1e-5, rtol=0)
+    torch.testing.assert_close(ends, expected[ends_of(lengths)], atol=1e-5, rtol=0)
 
 
 @needs_gpu
@@ -134,8 +139,8 @@ def test_no_row_at_all_is_no_trouble(kernel: Kernel) -> None:
         torch.zeros(0, dtype=torch.int64),
         torch.zeros(0, dtype=torch.int64),
     )
-    states, first = run(ARRANGE[kernel](rows), nothing, nothing, nothing)
-    assert (states.shape, first.shape) == (nothing.shape, nothing.shape)
+    states, ends = run(ARRANGE[kernel](rows), nothing, nothing, nothing)
+    assert (states.shape, ends.shape) == (nothing.shape, (0, 2, HEADS, HEAD_WIDTH))
 
 
 # --- the model, whatever the kernel ---

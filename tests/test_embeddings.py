@@ -265,7 +265,7 @@ def test_any_duckdb_client_reads_the_table(home: Home) -> None:
         kind, count = plain.execute(
             "select typeof(any_value(embedding)), count(*) from vectors.user_embeddings"
         ).fetchall()[0]
-    assert (kind, count) == ("FLOAT[64]", len(books.toy_labels()) + len(books.toy_profiles()))
+    assert (kind, count) == ("FLOAT[128]", len(books.toy_labels()) + len(books.toy_profiles()))
 
 
 def test_the_shards_hold_nothing_from_the_cut_off_on(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -214,6 +215,21 @@ def test_a_bundle_opens_after_its_size_was_given_other_layers(
     np.testing.assert_array_equal(
         torch_vectors(load_model(bundle), batch), torch_vectors(model, batch)
     )
+
+
+@pytest.mark.usefixtures("ready_graphs")
+def test_a_bundle_of_the_first_format_has_the_state_of_the_user_alone(
+    model: PragmaModel, tokenizer: Path, tmp_path: Path
+) -> None:
+    batch = packed(ragged_users())
+    write_bundle(tmp_path / "bundle", model, tokenizer, MANIFEST, [batch])
+    path = tmp_path / "bundle" / "manifest.json"
+    written = json.loads(path.read_text())
+    for unknown in ("width", "readout"):
+        del written[unknown]
+    path.write_text(json.dumps({**written, "format_version": 1, "embedding_size": 64}))
+    vectors = torch_vectors(load_model(open_bundle(tmp_path / "bundle")), batch)
+    np.testing.assert_array_equal(vectors, torch_vectors(model, batch)[:, :64])
 
 
 def test_scores_of_a_long_history_are_made_in_parts(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 from pragma_model.inputs import Batch
 from pragma_model.layers import Encoder, Layer, Rotation
 from pragma_model.model import Encoded, PragmaModel, sinusoids
-from pragma_model.sizes import HEAD_WIDTH, SIZES, ModelSize, size_of
+from pragma_model.sizes import HEAD_WIDTH, SIZES, ModelSize, Readout, size_of
 from pragma_sql.errors import PragmaError
 from pragma_sql.histories import Histories
 from pragma_sql.packing import EVT, MASK, USR, pack
@@ -43,7 +44,7 @@ def model() -> PragmaModel:
 
 
 def embed(model: PragmaModel, users: Histories, *, distinct: bool = False) -> Tensor:
-    """User vectors, [B, D]."""
+    """User vectors, [B, E]."""
     packed = pack(users, moments(len(users)), distinct=distinct)
     with torch.no_grad():
         encoded: Encoded = model(Batch.of(packed))
@@ -54,7 +55,7 @@ def embed(model: PragmaModel, users: Histories, *, distinct: bool = False) -> Te
 
 
 def reference_vector(model: PragmaModel, user: User) -> Tensor:
-    """The user vector by the formulas of the paper, [D]."""
+    """The states of [USR] and of the last event by the formulas of the paper, [2 D]."""
 
     def embedded(tokens: list[tuple[int, int, int]]) -> Tensor:
         table, width = model.embedding.table.weight, model.size.width
@@ -72,7 +73,8 @@ def reference_vector(model: PragmaModel, user: User) -> Tensor:
         vector = reference_encoder(model.event_encoder, row, [0.0] * len(row))[0]
         history.append(vector + reference_calendar(model.calendar, event.ts))
         ages.append(log_age(user.events[-1].ts - event.ts))
-    return reference_encoder(model.history_encoder, torch.stack(history), ages)[0]
+    states = reference_encoder(model.history_encoder, torch.stack(history), ages)
+    return torch.cat([states[0], states[-1]])
 
 
 def reference_encoder(encoder: Encoder, x: Tensor, times: list[float]) -> Tensor:
@@ -125,6 +127,26 @@ def test_packed_forward_equals_the_reference_for_users_of_all_lengths(model: Pra
     with torch.no_grad():
         expected = torch.stack([reference_vector(model, user) for user in users])
     torch.testing.assert_close(embed(model, histories(users)), expected, atol=CLOSE, rtol=0)
+
+
+@pytest.mark.parametrize("readout", Readout)
+def test_an_embedding_holds_the_states_that_are_asked_for(
+    model: PragmaModel, readout: Readout
+) -> None:
+    users = ragged_users()
+    with torch.no_grad():
+        both = torch.stack([reference_vector(model, user) for user in users])
+    user, last = both.chunk(2, dim=1)
+    expected = {Readout.USER: user, Readout.LAST: last, Readout.BOTH: both}[readout]
+    alike = deepcopy(model)
+    alike.readout = readout
+    assert alike.embedding_size == expected.shape[1]
+    torch.testing.assert_close(embed(alike, histories(users)), expected, atol=CLOSE, rtol=0)
+
+
+def test_without_events_the_last_state_is_that_of_the_user(model: PragmaModel) -> None:
+    user, last = embed(model, histories([User("no events", items=[])]))[0].chunk(2)
+    assert torch.equal(user, last)
 
 
 def test_a_user_vector_does_not_depend_on_who_else_is_in_the_batch(model: PragmaModel) -> None:

@@ -52,7 +52,7 @@ def built(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with duckdb.connect(str(place.home.warehouse)) as con:
         con.execute(
             "insert into vectors.user_embeddings"
-            " select user_id, 'abc', eval_ts, list_transform(range(64), lambda i: i)::float[64]"
+            " select user_id, 'abc', eval_ts, list_transform(range(128), lambda i: i)::float[128]"
             " from contract.labels"
         )
     kept = place.keep(tmp_path_factory.mktemp("publish") / "built")
@@ -118,9 +118,9 @@ def test_bi_tools_find_the_numbers_of_a_vector_in_columns(home: Home) -> None:
     publish_tables(home.warehouse, home.published)
     (row,) = ask(
         home.published / "bi.duckdb",
-        "select model_id, e1, e2, e64 from user_embeddings_flat limit 1",
+        "select model_id, e1, e2, e128 from user_embeddings_flat limit 1",
     )
-    assert row == ("abc", 0, 1, 63)
+    assert row == ("abc", 0, 1, 127)
 
 
 def test_readers_stay_connected_while_a_version_takes_the_place_of_another(

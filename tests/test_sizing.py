@@ -76,7 +76,7 @@ def auto(
 ) -> dict[str, object]:
     monkeypatch.setattr(sizing, "free_memory", lambda: free)
     settings, reasons = resolved(given, shards, None, auto=True)
-    assert len(reasons) == 4 - len(given.keys() - {"size"})
+    assert len(reasons) == 5 - len(given.keys() - {"size"})
     return settings.flat()
 
 
@@ -104,6 +104,21 @@ def test_steps_grow_with_the_shards_and_the_warm_up_has_an_end(
     assert (few["steps"], few["warm_up"]) == (200, 0.1)
     assert many["steps"] == round(4 * 10**9 / 16_384)
     assert many["warm_up"] == pytest.approx(500 / many["steps"], abs=1e-6)
+
+
+def test_windows_are_as_long_as_leaves_many_users_a_step(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file,) = shards.manifest.shards
+
+    def window(tokens_an_event: int) -> object:
+        counted = replace(file, events=1_000, tokens=1_000 * tokens_an_event)
+        book = replace(shards, manifest=replace(shards.manifest, shards=(counted,)))
+        return auto(book, monkeypatch, 200 * GB)["window"]
+
+    # A step of 16,384 tokens has 256 for each of 64 users; an event's marker is a token too.
+    assert (window(7), window(3)) == (32, 64)
+    assert window(100) == TrainSettings().window
 
 
 def test_batches_are_shared_evenly_by_the_processes_of_torchrun(

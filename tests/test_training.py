@@ -137,7 +137,7 @@ def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards
     manifest = open_bundle(run.folder / "bundle").manifest
     assert manifest.tokenizer_hash == shards.manifest.tokenizer_hash
     assert manifest.trained_until == shards.manifest.as_of
-    assert (manifest.size, manifest.embedding_size) == ("nano", 64)
+    assert (manifest.size, manifest.embedding_size) == ("nano", 128)
     assert manifest.metrics["validation_accuracy"] == run.validation.accuracy
     assert manifest.metrics["validation_bigram_accuracy"] == run.validation.bigram_accuracy
     assert manifest.metrics["onnx_max_abs_diff"] <= 1e-4

@@ -256,7 +256,7 @@ def test_vectors_of_another_length_are_refused_while_there_are_others(
     register_bundle(open_bundle(tmp_path / "wide"), home.warehouse)
     with pytest.raises(PragmaError) as refusal:
         vectors.build("models+")
-    assert "vectors.user_embeddings holds FLOAT[64] of 1 model" in refusal.value.what
+    assert "vectors.user_embeddings holds FLOAT[128] of 1 model" in refusal.value.what
     assert "gives FLOAT[96]" in refusal.value.what
     assert "pragma build --select user_embeddings+ --refit" in refusal.value.next_step
     assert_same(table(home), before)
@@ -270,7 +270,7 @@ def test_a_refit_that_the_model_is_not_of_leaves_the_vectors_there(vectors: Vect
 
 
 def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> None:
-    with pytest.raises(PragmaError, match="gives vectors of 64 numbers, but the var embedding_s"):
+    with pytest.raises(PragmaError, match="gives vectors of 128 numbers, but the var embedding_s"):
         vectors.place.build("models+", embedding_size=32)
 
 
