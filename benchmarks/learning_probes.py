@@ -100,7 +100,7 @@ class Paired:
 
     def _score(self, bundle: Path, target: Path) -> None:
         """What `embed_at` does, a few users at a time."""
-        scorer = Scorer(open_bundle(bundle), threads=1)
+        scorer = Scorer(open_bundle(bundle))
         keys = sorted({key for asked in questions(self.asked) for key in asked.keys})
         with opened(self.book.home / "pragma.duckdb") as con:
             users = sorted({key.split("@")[0] for key in keys})

@@ -50,6 +50,23 @@ def test_the_nearest_point_the_same_way_however_long_they_are() -> None:
         }
 
 
+def test_all_pairs_in_parts_are_those_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pragma_udfs.neighbours.SCORES_AT_A_TIME", 1_000)
+    random = np.random.default_rng(1)
+    # Whole numbers, so that many users are equally near; the first by name comes first.
+    vectors = {f"u{i:03}": random.integers(1, 4, 3).astype(float).tolist() for i in range(120)}
+
+    def cosine(user: str, other: str) -> float:
+        one, two = np.array(vectors[user]), np.array(vectors[other])
+        return round(float(one @ two / np.sqrt((one @ one) * (two @ two))), 6)
+
+    with with_vectors(vectors) as con:
+        found = nearest(con, exact_users=200, most=4)
+    for user in vectors:
+        others = sorted((-cosine(user, other), other) for other in vectors if other != user)
+        assert found[user] == [other for _, other in others[:4]]
+
+
 def test_of_more_users_than_can_be_compared_a_sample_is_taken_that_stays_the_same() -> None:
     random = np.random.default_rng(0)
     vectors = {f"u{i}": random.normal(size=4).tolist() for i in range(30)}
