@@ -17,15 +17,15 @@ import pyarrow as pa
 from pragma_sql.errors import PragmaError
 from pragma_sql.histories import NO_TIME, Histories, Int, offsets_of
 from pragma_sql.texts import Texts, TextVectors
+from pragma_udfs.event_order import SORTED_BY, settled
 
 EVENTS_A_SLICE = 131_072
 """About as many events are held at once; a user is never cut in two."""
 
-EVENT_COLUMNS = "ts, hour, weekday, monthday, key_ids, value_ids, positions, texts"
-EVENT_ORDER = "ts, event_id nulls first, value_ids, key_ids, positions, texts"
+EVENT_COLUMNS = "ts, event_id, hour, weekday, monthday, key_ids, value_ids, positions, texts"
 ITEM_COLUMNS = "as_of, ts, key_ids, value_ids, positions, text"
-ITEM_ORDER = "ts is not null, ts, as_of, key_ids, value_ids"
-"""The orders of `tokens.user_tokens`."""
+ITEM_ORDER = "number, ts is not null, ts, as_of, key_ids, value_ids"
+"""The order of `tokens.user_tokens`."""
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
 
@@ -65,7 +65,7 @@ class TokenReader:
         items = self._read("profile_tokens", ITEM_COLUMNS, ITEM_ORDER, user_ids).read_all()
         item_users = np.asarray(items["number"], np.int64)
         seen = 0
-        events = self._read("event_tokens", EVENT_COLUMNS, EVENT_ORDER, user_ids)
+        events = self._read("event_tokens", EVENT_COLUMNS, SORTED_BY, user_ids)
         for part, until in _whole_users(events, len(user_ids)):
             event_users = np.asarray(part["number"], np.int64)
             first, end = np.searchsorted(item_users, [seen, until])
@@ -74,7 +74,7 @@ class TokenReader:
             if len(users):
                 own = items.slice(first, end - first)
                 names = user_ids.take(pa.array(users)).to_pylist()
-                yield Slice(users, _histories(names, users, part, own, texts))
+                yield Slice(users, _histories(names, users, settled(part), own, texts))
 
     def _read(
         self, table: str, columns: str, order: str, user_ids: pa.Array
@@ -87,7 +87,7 @@ class TokenReader:
             numbers = pa.array(np.arange(len(user_ids)), pa.int32())
             con.register("asked", pa.table({"user_id": user_ids, "number": numbers}))
             query = f"select number, {columns} from tokens.{table} join asked using (user_id)"  # noqa: S608
-            result = con.execute(f"{query} order by number, {order}")
+            result = con.execute(f"{query} order by {order}")
         return result.to_arrow_reader(EVENTS_A_SLICE)
 
 
