@@ -23,7 +23,9 @@ from pragma_model.failures import as_os_error
 from pragma_model.metrics import RunState
 from pragma_model.optimizers import load_weights, whole_weights
 from pragma_model.settings import TrainSettings
+from pragma_model.sizes import Readout
 from pragma_model.steps import Learner
+from pragma_sql.bundle import read_manifest
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import check_hashes, replaced_folder, sha256
 
@@ -88,15 +90,16 @@ def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunSt
         shutil.rmtree(path)
 
 
-def resumable(run: Path, warn: Callable[[str], None]) -> Checkpoint:
-    """The newest whole checkpoint of a run that is not finished.
+def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -> Checkpoint:
+    """The newest whole checkpoint of a run that has no bundle, or one of another readout.
 
     Raises:
-        PragmaError: there is no such run, it is finished, or it has no good checkpoint.
+        PragmaError: there is no such run, it has that bundle, or it has no good checkpoint.
     """
     if not run.is_dir():
         raise PragmaError(f"there is no run {run.name!r} in {run.parent}", "leave out --resume")
-    if (run / "bundle").is_dir():
+    bundle = run / "bundle"
+    if bundle.is_dir() and readout in (None, read_manifest(bundle).readout):
         raise PragmaError(f"run {run.name!r} is finished", f"pragma register {run.name}")
     for path in _by_age(run / CHECKPOINTS):
         try:

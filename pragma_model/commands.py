@@ -102,8 +102,8 @@ def train(
     ] = HOW.tensorboard,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Also log to MLflow.")] = HOW.mlflow,
     readout: Annotated[
-        Readout,
-        typer.Option(help="States in an embedding: of [USR], of the last event, or both."),
+        Readout | None,
+        typer.Option(help="States in an embedding: of [USR], of the last event. Default: both."),
     ] = HOW.readout,
     bundle: Annotated[
         bool, typer.Option(help="Write a bundle at the end; --no-bundle to try settings.")

@@ -61,10 +61,10 @@ class TrainSettings:
     trains on the same tokens with the same masks."""
     precision: Precision = "fp32"
     """bf16 computes in bfloat16 where that is safe; weights and optimizers stay float32."""
-    window: int = 16
+    window: int = 64
     """Events of a user that a batch reads, up to a random moment. Whole histories would fill a
-    batch with a handful of users, and each step would unlearn the last one's. Chosen on the hidden
-    values of validation users."""
+    batch with a handful of users, and each step would unlearn the last one's; short windows say
+    less of a user. Chosen on validation users, by hidden values and probes (docs/LOG.md)."""
     seed: int = 0
     learning_rate: float | None = None
     muon_learning_rate: float | None = None
@@ -172,8 +172,8 @@ class RunOptions:
     """Labels that a linear probe is asked for at each validation."""
     tensorboard: bool = False
     mlflow: bool = False
-    readout: Readout = Readout.BOTH
-    """What the embeddings of the bundle are made of."""
+    readout: Readout | None = None
+    """What the embeddings of the bundle are made of; without it, of both."""
     bundle: bool = True
     """Export the graphs and seal a bundle at the end."""
 

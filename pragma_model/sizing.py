@@ -22,9 +22,9 @@ STEP_TOKENS = 16_384
 are what others use for this model."""
 
 WARM_UP_STEPS = 500
-STEP_USERS = 64
-"""Users a step that `--auto` aims at by the length of windows: with a handful, each step unlearns
-the last one's (docs/LOG.md)."""
+STEP_USERS = 16
+"""Users a step that `--auto` aims at by the length of windows: with fewer, each step unlearns the
+last one's (docs/LOG.md)."""
 
 KEPT_WIDTHS = 34
 """A layer keeps about so many numbers of its width a token for the way back: norms, queries, keys
@@ -97,7 +97,11 @@ def _sized(
         events, tokens = manifest.count("events", "train"), manifest.count("tokens", "train")
         fitting = round(budget * accumulation / STEP_USERS * events / max(1, events + tokens))
         window = min(max(TrainSettings.window, fitting), manifest.max_events)
-        yield "window", window, f"{STEP_USERS} users a step, but {TrainSettings.window} events"
+        yield (
+            "window",
+            window,
+            f"{STEP_USERS} users a step, but {TrainSettings.window} events at least",
+        )
     steps = settings.steps
     if "steps" not in known:
         tokens = manifest.count("tokens", "train")

@@ -27,6 +27,7 @@ from pragma_model.run_log import RunLog, described, new_folder, run_folder
 from pragma_model.saver import Saver
 from pragma_model.settings import RunOptions, TrainSettings
 from pragma_model.signals import stop_requests
+from pragma_model.sizes import Readout
 from pragma_model.steps import Learner, train_steps
 from pragma_model.trackers import trackers_of
 from pragma_sql.errors import PragmaError
@@ -82,14 +83,14 @@ def train(
             shards=sha256(shards.path / "manifest.json"),
             text_encoder=shards.texts.encoder.name if shards.texts else "",
         )
-        found = resumable(folder, watch.warn) if options.resume else None
+        found = resumable(folder, options.readout, watch.warn) if options.resume else None
         if found is not None:
             check_origin(found, origin, run)
         state = found.state if found else RunState()
 
         model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
         model.attend_with(kernel)
-        model.readout = options.readout
+        model.readout = options.readout or Readout.BOTH
         parameters = sum(parameter.numel() for parameter in model.parameters())
         learner = Learner(model.to(processes.device), settings, processes, options)
         if found is not None:
@@ -126,7 +127,7 @@ def train(
             bundle = None
             if options.bundle:
                 watch.stage("export")
-                bundle = finish(folder, weights, shards, settings, options.readout, validation)
+                bundle = finish(folder, weights, shards, settings, model.readout, validation)
             if request:
                 raise StoppedError(run, state.step, saver.saved_step, request.number)
             return RunSummary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,8 +16,10 @@ from histories_fixture import CUT, DAY, SHOP, Event, User, shopper_shards, shopp
 from training import command, ended, finished, lines, started, wait_until
 
 from pragma_model import reconstruction
+from pragma_model.checkpoint import begun_settings
 from pragma_model.metrics import StepMetrics, Watch
 from pragma_model.settings import RunOptions, TrainSettings
+from pragma_model.sizes import Readout
 from pragma_model.trainer import train
 from pragma_sql.bundle import open_bundle
 from pragma_sql.errors import PragmaError
@@ -201,6 +204,22 @@ def test_a_run_that_left_out_its_bundle_writes_it_when_resumed(
 def test_a_finished_run_is_not_resumed(shards: Shards, unbroken: Path) -> None:
     with pytest.raises(PragmaError, match=r"(?s)run 'a' is finished.*pragma register a"):
         train(shards, SETTINGS, Home(unbroken.parent.parent), "a", RESUMED)
+
+
+def test_a_finished_run_is_resumed_for_an_embedding_of_other_states(
+    shards: Shards, unbroken: Path, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    shutil.copytree(unbroken, home.runs / "a")
+    both = open_bundle(unbroken / "bundle").manifest
+    settings = begun_settings(home.runs / "a")
+    done = train(shards, settings, home, "a", replace(RESUMED, readout=Readout.USER))
+    assert done is not None
+    assert done.bundle is not None
+    assert done.bundle.manifest.embedding_size == both.embedding_size // 2
+    assert done.bundle.manifest.files["model.safetensors"] == both.files["model.safetensors"]
+    with pytest.raises(PragmaError, match="is finished"):
+        train(shards, settings, home, "a", RESUMED)
 
 
 def test_a_run_begun_anew_keeps_nothing_of_the_old_one(halted: Home, shards: Shards) -> None:

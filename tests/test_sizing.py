@@ -116,8 +116,8 @@ def test_windows_are_as_long_as_leaves_many_users_a_step(
         book = replace(shards, manifest=replace(shards.manifest, shards=(counted,)))
         return auto(book, monkeypatch, 200 * GB)["window"]
 
-    # A step of 16,384 tokens has 256 for each of 64 users; an event's marker is a token too.
-    assert (window(7), window(3)) == (32, 64)
+    # A step of 16,384 tokens has 1,024 for each of 16 users; an event's marker is a token too.
+    assert (window(7), window(3)) == (128, 256)
     assert window(100) == TrainSettings().window
 
 
