@@ -150,7 +150,11 @@ class Bench:
         return [text, HEAD + "\n" + "\n".join(rows)] if rows else []
 
     def _peer_part(self) -> list[str]:
-        seeds = [s for s in self.seeds if self.results.get(f"theirs, probes, seed {s}")]
+        seeds = [
+            seed
+            for seed in self.seeds
+            if all(self.results.get(f"{name}, probes, seed {seed}") for name in ("ours", "theirs"))
+        ]
         counts = self.results.get("counts")
         if not seeds or counts is None:
             return []

@@ -63,8 +63,8 @@ class TrainSettings:
     """bf16 computes in bfloat16 where that is safe; weights and optimizers stay float32."""
     window: int = 64
     """Events of a user that a batch reads, up to a random moment. Whole histories would fill a
-    batch with a handful of users, and each step would unlearn the last one's; short windows say
-    less of a user. Chosen on validation users, by hidden values and probes (docs/LOG.md)."""
+    batch with a handful of users, and each step would unlearn the last one's. On validation users
+    16, 64 and 128 are alike to a probe, and find as many hidden values in 600 steps."""
     seed: int = 0
     learning_rate: float | None = None
     muon_learning_rate: float | None = None
