@@ -75,19 +75,22 @@ class Bench:
         log = self.work / f"ours {form}.out"
         return cost_of([*command, "--json"], {**os.environ, "PRAGMA_SCORING": form}, log)
 
-    def alone(self) -> tuple[float, float]:
-        """Milliseconds of a warm `embed('u')`, median and 99th percentile."""
+    def alone(self) -> list[tuple[float, float]]:
+        """Milliseconds of `embed('u')`, median and 99th percentile: at first, and asked again."""
         with duckdb.connect(str(self.home / "pragma.duckdb"), read_only=True) as con:
             register(con)
             asked = "select user_id from tokens.built_users order by md5(user_id) limit $n"
             users = con.execute(asked, {"n": ALONE + WARM}).fetchall()
-            times = []
-            for row in users:
-                start = time.perf_counter()
-                con.execute("select embed($user)", {"user": row[0]}).fetchall()
-                times.append(1000 * (time.perf_counter() - start))
-        warm = times[WARM:]
-        return statistics.median(warm), statistics.quantiles(warm, n=100)[98]
+            rounds = []
+            for _ in range(2):
+                times = []
+                for row in users:
+                    start = time.perf_counter()
+                    con.execute("select embed($user)", {"user": row[0]}).fetchall()
+                    times.append(1000 * (time.perf_counter() - start))
+                warm = times[WARM:]
+                rounds.append((statistics.median(warm), statistics.quantiles(warm, n=100)[98]))
+        return rounds
 
     def counts(self) -> tuple[int, int, int]:
         """Users, events and distinct rows of event tokens."""
@@ -122,7 +125,7 @@ def main() -> None:
     bench.prepare(arguments.users)
     peer = bench.theirs()
     costs = {form: bench.ours(form) for form in ("fp32", "int8")}
-    median, worst = bench.alone()
+    first, again = bench.alone()
     users, events, rows = bench.counts()
     table = [_row("pragmatiq `embed`", peer, peer)]
     table += [_row(f"`embed(user_id)`, {form}", cost, peer) for form, cost in costs.items()]
@@ -133,8 +136,10 @@ def main() -> None:
         f"{rows:,} rows of event tokens are distinct: one in {events / rows:.1f}.\n\n"
         "| | CPU s | times fewer | wall s | peak GB |\n|---|---:|---:|---:|---:|\n"
         + "\n".join(table)
-        + f"\n\n`embed('u')` for one user, warm, {min(ALONE, users - WARM)} in turn: "
-        f"median {median:.1f} ms, 99th percentile {worst:.1f} ms.",
+        + f"\n\n`embed('u')` for one user, warm, {min(ALONE, users - WARM)} in turn, their "
+        f"{events / users:,.0f} events encoded for the first time: median {first[0]:.1f} ms, 99th "
+        f"percentile {first[1]:.1f} ms. The same users asked for again: {again[0]:.1f} and "
+        f"{again[1]:.1f} ms.",
     )
 
 

@@ -216,7 +216,8 @@ class Bench:
         text = (
             "**LightGBM** on features made by hand in SQL, on embeddings and on both; test users. "
             f"The model is that of seed {self.seeds[0]}; {SAMPLES} samples of the training "
-            "users are drawn. Mean over them (largest less smallest)."
+            "users are drawn. Mean over them (largest less smallest). What was tried where nothing "
+            "is gained: [LOG.md](LOG.md)."
         )
         head = (
             "| book | task | ROC-AUC: features | embeddings | both "

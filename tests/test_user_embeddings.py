@@ -14,6 +14,7 @@ from pathlib import Path
 import books
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from books import Event, Label, Profile
 from workplace import EVENTS, LABELS, PROFILES, Workplace
@@ -226,6 +227,8 @@ def test_a_new_models_vectors_stand_beside_the_olds(vectors: Vectors, tmp_path: 
     assert {model for model, _, _ in both} == {other.model_id, *(model for model, _, _ in old)}
     assert_same({key: vector for key, vector in both.items() if key[0] != other.model_id}, old)
     assert len(both) == 2 * len(old)
+    examples = pq.read_table(home.root / "probe_examples.parquet")
+    assert examples["model_id"].unique().to_pylist() == [other.model_id]
 
 
 def test_an_old_model_that_comes_back_has_its_vectors_brought_up_to_date(

@@ -11,7 +11,7 @@ features as (
 ),
 
 embeddings as (
-    select * from {{ ref('user_embeddings') }}
+    select * from {{ ref('user_embeddings') }} where model_id = {{ current_model_id() }}
 ),
 
 final as (
