@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pragma_sql.histories import NO_TIME, Histories, Int
 from pragma_sql.packing import Float
 from pragma_udfs.arrow import register_function
+from pragma_udfs.kept_vectors import KeptVectors
 from pragma_udfs.models import Models
 from pragma_udfs.scoring import Scorer
 from pragma_udfs.token_reader import EVENTS_A_SLICE, TokenReader
@@ -80,20 +81,25 @@ def register_embed(con: duckdb.DuckDBPyConnection, models: Models) -> None:
 
     A model is loaded when a user is first asked for.
     """
-    reader = TokenReader(con.cursor)
+    reader, kept = TokenReader(con.cursor), KeptVectors(con)
+
+    def given(users: pa.Array, moments: pa.Array, scorer: Scorer) -> pa.Array:
+        return kept.given(
+            scorer.manifest.model_id, users, moments, lambda: embed(users, moments, scorer, reader)
+        )
 
     def embed_user(asked: pa.StructArray) -> pa.Array:
         users, moments, ids = (asked.field(name) for name in ASKED)
         if users.null_count == len(users):
             return pa.nulls(len(users), pa.list_(pa.float32()))
         if ids.null_count == len(ids):
-            return embed(users, moments, models.current().scorer, reader)
+            return given(users, moments, models.current().scorer)
         vectors: list[object] = [None] * len(users)
         for model_id in pc.unique(ids).drop_null().to_pylist():
             places = np.flatnonzero(np.asarray(pc.equal(ids, model_id).fill_null(False)))
             own = pa.array(places)
             scorer = models.of(model_id).scorer
-            found = embed(users.take(own), moments.take(own), scorer, reader).to_pylist()
+            found = given(users.take(own), moments.take(own), scorer).to_pylist()
             for place, vector in zip(places, found, strict=True):
                 vectors[place] = vector
         return pa.array(vectors, pa.list_(pa.float32()))

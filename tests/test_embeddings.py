@@ -242,7 +242,6 @@ QUERIES = {
 def test_embed_is_right_and_scores_only_the_users_asked_for(
     query: str, con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everyone = by_user(con, "select user_id, embed(user_id) from contract.profiles")
     scored: list[str] = []
     score_all = Scorer.score
 
@@ -257,6 +256,7 @@ def test_embed_is_right_and_scores_only_the_users_asked_for(
     found = by_user(con, query)
     assert len(found) == 3
     assert sorted(scored) == sorted(found)
+    everyone = by_user(con, "select user_id, embed(user_id) from contract.profiles")
     assert_same(found, {user: everyone[user] for user in found})
 
 
