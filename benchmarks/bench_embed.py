@@ -138,8 +138,8 @@ def main() -> None:
         + "\n".join(table)
         + f"\n\n`embed('u')` for one user, warm, {min(ALONE, users - WARM)} in turn, their "
         f"{events / users:,.0f} events encoded for the first time: median {first[0]:.1f} ms, 99th "
-        f"percentile {first[1]:.1f} ms. The same users asked for again, of a warehouse that is open "
-        f"read-only: {again[0]:.1f} and {again[1]:.1f} ms.",
+        f"percentile {first[1]:.1f} ms. The same users asked for again, of a warehouse that is "
+        f"open read-only: {again[0]:.1f} and {again[1]:.1f} ms.",
     )
 
 
