@@ -11,12 +11,20 @@ import json
 import shutil
 import statistics
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from flops import FORMULA, matrix_rate, step_flops
 from page import machine, write_section
 from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
+
+from pragma_model.sizes import size_of
+from pragma_sql.shards import open_shards
+
+Line = dict[str, Any]
+"""Of a file of metrics."""
 
 BUDGET = 16_384
 ROUNDS = 2
@@ -30,6 +38,8 @@ class Pace:
     tokens_per_s: float
     """Value tokens of events, fed forward and backward."""
     events_per_s: float
+    share: float = 0.0
+    """Model FLOPs a second, of those that the machine's matrix products reach."""
 
 
 class Bench:
@@ -40,6 +50,8 @@ class Bench:
         self.peer_shards = work / f"peer {users}"
         self.home = work / f"train {users}"
         self.work = work
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.rate = matrix_rate(self.device)
 
     def prepare(self, users: int) -> None:
         """Make the book and both programs' shards, unless they are there."""
@@ -56,9 +68,17 @@ class Bench:
         pragma("train", shards, "--run", run, "--overwrite", *arguments, "--home", str(self.home))
         lines = _json_lines(self.home / "runs" / run / "metrics.jsonl")
         rates = [line for line in lines if line.get("tokens_per_s")]
-        return _pace(
+        pace = _pace(
             [line["tokens_per_s"] for line in rates], [line["events_per_s"] for line in rates]
         )
+        vocabulary = open_shards(self.home / "shards").manifest.vocabulary_size
+        shares = [self._share(line, size, vocabulary) for line in rates]
+        return replace(pace, share=statistics.median(shares[len(shares) // 4 :]))
+
+    def _share(self, line: Line, size: str, vocabulary: int) -> float:
+        values = sum(found["values"] for found in line["by_mask"].values())
+        needed = step_flops(size_of(size), vocabulary, line["tokens"], line["events"], values)
+        return needed * line["tokens_per_s"] / line["tokens"] / self.rate
 
     def theirs(self, size: str, steps: int) -> Pace:
         """Train with pragmatiq; what it counts are value tokens of events, too."""
@@ -88,7 +108,7 @@ class Bench:
             f"| {size} | {peer.tokens_per_s:,.0f} | {mine.tokens_per_s:,.0f} "
             f"| **{mine.tokens_per_s / peer.tokens_per_s:.1f}** "
             f"| {peer.events_per_s:,.0f} | {mine.events_per_s:,.0f} "
-            f"| **{mine.events_per_s / peer.events_per_s:.1f}** |"
+            f"| **{mine.events_per_s / peer.events_per_s:.1f}** | {mine.share:.0%} |"
         )
 
 
@@ -101,10 +121,11 @@ def _median(paces: list[Pace]) -> Pace:
     return Pace(
         statistics.median(pace.tokens_per_s for pace in paces),
         statistics.median(pace.events_per_s for pace in paces),
+        statistics.median(pace.share for pace in paces),
     )
 
 
-def _json_lines(path: Path) -> list[dict[str, float]]:
+def _json_lines(path: Path) -> list[Line]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -113,7 +134,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(".bench"))
     parser.add_argument("--users", type=int, default=2_000)
-    parser.add_argument("--sizes", nargs="*", default=["nano", "small"])
+    sizes = ["nano", "small", *["medium", "large"] * torch.cuda.is_available()]
+    parser.add_argument("--sizes", nargs="*", default=sizes)
     parser.add_argument("--steps", type=int, default=16)
     arguments = parser.parse_args()
     work = arguments.work.resolve()
@@ -127,9 +149,12 @@ def main() -> None:
         "Training",
         f"`make bench-train`; {machine()}, {device}. pragmatiq's own book of "
         f"{arguments.users:,} users, batches of {BUDGET:,} tokens, {arguments.steps} steps, "
-        f"{ROUNDS} rounds in turn; tokens are the values of events, fed forward and backward.\n\n"
-        "| size | pragmatiq tokens/s | ours | times | pragmatiq events/s | ours | times |\n"
-        "|---|---:|---:|---:|---:|---:|---:|\n" + "\n".join(rows) + other,
+        f"{ROUNDS} rounds in turn; tokens are the values of events, fed forward and backward. Our "
+        f"share of the matrix rate: {FORMULA} operations a step, of the {bench.rate / 1e9:,.0f} "
+        f"GFLOP/s that large products reach here ({'bf16' if other == '' else 'fp32'}).\n\n"
+        "| size | pragmatiq tokens/s | ours | times | pragmatiq events/s | ours | times "
+        "| share of the matrix rate |\n"
+        "|---|---:|---:|---:|---:|---:|---:|---:|\n" + "\n".join(rows) + other,
     )
 
 
