@@ -99,7 +99,7 @@ def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -
     if not run.is_dir():
         raise PragmaError(f"there is no run {run.name!r} in {run.parent}", "leave out --resume")
     bundle = run / "bundle"
-    if bundle.is_dir() and readout in (None, read_manifest(bundle).readout):
+    if bundle.is_dir() and (readout is None or readout == read_manifest(bundle).readout):
         raise PragmaError(f"run {run.name!r} is finished", f"pragma register {run.name}")
     for path in _by_age(run / CHECKPOINTS):
         try:
