@@ -49,10 +49,13 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A cast looks the value up without a join, which would have to carry all other columns past it. -#}
+{#-
+    A cast looks the value up without a join, which would have to carry all other columns past it. The code of an
+    enum is as narrow as the enum.
+-#}
 {% macro duckdb__category_id(value, field, unk_id) -%}
     coalesce({{ field.first_id }} + enum_code(try_cast({{ value }} as enum (
-{{ literals(field.categories) }}))), {{ unk_id }})
+{{ literals(field.categories) }})))::integer, {{ unk_id }})
 {%- endmacro %}
 
 {#- An array that holds one value so many times. -#}

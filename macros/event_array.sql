@@ -26,17 +26,19 @@
 {%- endmacro %}
 
 {% macro _fast_array(spec, what) -%}
-    case
-    {%- for schema in spec.schemas if schema.always and spec.schemas | length <= 32 %}
+    {%- set usual = spec.schemas | selectattr('always') | list if spec.schemas | length <= 32 else [] -%}
+    {%- if usual -%} case {%- endif -%}
+    {%- for schema in usual %}
         when source in ({{ literals(schema.sources) }})
         {%- for field in spec.fields if field.key in schema.always and field.kind != 'text' %}
             and v{{ field.index }} is not null
         {%- endfor %}
             then {{ _usual_array(spec, schema, what) }}
     {%- endfor %}
-        else flatten([[{{ _source_part(spec, what) }}]
+        {%- if usual %} else {% endif -%}
+        flatten([[{{ _source_part(spec, what) }}]
         {%- for field in spec.fields %}, {{ field_part(field, what) }}{% endfor %}])
-    end
+    {%- if usual %} end {%- endif -%}
 {%- endmacro %}
 
 {% macro _usual_array(spec, schema, what) -%}

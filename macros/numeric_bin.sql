@@ -13,9 +13,9 @@
 
 {% macro duckdb__numeric_bin_by_count(number, edges, first_id) -%}
     case when {{ number }} = 0 then {{ first_id }} else {{ first_id + 1 }} + len(list_filter(
-        [{% for edge in edges %}{{ literal(edge | string) }}{% if not loop.last %}, {% endif %}{% endfor %}]::double[],
+        [{% for edge in edges or [] %}{{ literal(edge | string) }}{% if not loop.last %}, {% endif %}{% endfor %}]::double[],
         lambda edge: edge < {{ number }}
-    )) end
+    ))::integer end
 {%- endmacro %}
 
 {% macro _bin_tree(number, edges, first_id) -%}

@@ -82,6 +82,8 @@ class SlowTokenizer:
     def _value_ids(self, key: str, value: str) -> list[int]:
         if self.kinds[key] == "category":
             return [self.ids.get(("category", key, value), UNK)]
+        if self.kinds[key] == "text_embed":
+            return [self.ids["text_embed", key, "[TEXT]"]]
         if self.kinds[key] == "text":
             return [self.first_piece + piece for piece in self.bpe.encode(value).ids] or [UNK]
         number = parse(value)
