@@ -6,7 +6,7 @@ TRITON := .venv-triton
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow triton-env test-triton bench-triton clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow trial triton-env test-triton bench-triton clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,10 +23,13 @@ demo: $(STAMP) ## the whole loop on real purchase cards, into ./warehouse
 	$(BIN)/pragma demo
 
 test: $(STAMP) ## all tests but the slow ones
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not trial"
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow
+
+trial: $(STAMP) ## four real datasets through edits, corrections, deletions, a refit and another seed
+	$(BIN)/pytest -s -m trial tests/trial
 
 triton-env: $(TRITON)/.installed ## the environment of the real Triton server, for its tests and its bench
 
