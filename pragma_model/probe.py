@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby, product
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import types
 from rich.markup import escape
 from rich.table import Table
 
-from pragma_model.embedding_map import Float, check_packages, vectors_of
-from pragma_sql.errors import PragmaError, counted
+from pragma_model.embedding_map import Float, check_packages
+from pragma_model.probe_examples import read_examples
 from pragma_sql.histories import Int
 from pragma_sql.shards import SPLITS, Split
-
-COLUMNS = ("task", "user_id", "eval_ts", "label", "split", "model_id", "embedding")
-"""What every file of examples has; each column beyond these is a feature."""
-NUMBERS = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
-FEWEST_USERS = 10
 
 
 @dataclass(frozen=True)
@@ -85,19 +76,18 @@ def probe(examples: Path, seeds: Sequence[int] = (0, 1, 2)) -> list[ProbeResult]
 
     Args:
         examples: parquet, one row per task, user and moment, with `COLUMNS` (`label` is 0 or 1,
-            `split` goes by user); every other column is a numeric feature, null where unknown.
+            `split` goes by user); every other column is a feature, a number or a word, null where
+            unknown.
         seeds: each is one run of all models.
 
     Raises:
         PragmaError: LightGBM or scikit-learn is not installed, or `examples` is not as above.
     """
     check_packages("pragma probe", "lightgbm", "sklearn")
-    rows = _read(examples)
-    features = [rows[name].cast(pa.float64()) for name in rows.column_names if name not in COLUMNS]
-    inputs = np.column_stack([*features, vectors_of(rows, str(examples))])
-    task, users, split = (np.array(rows[name].to_pylist()) for name in ("task", "user_id", "split"))
-    labels, user = np.asarray(rows["label"], np.float64), np.unique(users, return_inverse=True)[1]
-    by_hand, learnt = slice(len(features)), slice(len(features), None)
+    given = read_examples(examples)
+    inputs = np.column_stack([given.features, given.embeddings])
+    width = given.features.shape[1]
+    by_hand, learnt = slice(width), slice(width, None)
     models: dict[str, tuple[slice, Fit]] = {
         "LightGBM on features": (by_hand, boosted_trees),
         "LightGBM on embeddings": (learnt, boosted_trees),
@@ -105,16 +95,19 @@ def probe(examples: Path, seeds: Sequence[int] = (0, 1, 2)) -> list[ProbeResult]
         "logistic regression on embeddings": (learnt, logistic_regression),
     }
     results = []
-    for name, (model, (columns, fit)) in product(np.unique(task), models.items()):
-        kept = {each: (task == name) & (split == each) for each in SPLITS}
-        samples = {each: Sample(inputs[k, columns], labels[k], user[k]) for each, k in kept.items()}
+    for name, (model, (columns, fit)) in product(np.unique(given.task), models.items()):
+        kept = {each: (given.task == name) & (given.split == each) for each in SPLITS}
+        samples = {
+            each: Sample(inputs[rows, columns], given.labels[rows], given.users[rows])
+            for each, rows in kept.items()
+        }
         one_class = [each for each in SPLITS if np.ptp(samples[each].labels) == 0]
         roc_auc, pr_auc = (None, None) if one_class else _metrics(fit, samples, seeds)
         results.append(
             ProbeResult(
                 task=str(name),
                 model=model,
-                model_id=rows["model_id"][0].as_py(),
+                model_id=given.model_id,
                 test_rows=len(samples["test"].labels),
                 prevalence=float(samples["test"].labels.mean()),
                 roc_auc=roc_auc,
@@ -204,46 +197,3 @@ def _metrics(
         values.append([float(roc_auc_score(*ranked)), float(average_precision_score(*ranked))])
     roc_auc, pr_auc = map(Metric, np.mean(values, 0).tolist(), np.ptp(values, 0).tolist())
     return roc_auc, pr_auc
-
-
-def _read(path: Path) -> pa.Table:
-    """The examples, sorted, so that their order in the file has no say."""
-    again = "pragma build writes the examples again; then pragma probe"
-    try:
-        rows = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise PragmaError(f"{path} cannot be read: {error}", again) from None
-    for problem in _problems(rows):
-        raise PragmaError(f"{path}: {problem}", again)
-    return rows.sort_by([(name, "ascending") for name in ("task", "user_id", "eval_ts")])
-
-
-def _problems(rows: pa.Table) -> Iterator[str]:
-    """What is wrong with the examples; a check relies on those before it."""
-    if missing := [name for name in COLUMNS if name not in rows.column_names]:
-        yield f"no column {', '.join(missing)}; there are {', '.join(rows.column_names)}"
-    if not len(rows):
-        yield "it holds no examples"
-    for field in rows.schema:
-        if field.name in COLUMNS and (nulls := rows[field.name].null_count):
-            yield f"{nulls:,} of {len(rows):,} rows have no {field.name}"
-        if field.name not in COLUMNS and not any(number(field.type) for number in NUMBERS):
-            yield f"feature {field.name} is {field.type}, not a number"
-    if len(rows.schema) == len(COLUMNS):
-        yield f"no features: every column is one of {', '.join(COLUMNS)}"
-    if len(models := rows["model_id"].unique()) > 1:
-        yield f"embeddings of {len(models)} models, such as {models[0]} and {models[1]}"
-    if odd := set(rows["label"].unique().to_pylist()) - {0, 1}:
-        yield f"labels other than 0 and 1, such as {min(map(str, odd))}"
-    grain = ["task", "user_id", "eval_ts"]
-    if repeats := len(rows) - len(rows.group_by(grain).aggregate([])):
-        yield f"{counted(repeats, 'row')} with the task, user and moment of another"
-    splits = Counter(rows.group_by(["user_id", "split"]).aggregate([])["user_id"].to_pylist())
-    if astray := [user for user, count in splits.items() if count > 1]:
-        example = min(map(str, astray))
-        yield f"{counted(len(astray), 'user')} in more than one split, such as {example}"
-    members = rows.group_by(["task", "split", "user_id"]).aggregate([]).to_pylist()
-    users = Counter((member["task"], member["split"]) for member in members)
-    for task, split in product(sorted({task for task, _ in users}), SPLITS):
-        if (count := users[task, split]) < FEWEST_USERS:
-            yield f"task {task} has {count} {split} users, and needs {FEWEST_USERS}"

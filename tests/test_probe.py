@@ -89,6 +89,13 @@ def test_the_embedding_wins_where_features_are_noise(run):
     assert found[FEATURES] == pytest.approx(0.5, abs=0.15)
 
 
+def test_a_word_is_a_feature_too(run):
+    rows = examples(told_by="nothing")
+    words = np.where(rows["label"].to_numpy() == 1, "yes", "no")
+    found = roc_auc(run(rows.append_column("last value shop", pa.array(words))))
+    assert found[FEATURES] == pytest.approx(1)
+
+
 def test_labels_of_test_users_have_no_say_in_any_fit(run):
     rows = examples()
     labels = rows["label"].to_numpy()
@@ -207,8 +214,8 @@ def first_value(column: str, value: object) -> Change:
         (first_value("embedding", [1.0]), "found 799 of length 4, 1 of length 1"),
         (first_value("embedding", [1.0, 2.0, None, 4.0]), "1 embeddings hold a null, a NaN"),
         (
-            lambda rows: changed(rows, "visits_30d", ["often"] * len(rows)),
-            "feature visits_30d is string, not a number",
+            lambda rows: changed(rows, "visits_30d", [["often"]] * len(rows)),
+            "feature visits_30d is list",
         ),
     ],
 )

@@ -1,32 +1,52 @@
 {#-
-    What hand-made features are made of, read off the fit: the numeric keys, the eight most frequent
-    values of each category key, of events and of profile attributes, and all keys.
+    What hand-made features are made of, read off the fit. Of events the keys that hold numbers (codes that are numbers
+    too: they may be degrees) and those that hold words, each word key with its most frequent values; of profiles the
+    attributes, with theirs.
 -#}
-{% macro feature_fields(fields, categories, profiles) -%}
+{% macro feature_fields(fields, sources, categories) -%}
     {%- if not execute or load_relation(fields) is none -%}
-        {{ return({'numeric': [], 'categories': [], 'attributes': [], 'every_key': []}) }}
+        {{ return({'numbers': [], 'words': {}, 'attributes': {}}) }}
     {%- endif -%}
-    {%- set reserved = "key not in ('source', 'milestone')" -%}
-    {%- set numeric = run_query("select key from " ~ fields ~ " where kind = 'numeric' order by key") -%}
-    {%- set values = run_query(
-        "select key, value from " ~ categories ~ " where rank <= 8 and " ~ reserved ~ " order by key, rank"
-    ) -%}
-    {%- set attributes = run_query(
-        "select distinct unnest(map_keys(attributes)) as key from " ~ profiles
-    ).columns[0].values() | list -%}
-    {%- set keys = run_query("select key from " ~ fields ~ " where " ~ reserved ~ " order by key") -%}
-    {{ return({
-        'numeric': numeric.columns[0].values() | list,
-        'categories': values.rows | map('list') | rejectattr(0, 'in', attributes) | list,
-        'attributes': values.rows | map('list') | selectattr(0, 'in', attributes) | list,
-        'every_key': keys.columns[0].values() | list,
-    }) }}
+    {%- set numeric_codes = 'numeric_share >= ' ~ var('numeric_share') -%}
+    {%- set rows = run_query(
+        "select key, kind = 'numeric' or (kind = 'category' and " ~ numeric_codes ~ "), kind <> 'numeric', "
+        ~ 'key in (select key from ' ~ sources ~ ' where source is not null), '
+        ~ 'key in (select key from ' ~ sources ~ ' where source is null), kind from ' ~ fields
+        ~ " where key <> 'milestone' order by kind <> 'numeric', key"
+    ).rows -%}
+    {%- set values = {} -%}
+    {%- for key, value in run_query(
+        'select key, value from ' ~ categories ~ ' where rank <= 32 order by key, rank'
+    ).rows -%}
+        {%- do values.setdefault(key, []).append(value) -%}
+    {%- endfor -%}
+    {%- set found = {'numbers': [], 'words': {}, 'attributes': {}} -%}
+    {%- for key, is_number, is_word, of_events, of_profiles, kind in rows -%}
+        {%- if of_events and is_number -%} {%- do found.numbers.append(key) -%} {%- endif -%}
+        {%- if of_events and is_word -%} {%- do found.words.update({key: values.get(key, [])}) -%} {%- endif -%}
+        {%- if of_profiles and kind in ('numeric', 'category') -%}
+            {%- do found.attributes.update({key: values.get(key, [])}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro %}
 
-{#-
-    A quoted column name: `share expense_category Vehicle Fuel`. External tables cannot have a quote
-    inside a name, so one becomes an apostrophe.
--#}
-{% macro feature_name() -%}
-    {{ adapter.quote((varargs | join(' ')) | replace('"', "'")) }}
+{#- The windows in days, shortest first. -#}
+{% macro feature_windows() -%}
+    {{ return(var('feature_windows') | map('int') | sort | list) }}
+{%- endmacro %}
+
+{#- All time, as 0, and the windows. -#}
+{% macro feature_spans() -%}
+    {{ return([0] + feature_windows()) }}
+{%- endmacro %}
+
+{#- Of an aggregate: what lies in the last so many days before the moment; an `age` is in microseconds, at least 1. -#}
+{% macro in_window(days) -%}
+    {%- if days %} filter (where age <= {{ days * 86400000000 }}){% endif -%}
+{%- endmacro %}
+
+{#- The window of the same length just before that one. -#}
+{% macro in_window_before(days) -%}
+    filter (where age > {{ days * 86400000000 }} and age <= {{ 2 * days * 86400000000 }})
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{%- set fields = feature_fields(ref('fields'), ref('categories'), checked('profiles')) %}
+{%- set fields = feature_fields(ref('fields'), ref('source_values'), ref('categories')) %}
 -- The columns come from the fit, so their indent cannot be told from the template.
 -- noqa: disable=LT02
 with
@@ -10,16 +10,41 @@ moments as (
     from {{ checked('labels') }}
 ),
 
-histories as (
+{{ feature_events(checked('events')) }},
+
+counts as (
     select
-        moments.user_id,
-        moments.eval_ts,
-        events.ts,
-        events.fields
-    from moments
-    left join {{ checked('events') }} as events
-        on moments.user_id = events.user_id and events.ts < moments.eval_ts
+        user_id,
+        eval_ts,
+        {{- event_counts() }}
+    from histories
+    group by user_id, eval_ts
 ),
+
+dated as (
+    select
+        user_id,
+        eval_ts,
+        ts::date as day,
+        min(age) as age
+    from histories
+    group by user_id, eval_ts, day
+),
+
+days as (
+    select
+        user_id,
+        eval_ts
+        {%- for days in feature_spans() %},
+        count(*) {{- in_window(days) }} as days_{{ days }}
+        {%- endfor %}
+    from dated
+    group by user_id, eval_ts
+),
+
+{{ feature_numbers(fields, ref('numeric_bins'), ref('categories')) }},
+
+{{ feature_words(fields, ref('categories')) }},
 
 attributes as (
     select
@@ -32,45 +57,18 @@ attributes as (
     group by moments.user_id, moments.eval_ts
 ),
 
-summed as (
-    select
-        user_id,
-        eval_ts,
-        count(ts) as events,
-        {%- for days in [30, 90, 180] %}
-        count(ts) filter (where ts >= eval_ts - interval {{ days }} day) as events_{{ days }}d,
-        count(distinct ts::date) filter (where ts >= eval_ts - interval {{ days }} day) as active_days_{{ days }}d,
-        {%- endfor %}
-        {%- for key in fields.numeric %}
-        {%- set number = parse_number('fields[' ~ literal(key) ~ ']') %}
-        {%- for days in [30, 90, 180] %}
-        sum({{ number }}) filter (where ts >= eval_ts - interval {{ days }} day) as {{ feature_name('sum', key, days ~ 'd') }},
-        {%- endfor %}
-        sum({{ number }}) as {{ feature_name('sum', key) }},
-        avg({{ number }}) as {{ feature_name('mean', key) }},
-        max({{ number }}) as {{ feature_name('max', key) }},
-        avg(({{ number }} < 0)::integer) as {{ feature_name('negative share', key) }},
-        {%- endfor %}
-        {%- for key, value in fields.categories %}
-        avg((fields[{{ literal(key) }}] = {{ literal(value) }})::integer) as {{ feature_name('share', key, value) }},
-        {%- endfor %}
-        {%- for key in fields.every_key %}
-        count(distinct fields[{{ literal(key) }}]) as {{ feature_name('distinct', key) }},
-        {%- endfor %}
-        date_diff('day', max(ts), eval_ts) as days_since_last,
-        date_diff('day', min(ts), eval_ts) as days_since_first
-    from histories
-    group by user_id, eval_ts
-),
-
 final as (
     select
-        summed.*
-        {%- for key, value in fields.attributes -%},
-        (attributes.attributes[{{ literal(key) }}] = {{ literal(value) }})::integer as {{ feature_name('is', key, value) }}
+        moments.user_id,
+        moments.eval_ts
+        {%- for column in feature_columns(fields) %},
+        {{ column.sql }} as {{ feature_name(column.name) }}
         {%- endfor %}
-    from summed
-    left join attributes on summed.user_id = attributes.user_id and summed.eval_ts = attributes.eval_ts
+    from moments
+    left join counts on moments.user_id = counts.user_id and moments.eval_ts = counts.eval_ts
+    left join days on moments.user_id = days.user_id and moments.eval_ts = days.eval_ts
+    left join attributes on moments.user_id = attributes.user_id and moments.eval_ts = attributes.eval_ts
+    {{- joined_features(fields) }}
 )
 
 select * from final

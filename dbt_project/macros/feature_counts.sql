@@ -1,0 +1,61 @@
+{#- How much and when: numbers of events, gaps between them, hours and weekdays, before a moment. -#}
+{% macro event_counts() -%}
+    {%- for days in feature_spans() %}
+        count(*) {{- in_window(days) }} as events_{{ days }},
+        {%- if days %}
+        count(*) {{ in_window_before(days) }} as events_before_{{ days }},
+        {%- endif %}
+        {%- endfor %}
+        {%- for hours in range(0, 24, 4) %}
+        count(*) filter (where hour // 4 = {{ hours // 4 }}) as hours_{{ hours }},
+        {%- endfor %}
+        {%- for weekday in range(7) %}
+        count(*) filter (where weekday = {{ weekday }}) as weekday_{{ weekday }},
+        {%- endfor %}
+        min(age) as newest,
+        max(age) as oldest,
+        count(gap) as gaps,
+        sum(gap // 1000000) as gap_seconds,
+        sum((gap // 1000000)::hugeint * (gap // 1000000)) as gap_squares,
+        arg_max(gap, place) as last_gap
+{%- endmacro %}
+
+{#- How a user's values of one word key are spread; logarithms are rounded, so that their order has no say. -#}
+{% macro word_counts() -%}
+    sum(said.n)::bigint as n,
+        count(*) as distinct_values,
+        greatest(ln(sum(said.n)) - sum(round(said.n * ln(said.n) * 1e6)::bigint) / 1e6 / sum(said.n), 0) as entropy,
+        arg_max(case when frequent.rank is null then '(other)' else said.value end, said.last_place) as last
+        {%- for rank in range(1, 33) %},
+        coalesce(sum(said.n) filter (where frequent.rank = {{ rank }}), 0)::bigint as n_{{ rank }}
+        {%- endfor %}
+{%- endmacro %}
+
+{#- Words of events, as one row a user, moment and key. -#}
+{% macro feature_words(fields, categories) -%}
+said as (
+    select
+        moments.user_id,
+        moments.eval_ts,
+        entries.field.key as key,
+        entries.field.value as value,
+        count(*) as n,
+        max(entries.place) as last_place
+    from moments
+    inner join entries on moments.user_id = entries.user_id and entries.ts < moments.eval_ts
+    where entries.field.key in ({{ literals(fields.words) or 'null' }}) and entries.field.value is not null
+    group by moments.user_id, moments.eval_ts, entries.field.key, entries.field.value
+),
+
+words as (
+    select
+        said.user_id,
+        said.eval_ts,
+        said.key,
+        {{ word_counts() }}
+    from said
+    left join {{ categories }} as frequent
+        on said.key = frequent.key and said.value = frequent.value and frequent.rank <= 32
+    group by said.user_id, said.eval_ts, said.key
+)
+{%- endmacro %}
