@@ -57,7 +57,12 @@ class Bench:
         credit = str(ROOT / "examples" / "credit_default")
         self.real = [
             Book("credit_default", work / "learning credit", ("--project", credit), steps=250),
-            Book("purchase_cards", work / "learning cards", (), steps=250),
+            Book(
+                "purchase_cards",
+                work / "learning cards",
+                ("--var", "book=purchase_cards"),
+                steps=250,
+            ),
         ]
         self.paired = Paired(self.synthetic, self.contract, work, users)
 

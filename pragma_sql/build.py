@@ -135,7 +135,8 @@ def _dbt(
 
         return dbtRunner(manifest, [_reporter(progress)] if progress else []).invoke(
             [
-                *("--log-level", "none", "--log-path", str(home.dbt / "logs"), "--no-write-json"),
+                *("--log-level", "none", "--log-level-file", "info", "--no-write-json"),
+                *("--log-path", str(home.dbt / "logs")),
                 command,
                 *("--project-dir", str(folder), "--profiles-dir", str(folder), *rest),
             ]

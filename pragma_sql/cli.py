@@ -91,19 +91,24 @@ def build(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the warehouse: `dbt build` with the bundled project.
+    """Build the warehouse with `dbt build`: the dataset given, else the one that it holds.
 
     Example: pragma build --contract my_book --var fit_until=2024-01-01
     """
     from pragma_sql.book import book_of
     from pragma_sql.build import build as run
     from pragma_sql.build import built_table
+    from pragma_sql.dataset import Source, source_of
     from pragma_sql.home import Home
 
-    place, book = Home.of(home, project), book_of(contract, var or [], project, talk)
+    place = Home.of(home, project)
+    source = source_of(place, Source(contract, project, var or []))
+    book = book_of(source.contract, source.pairs, source.project, talk)
     if quarantine:
         book = {**book, "quarantine": True}
-    built = run(place, book, select=select or [], refit=refit, project=project, progress=talk)
+    built = run(
+        place, book, select=select or [], refit=refit, project=source.project, progress=talk
+    )
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
     else:
@@ -118,17 +123,20 @@ def validate(
     var: VarOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the contract and print every rule with what it found.
+    """Check the contract, of the dataset given, else of the one held; print every rule.
 
     Example: pragma validate --contract my_book
     """
     from pragma_sql.book import book_of
     from pragma_sql.build import validate as run
     from pragma_sql.checks import raise_if_stopped
+    from pragma_sql.dataset import Source, source_of
     from pragma_sql.home import Home
 
-    place, book = Home.of(home, project), book_of(contract, var or [], project, talk)
-    checks = run(place, book, project=project, progress=talk)
+    place = Home.of(home, project)
+    source = source_of(place, Source(contract, project, var or []))
+    book = book_of(source.contract, source.pairs, source.project, talk)
+    checks = run(place, book, project=source.project, progress=talk)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:

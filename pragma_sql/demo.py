@@ -62,7 +62,7 @@ def demo_stages(home: Home) -> list[Stage]:
     return [
         Stage(
             "build",
-            ["build"],
+            ["build", "--var", "book=purchase_cards"],
             [book, *warehouse_code],
             lambda: _query(home, "select tokenizer_hash from fit.tokenizer"),
             lambda: int(_query(home, "select count(*) from tokens.event_tokens")),

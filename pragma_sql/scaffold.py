@@ -30,6 +30,7 @@ vars:
     # The models {book}_events, _profiles, _labels and _transfers fill the contract.
     book: {book}
     # What the tokenizer and pre-training may see: training users strictly before this, UTC.
+    # Empty: before the earliest moment of a label, or without labels all there is.
     {fit_until}
     # The time zone of hours, weekdays and days of the month.
     calendar_tz: {zone}
@@ -109,7 +110,7 @@ def project_files(
 
     Args:
         book: the project's name.
-        fit_until: ISO date; None leaves the choice open, and a build asks for it.
+        fit_until: ISO date; None leaves it to the earliest moment of a label.
         zone: of the calendar.
         package: path of pragma's dbt project; None means the one that is installed.
     """

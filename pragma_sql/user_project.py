@@ -50,7 +50,7 @@ def project_vars(project: Path) -> Vars:
     """The vars that the project's own dbt_project.yml sets.
 
     Raises:
-        PragmaError: the file cannot be read, or `fit_until` is still to be chosen.
+        PragmaError: the file cannot be read.
     """
     path = project / "dbt_project.yml"
     try:
@@ -62,12 +62,12 @@ def project_vars(project: Path) -> Vars:
 
 
 def check_cut(variables: Vars) -> None:
-    """Raise unless the moment before which the tokenizer is fitted has been chosen."""
-    chosen = str(variables.get("fit_until", ""))
-    if not re.match(r"\d{4}-\d\d-\d\d", chosen):
+    """Raise unless the moment before which the tokenizer is fitted is a date, or left empty."""
+    chosen = str(variables.get("fit_until") or "")
+    if chosen and not re.match(r"\d{4}-\d\d-\d\d", chosen):
         raise PragmaError(
             f"dbt_project.yml: the var fit_until is {chosen!r}, not a date",
-            "choose a moment before those that you ask about, such as 2024-01-01",
+            "choose a moment before those that you ask about, such as 2024-01-01, or none",
         )
 
 

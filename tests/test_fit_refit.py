@@ -10,6 +10,7 @@ from pathlib import Path
 
 import books
 import duckdb
+import pyarrow as pa
 import pytest
 from workplace import Workplace
 
@@ -165,17 +166,34 @@ def test_a_refit_killed_half_way_is_undone_by_the_next_build(
     assert archives(home) == []
 
 
-def test_a_refit_killed_after_its_last_table_stands(
+def test_a_refit_killed_before_its_tokens_were_made_is_undone(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
-    old_hash, new_hash = tokenizer_hash(home), "f" * 64
-    register_model_of(home, old_hash)
+    before, archive = tables(home, "fit", "tokens"), f"archive_{tokenizer_hash(home)[:12]}"
     with duckdb.connect(str(home.warehouse)) as con:
-        leave_unfinished(con, f"archive_{old_hash[:12]}")
-        con.execute("update fit.tokenizer set tokenizer_hash = $new", {"new": new_hash})
+        leave_unfinished(con, archive)
+        con.execute("update fit.tokenizer set tokenizer_hash = repeat('f', 64)")
     build(home, variables, select=FIT)
-    assert tokenizer_hash(home) == new_hash
-    assert archives(home) == [f"archive_{old_hash[:12]}"]
+    assert tables(home, "fit", "tokens") == before
+    assert archives(home) == []
+
+
+def refuse_texts(texts: pa.Array, tokenizer: object) -> pa.Array:
+    """In place of what encodes texts, so that the tokens fail once the fit is made."""
+    raise PragmaError("no text can be encoded", "try again")
+
+
+def test_a_refit_whose_tokens_fail_leaves_the_old_fit(
+    home: Home, variables: Mapping[str, Value], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tables(home, "fit", "tokens")
+    with monkeypatch.context() as broken:
+        broken.setattr("pragma_udfs.bpe.encode", refuse_texts)
+        with pytest.raises(PragmaError, match="no text can be encoded"):
+            build(home, {**variables, "bins": 4}, select=FIT, refit=True)
+    assert tables(home, "fit") == {name: before[name] for name in before if name[:4] == "fit."}
+    build(home, variables, select=FIT)
+    assert tables(home, "fit", "tokens") == before
 
 
 def test_a_key_that_turns_from_numbers_to_words_becomes_unknown_not_another_kind(
@@ -210,4 +228,24 @@ def test_a_first_build_that_failed_is_made_again_with_the_new_vars(
     with pytest.raises(PragmaError, match="vocabulary_size is 270"):
         build(home, {**variables, "bins": 4, "vocabulary_size": 270}, select=WITH_CONTRACT)
     build(home, variables, select=WITH_CONTRACT)
+    assert tables(home, "fit") == tables(toy, "fit")
+
+
+def test_a_first_build_that_failed_after_its_fit_is_made_again_too_and_its_log_says_why(
+    workplace: Workplace, toy: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fit is frozen when the build that made it has made its tokens."""
+    home = workplace.home
+    workplace.write()
+    variables = workplace.variables()
+    with monkeypatch.context() as broken:
+        broken.setattr("pragma_udfs.bpe.encode", refuse_texts)
+        with pytest.raises(PragmaError, match="no text can be encoded"):
+            build(home, {**variables, "bins": 4}, select=WITH_CONTRACT)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        assert con.execute("select count(*) from fit.tokenizer").fetchall() == [(1,)]
+    assert "no text can be encoded" in (home.dbt / "logs" / "dbt.log").read_text()
+    build(home, variables, select=WITH_CONTRACT)
+    assert tables(home, "fit") == tables(toy, "fit")
+    build(home, {**variables, "bins": 4}, select=FIT)
     assert tables(home, "fit") == tables(toy, "fit")

@@ -287,7 +287,7 @@ def spoil_mapping(project: Path) -> None:
 
 def spoil_cut(project: Path) -> None:
     settings = project / "dbt_project.yml"
-    settings.write_text(settings.read_text().replace("2024-08-21", ""))
+    settings.write_text(settings.read_text().replace("2024-08-21", "soon"))
 
 
 def spoil_source(project: Path) -> None:

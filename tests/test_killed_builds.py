@@ -96,17 +96,11 @@ def book(tmp_path: Path) -> Path:
     return books.write_book(tmp_path / "book", EVENTS, PROFILES, LABELS)
 
 
-@pytest.fixture
-def next_day(tmp_path: Path) -> Path:
-    return books.write_book(tmp_path / "next_day", NEXT_DAY, PROFILES, LABELS)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_a_build_killed_at_any_moment_is_finished_by_the_next(
     seed: int,
     book: Path,
-    next_day: Path,
     undisturbed: tuple[Tables, Tables],
     tmp_path: Path,
 ) -> None:
@@ -114,18 +108,19 @@ def test_a_build_killed_at_any_moment_is_finished_by_the_next(
     start = time.monotonic()
     build(Home.of(tmp_path / "timed"), book)
     whole = time.monotonic() - start
-    for source in (book, next_day):
-        process = subprocess.Popen(command(home, source), stderr=subprocess.DEVNULL)
+    for events in (EVENTS, NEXT_DAY):
+        books.write_book(book, events, PROFILES, LABELS)
+        process = subprocess.Popen(command(home, book), stderr=subprocess.DEVNULL)
         time.sleep(chance.uniform(0, whole))
         process.kill()
         process.wait()
-    build(home, next_day)
+    build(home, book)
     found, expected = tables(home), undisturbed[1]
     if found["fit.tokenizer"] == expected["fit.tokenizer"]:
         assert found == expected
     else:  # killed before there was a fit: the late event is in it
         fresh = Home.of(tmp_path / "fresh")
-        build(fresh, next_day)
+        build(fresh, book)
         assert found == tables(fresh)
 
 

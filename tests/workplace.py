@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import books
+import duckdb
 from books import Event, Label, Profile
 
 from pragma_sql.book import Variables, book_of
@@ -77,4 +78,11 @@ class Workplace:
         shutil.copy(kept / self.home.warehouse.name, self.home.warehouse)
         if (kept / self.home.data_docs.name).exists():
             shutil.copytree(kept / self.home.data_docs.name, self.home.data_docs)
+        forget_dataset(self.home)
         return self.home
+
+
+def forget_dataset(home: Home) -> None:
+    """Let a warehouse take the next book that it is given, wherever that lies."""
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("drop table if exists contract.dataset")

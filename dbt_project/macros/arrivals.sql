@@ -14,7 +14,7 @@
 
 {#- Whether a relation of `tokens` has to be made anew: it is not there, or of another tokenizer or engine. -#}
 {% macro tokens_are_stale(name) -%}
-    {%- if not execute or flags.FULL_REFRESH -%} {{ return(true) }} {%- endif -%}
+    {%- if not execute or flags.FULL_REFRESH or fit_is_unfinished() -%} {{ return(true) }} {%- endif -%}
     {%- set marks = load_relation(tokens_relation('built')) -%}
     {%- if load_relation(tokens_relation(name)) is none or marks is none -%} {{ return(true) }} {%- endif -%}
     {%- set found = run_query(

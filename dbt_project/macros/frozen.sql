@@ -1,7 +1,7 @@
 {#-
     A table that is made once. Later builds leave it as it is, so a token id never changes under a
-    model; `pragma build --refit` (dbt's `--full-refresh`) makes it anew. The fit freezes as a whole, when
-    its last table is there: what a failed first build left behind is made again.
+    model; `pragma build --refit` (dbt's `--full-refresh`) makes it anew. The fit freezes as a whole, when the
+    build that made it has also made its tokens: what a failed first build left behind is made again.
 -#}
 {% materialization frozen, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- set existing = load_cached_relation(this) -%}
@@ -15,5 +15,40 @@
 {#- Whether there is a whole fit that this build leaves alone. -#}
 {% macro is_frozen() -%}
     {%- set tokenizer = api.Relation.create(database=this.database, schema=this.schema, identifier='tokenizer') -%}
-    {{ return(load_cached_relation(tokenizer) is not none and not should_full_refresh()) }}
+    {{ return(load_cached_relation(tokenizer) is not none and not should_full_refresh() and not fit_is_unfinished()) }}
+{%- endmacro %}
+
+{#- On run start: a first fit is unfinished until the end of a build that made it and its tokens. -#}
+{% macro begin_fit() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') and 'model.pragma.tokenizer' in selected_resources
+        and load_relation(_fit_relation('tokenizer')) is none -%}
+    create schema if not exists fit;
+    create or replace table {{ _fit_relation('unfinished') }} as select now() as since;
+    {%- endif -%}
+{%- endmacro %}
+
+{#- On run end. -#}
+{% macro finish_fit(results) -%}
+    {%- if execute and flags.WHICH in ('build', 'run') and fit_is_unfinished() and fit_succeeded(results) -%}
+    drop table {{ _fit_relation('unfinished') }};
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether a first fit was begun and no build has yet made all of it, its tokens included. -#}
+{% macro fit_is_unfinished() -%}
+    {{ return(execute and ['fit', 'unfinished'] in _tables(['fit'])) }}
+{%- endmacro %}
+
+{#- Whether a build has made the fit anew, or left it alone, and nothing of the fit and its tokens failed. -#}
+{% macro fit_succeeded(results) -%}
+    {%- set layers, statuses = [], [] -%}
+    {%- for result in results if result.node.resource_type == 'model' and result.node.package_name == 'pragma'
+        and result.node.fqn[1] in ('fit', 'tokens') -%}
+        {%- do layers.append(result.node.fqn[1]) -%}
+        {%- do statuses.append([result.node.name, result.status | string]) -%}
+    {%- endfor -%}
+    {{ return(
+        statuses | rejectattr(1, 'equalto', 'success') | list | length == 0
+        and ('fit' not in layers or ['tokenizer', 'success'] in statuses)
+    ) }}
 {%- endmacro %}

@@ -6,19 +6,17 @@
 -#}
 
 {#-
-    On run start: undo a refit that was killed before its last table, `tokenizer`, was made; then, before a
-    refit, put the old tables away.
+    On run start: undo a refit that was killed; then, before a refit, put the old tables away. A first fit that no
+    build has finished is worth no archive.
 -#}
 {% macro before_refit() -%}
     {%- if execute and flags.WHICH in ('build', 'run') and load_relation(_fit_relation('tokenizer')) is not none -%}
         {%- set present = _tokenizer_hash() -%}
         {%- for schema in _archives('unfinished') -%}
-            {%- if schema == _archive_name(present) -%}
-                {{ _restore(schema) }}
-            {%- endif -%}
+            {{ _restore(schema) }}
             drop table {{ schema }}.unfinished;
         {%- endfor -%}
-        {%- if flags.FULL_REFRESH and 'model.pragma.tokenizer' in selected_resources -%}
+        {%- if flags.FULL_REFRESH and 'model.pragma.tokenizer' in selected_resources and not fit_is_unfinished() -%}
             {{ _archive(present) }}
         {%- endif -%}
     {%- endif -%}
@@ -28,8 +26,7 @@
 {% macro after_refit(results) -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {%- set unfinished = _archives('unfinished') -%}
-        {%- set refitted = results | selectattr('node.unique_id', 'equalto', 'model.pragma.tokenizer')
-            | selectattr('status', 'equalto', 'success') | list -%}
+        {%- set refitted = fit_succeeded(results) -%}
         {%- for schema in unfinished -%}
             {%- if not refitted -%} {{ _restore(schema) }} {%- endif -%}
             drop table {{ schema }}.unfinished;

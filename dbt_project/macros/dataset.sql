@@ -1,0 +1,78 @@
+{#-
+    Which dataset a warehouse holds: one row in `contract.dataset`. The first build writes it; a build of another dataset is
+    refused by name, for its events would be tokenised by a fit that never saw it.
+-#}
+{% macro remember_dataset() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+    {%- set asked, held = asked_dataset(), held_dataset() -%}
+    {%- if held and load_relation(_fit_relation('tokenizer')) is not none -%} {%- do _check_same(asked, held) -%} {%- endif -%}
+    create schema if not exists contract;
+    create or replace table {{ _dataset_relation() }} as
+    select
+        {{ literal(asked.kind) }} as kind,
+        {{ literal(asked.name) }} as name,
+        {{ literal(asked.root) }} as root,
+        {{ literal(asked.mapping) }} as mapping,
+        {{ literal(held.first_built_at) if held else "timezone('UTC', now())" }}::timestamp as first_built_at;
+    {%- endif -%}
+{%- endmacro %}
+
+{#- What the vars ask for: a folder of contract files, the demo's purchase cards, or a project of the user's own. -#}
+{% macro asked_dataset() -%}
+    {%- set book = var('book') -%}
+    {%- if book == 'purchase_cards' -%}
+        {{ return({'kind': 'purchase_cards', 'name': book, 'root': '', 'mapping': ''}) }}
+    {%- elif book == 'folder' -%}
+        {%- set root = _absolute(var('contract_dir')) -%}
+        {{ return({'kind': 'folder', 'name': root.split('/')[-1], 'root': root, 'mapping': ''}) }}
+    {%- endif -%}
+    {%- set root = _absolute(invocation_args_dict.project_dir | string) -%}
+    {%- set mapping = run_query('select md5(content) from read_text(' ~ file_pattern(root ~ '/mapping.yml') ~ ')').rows
+        if run_query('from glob(' ~ file_pattern(root ~ '/mapping.yml') ~ ')').rows else [] -%}
+    {{ return({'kind': 'project', 'name': book, 'root': root, 'mapping': mapping[0][0] if mapping else ''}) }}
+{%- endmacro %}
+
+{#- What the warehouse remembers; none where it is new, or older than this table. -#}
+{% macro held_dataset() -%}
+    {%- if load_relation(_dataset_relation()) is none -%} {{ return(none) }} {%- endif -%}
+    {%- set row = run_query('select kind, name, root, mapping, first_built_at::varchar from ' ~ _dataset_relation()).rows[0] -%}
+    {{ return({'kind': row[0], 'name': row[1], 'root': row[2], 'mapping': row[3], 'first_built_at': row[4]}) }}
+{%- endmacro %}
+
+{#- A dataset may move and its mapping may change, both of which are said; a place of which both exist is another dataset. -#}
+{% macro _check_same(asked, held) -%}
+    {%- set same_name = asked.kind == held.kind and asked.name == held.name -%}
+    {%- set moved = same_name and asked.root != held.root -%}
+    {%- if not same_name or moved and run_query('from glob(' ~ file_pattern(held.root, '/*') ~ ') limit 1').rows -%}
+        {{ refuse(
+            'this warehouse holds the dataset ' ~ named_dataset(held) ~ ', not ' ~ named_dataset(asked),
+            'build the other into a warehouse of its own: pragma build --home NEW' ~ _dataset_option(asked)
+        ) }}
+    {%- elif moved -%}
+        {%- do log('the dataset ' ~ held.name ~ ' is read from ' ~ asked.root ~ ' from now on; ' ~ held.root ~ ' is gone', info=true) -%}
+    {%- endif -%}
+    {%- if same_name and asked.mapping != held.mapping -%}
+        {%- do log('the mapping.yml of ' ~ held.name ~ ' has changed since the last build', info=true) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro named_dataset(dataset) -%} {{ return(dataset.name ~ (' (' ~ dataset.root ~ ')' if dataset.root else '')) }} {%- endmacro %}
+
+{% macro _dataset_option(dataset) -%}
+    {%- set options = {'folder': ' --contract ' ~ dataset.root, 'project': ' --project ' ~ dataset.root} -%}
+    {{ return(options.get(dataset.kind, ' --var book=' ~ dataset.name)) }}
+{%- endmacro %}
+
+{% macro _dataset_relation() -%}
+    {{ return(api.Relation.create(database=target.database, schema='contract', identifier='dataset')) }}
+{%- endmacro %}
+
+{% macro _absolute(path) -%}
+    {%- set whole = path if path.startswith('/') else env_var('PWD', '') ~ '/' ~ modules.re.sub('^[.]/?', '', path) -%}
+    {{ return(modules.re.sub('(.)/+$', '\\1', whole)) }}
+{%- endmacro %}
+
+{#- A file, or what a pattern matches below it, as a literal; what the folders themselves are called is no pattern. -#}
+{% macro file_pattern(path, below='') -%}
+    {{ return(literal((path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) ~ below)) }}
+{%- endmacro %}
