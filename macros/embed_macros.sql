@@ -3,24 +3,33 @@
     itself, so it stands in no subquery and runs once a row, also under LIMIT and filters. It takes a struct,
     for DuckDB works a function of one column out for all values of a file's dictionary, those filtered away
     too.
+
+    `width` is that of the vectors, so that they compare with those of the tables; with none (no model yet, or
+    models of several widths) they are lists. A null among what is given makes the user null, and so the vector.
 -#}
-{% macro create_embed() -%}
-create or replace macro main.embed(uid) as {{ _embed_user('uid') }}
+{% macro create_embed(width=none) -%}
+create or replace macro main.embed(uid) as {{ _embed_user('uid::varchar', width) }}
 {%- endmacro %}
 
-{% macro create_embed_at() -%}
-create or replace macro main.embed_at(uid, moment) as {{ _embed_user('uid', 'moment::timestamp') }}
+{% macro create_embed_at(width=none) -%}
+create or replace macro main.embed_at(uid, moment) as {{ _embed_user(
+    'case when moment::timestamp is not null then uid::varchar end', width, moment='moment::timestamp'
+) }}
 {%- endmacro %}
 
 {#- By another model than the current one: embed_with('1f0c5a77e9d2', user_id). -#}
-{% macro create_embed_with() -%}
-create or replace macro main.embed_with(model, uid) as {{ _embed_user('uid', model="coalesce(model, '')") }}
+{% macro create_embed_with(width=none) -%}
+create or replace macro main.embed_with(model, uid) as {{ _embed_user(
+    'case when model is not null then uid::varchar end', width, model='model::varchar'
+) }}
 {%- endmacro %}
 
-{% macro create_embed_records() -%}
-create or replace macro main.embed_records(record) as embed_record({'record': record::varchar})
+{% macro create_embed_records(width=none) -%}
+create or replace macro main.embed_records(record) as embed_record({'record': record::varchar}){{ _as_array(width) }}
 {%- endmacro %}
 
-{% macro _embed_user(uid, moment='null::timestamp', model='null::varchar') -%}
-embed_user({'user_id': {{ uid }}::varchar, 'moment': {{ moment }}, 'model_id': {{ model }}})
+{% macro _embed_user(uid, width, moment='null::timestamp', model='null::varchar') -%}
+embed_user({'user_id': {{ uid }}, 'moment': {{ moment }}, 'model_id': {{ model }}}){{ _as_array(width) }}
 {%- endmacro %}
+
+{% macro _as_array(width) -%} {{ '::float[' ~ width ~ ']' if width else '' }} {%- endmacro %}

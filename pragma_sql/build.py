@@ -22,6 +22,7 @@ from pragma_sql.errors import PragmaError, counted
 from pragma_sql.home import Home
 from pragma_sql.parsed_project import ParsedProject
 from pragma_sql.project import DBT_PROJECT
+from pragma_sql.selection import check_matched, lacking, unmatched, with_seeds
 from pragma_sql.user_project import package_of
 from pragma_sql.warehouse import opened
 
@@ -80,7 +81,7 @@ def build(
     arguments = [
         *("build", "--exclude-resource-type", "unit_test"),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
-        *(["--select", *select] if select else []),
+        *(["--select", *with_seeds(select)] if select else []),
         *(["--full-refresh"] if refit else []),
     ]
     parsed = ParsedProject(folder, all_variables) if project is None else None
@@ -95,7 +96,11 @@ def build(
     if parsed and not manifest:
         parsed.keep(home.dbt / "target")
     results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
-    _raise_or_warn(results, home, progress)
+    check_matched(select, results)
+    for result in results:
+        if result.status == "error":
+            raise lacking(str(result.message), select) or _readable(str(result.message), home)
+    _raise_or_warn(results, progress)
     return _with_rows(
         home.warehouse,
         [
@@ -106,11 +111,8 @@ def build(
     )
 
 
-def _raise_or_warn(results: Sequence[RunResult], home: Home, progress: Console | None) -> None:
-    """Raise for the first model or test that failed; say which tests warn."""
-    for result in results:
-        if result.status == "error":
-            raise _readable(str(result.message), home)
+def _raise_or_warn(results: Sequence[RunResult], progress: Console | None) -> None:
+    """Raise for the first test that failed; say which tests warn."""
     for result in results:
         if result.status in ("fail", "warn"):
             node = result.node
@@ -150,7 +152,11 @@ def validate(
     project: Path | None = None,
     progress: Console | None = None,
 ) -> pa.Table:
-    """Build the contract and its checks alone; returns contract.checks, broken rules first."""
+    """Build the contract and its checks alone, over all rows, whether they are new or not.
+
+    Returns contract.checks, broken rules first.
+    """
+    variables = {**variables, "check_all_events": True}
     build(home, variables, select=["+checks"], project=project, progress=progress)
     if progress is not None:
         page = f"Data Docs: {data_docs_page(home.data_docs)}"
@@ -199,6 +205,10 @@ def _reporter(progress: Console) -> Callable[[EventMsg], None]:
     def report(event: EventMsg) -> None:
         if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
             progress.print(event.data.msg, soft_wrap=True, highlight=False, markup=False)
+            return
+        if event.info.name == "NoNodesForSelectionCriteria":
+            if said := unmatched(event.data.spec_raw):
+                progress.print(said, soft_wrap=True, highlight=False, markup=False)
             return
         model = event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model"
         if model and event.data.node_info.node_status != "skipped":

@@ -83,7 +83,10 @@ def build(
     home: HomeOption = None,
     contract: ContractOption = None,
     project: ProjectOption = None,
-    select: Annotated[list[str] | None, typer.Option(help="dbt selector; may be repeated.")] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="dbt selectors, one or several; may be repeated.")
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     var: VarOption = None,
     refit: Annotated[bool, typer.Option(help="Fit the tokenizer anew: other token ids.")] = False,
     quarantine: Annotated[
@@ -100,15 +103,15 @@ def build(
     from pragma_sql.build import built_table
     from pragma_sql.dataset import Source, source_of
     from pragma_sql.home import Home
+    from pragma_sql.selection import selectors
 
+    chosen = selectors(select or [], more or [])
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))
     book = book_of(source.contract, source.pairs, source.project, talk)
     if quarantine:
         book = {**book, "quarantine": True}
-    built = run(
-        place, book, select=select or [], refit=refit, project=source.project, progress=talk
-    )
+    built = run(place, book, select=chosen, refit=refit, project=source.project, progress=talk)
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
     else:
@@ -193,12 +196,12 @@ def register(
         talk.print(f"next: pragma build --select models+   # embeddings of model {model_id}")
         return
     models = models_of(place.warehouse)
-    if as_json:
-        print(json.dumps(models.to_pylist(), default=str))
-    else:
-        from pragma_sql.tables import table_of
+    from pragma_sql.tables import json_of, table_of
 
-        shown = ["model_id", "status", "size", "embedding_size", "created", "problem"]
+    if as_json:
+        print(json_of(models))
+    else:
+        shown = ["model_id", "status", "size", "embedding_size", "registered", "problem"]
         result.print(table_of(models.select(shown), "models"))
 
 

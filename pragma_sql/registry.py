@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +18,20 @@ import pyarrow as pa
 from pragma_sql.bundle import Bundle, open_bundle, read_manifest
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import replaced_folder
+from pragma_sql.render import load_macros
 from pragma_sql.warehouse import opened, read_tokenizer
 
 MODEL_ID = re.compile("[0-9a-f]{12}")
 """What a folder of the registry is called; drafts are not."""
+
+CALLED = {
+    "embed_user": "STRUCT(user_id VARCHAR, moment TIMESTAMP, model_id VARCHAR)",
+    "embed_record": "STRUCT(record VARCHAR)",
+}
+"""What `embed` and its sisters call: DuckDB asks for it when they are made."""
+
+REGISTERED = "registered"
+"""The file in a registered bundle's folder that says when it was last put into force."""
 
 MODELS = pa.schema(
     {
@@ -34,6 +45,7 @@ MODELS = pa.schema(
         "embedding_size": pa.int32(),
         "trained_until": pa.string(),
         "created": pa.timestamp("us"),
+        "registered": pa.timestamp("us"),
         "metrics": pa.map_(pa.string(), pa.float64()),
     }
 )
@@ -60,6 +72,8 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
     if bundle.path.resolve() != (bundles / manifest.model_id).resolve():
         with replaced_folder(bundles / manifest.model_id) as draft:
             shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    (bundles / manifest.model_id / REGISTERED).write_text(now.isoformat() + "\n")
     pointer = bundles / ".current"
     pointer.write_text(manifest.model_id + "\n")
     os.replace(pointer, bundles / "current")
@@ -128,6 +142,7 @@ def _row(folder: Path, is_current: bool, tokenizer_hash: str) -> dict[str, objec
         "model_id": folder.name,
         "is_current": is_current,
         "created": datetime.fromtimestamp(written, UTC).replace(tzinfo=None),
+        "registered": _registered(folder),
     }
     try:
         manifest = read_manifest(folder)
@@ -147,8 +162,16 @@ def _row(folder: Path, is_current: bool, tokenizer_hash: str) -> dict[str, objec
     return row | {"status": "current" if is_current else "available"}
 
 
+def _registered(folder: Path) -> datetime | None:
+    """When it was last put into force; None where no `pragma register` wrote it down."""
+    try:
+        return datetime.fromisoformat((folder / REGISTERED).read_text().strip())
+    except (OSError, ValueError):
+        return None
+
+
 def _show(warehouse: Path) -> None:
-    """Write `vectors.models`, unless somebody has the warehouse open."""
+    """Write `vectors.models` and the SQL functions, unless somebody has the warehouse open."""
     try:
         con = duckdb.connect(str(warehouse))
     except (duckdb.IOException, duckdb.ConnectionException):
@@ -158,8 +181,22 @@ def _show(warehouse: Path) -> None:
         con.execute("create schema if not exists vectors")
         con.register("registered_models", models)
         con.execute("create or replace table vectors.models as from registered_models")
+        for name, struct in CALLED.items():
+            con.create_function(name, lambda _asked: None, [struct], "FLOAT[]")
+        for function in _functions(models.to_pylist()):
+            con.execute(function)
     finally:
         con.close()
+
+
+def _functions(models: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    """SQL that makes `embed` and its sisters, of the current model's width, as a build does."""
+    macros = load_macros()
+    (width,) = [model["embedding_size"] for model in models if model["is_current"]]
+    one = all(model["embedding_size"] == width for model in models)
+    for name in ("create_embed", "create_embed_at", "create_embed_records"):
+        yield macros[name](width)
+    yield macros["create_embed_with"](width if one else None)
 
 
 def _bundles(warehouse: Path) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from rich.table import Table
@@ -11,11 +13,18 @@ from rich.text import Text
 from pragma_sql.publish import Published
 from pragma_sql.shards import SPLITS, Shards
 
-Cell = str | int | float | bool | None | list[float]
+Cell = str | int | float | bool | None | list[float] | Mapping[str, object]
+
+LONGEST_LIST, LONGEST_MAP = 4, 12
+"""Values that a cell shows of one."""
 
 
 def cell(value: Cell) -> str:
-    """A value as a table shows it: thousands in groups, floats short, long lists cut."""
+    """A value as a table shows it: thousands in groups, floats short, long lists and maps cut.
+
+    >>> cell({"amount": "5", "mcc": "5411"}), cell([1.5, 2.25])
+    ('{amount: 5, mcc: 5411}', '[1.5, 2.25]')
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -25,9 +34,38 @@ def cell(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     if isinstance(value, list | tuple):
-        shown = ", ".join(cell(item) for item in value[:4])
-        return f"[{shown}, ... {len(value)} in all]" if len(value) > 4 else f"[{shown}]"
+        return f"[{_listed([_inner(item) for item in value], LONGEST_LIST)}]"
+    if isinstance(value, dict):
+        return f"{{{_listed([f'{key}: {_inner(it)}' for key, it in value.items()], LONGEST_MAP)}}}"
     return str(value)
+
+
+def _inner(value: Cell) -> str:
+    return "null" if value is None else cell(value)
+
+
+def _listed(shown: Sequence[str], most: int) -> str:
+    rest = [f"... {len(shown)} in all"] if len(shown) > most else []
+    return ", ".join([*shown[:most], *rest])
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Cell]]:
+    """An Arrow table's rows, in which maps are dicts."""
+    rows: list[dict[str, Cell]] = table.to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def json_of(table: pa.Table) -> str:
+    """An Arrow table's rows as JSON: maps are objects, moments text, and what is no number null."""
+    return json.dumps([_plain(row) for row in rows_of(table)], default=str)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table_of(rows: pa.Table, title: str | None = None) -> Table:
@@ -36,7 +74,7 @@ def table_of(rows: pa.Table, title: str | None = None) -> Table:
     for field in rows.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         table.add_column(field.name, justify="right" if number else "left", overflow="fold")
-    for row in rows.to_pylist():
+    for row in rows_of(rows):
         table.add_row(*(cell(value) for value in row.values()))
     return table
 

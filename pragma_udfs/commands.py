@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ def sql(
     from rich.console import Console
 
     from pragma_sql.home import Home
-    from pragma_sql.tables import table_of
+    from pragma_sql.tables import json_of, table_of
     from pragma_sql.warehouse import opened
     from pragma_udfs.functions import register
 
@@ -40,7 +39,7 @@ def sql(
         except duckdb.Error as error:
             raise _readable(error) from None
     if as_json:
-        print(json.dumps(rows.to_pylist(), default=str))
+        print(json_of(rows))
     else:
         Console().print(table_of(rows))
 
@@ -51,4 +50,9 @@ def _readable(error: Exception) -> PragmaError:
         said = message.split("PragmaError: ", 1)[1].partition("\n\nAt:\n")[0]
         what, _, next_step = said.partition("\nnext: ")
         return PragmaError(what.strip(), next_step.strip())
+    if "to array with length" in message:
+        return PragmaError(
+            "the current model's vectors have another width than the functions of this warehouse",
+            "pragma build",
+        )
     return PragmaError(message.strip(), 'see what there is: pragma sql "show all tables"')

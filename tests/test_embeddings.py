@@ -197,6 +197,53 @@ def test_an_unknown_user_and_a_null_have_none(con: duckdb.DuckDBPyConnection) ->
     assert con.execute("select embed('nobody'), embed(null)").fetchall() == [(None, None)]
 
 
+def test_null_in_null_out(home: Home, con: duckdb.DuckDBPyConnection) -> None:
+    model_id = current_bundle(home.warehouse).name
+    null = {
+        "embed": "embed(null)",
+        "no user": "embed_at(null, timestamp '2024-07-01')",
+        "no moment": "embed_at('user 05', null)",
+        "no moment of a column": "embed_at('user 05', nullif(now()::timestamp, now()::timestamp))",
+        "no model": "embed_with(null, 'user 05')",
+        "no user of a model": f"embed_with('{model_id}', null)",
+        "no record": "embed_records(null)",
+    }
+    found = dict(
+        zip(null, con.execute(f"select {', '.join(null.values())}").fetchall()[0], strict=True)
+    )
+    assert found == dict.fromkeys(null)
+
+
+def test_among_moments_and_models_a_null_is_a_null_and_the_others_are_answered(
+    home: Home, con: duckdb.DuckDBPyConnection
+) -> None:
+    model_id = current_bundle(home.warehouse).name
+    rows = con.execute(
+        "select embed_at('user 05', moment) is null, embed_with(model, 'user 05') is null"
+        " from (values (null, null),"
+        f" (timestamp '{MOMENT}', '{model_id}')) as asked (moment, model)"
+    ).fetchall()
+    assert sorted(rows) == [(False, False), (True, True)]
+
+
+def test_vectors_on_the_spot_compare_with_those_of_the_table(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    assert con.execute(
+        "select min(array_cosine_similarity(embed(user_id), embedding)) > 0.9999,"
+        " max(array_distance(embed_at(user_id, as_of), embedding)) < 1e-3,"
+        " bool_and((embed(user_id) = embedding) is not null)"
+        " from vectors.latest_embeddings"
+    ).fetchall() == [(True, True, True)]
+
+
+def test_before_there_is_a_model_embed_says_what_to_do(toy: Home) -> None:
+    with duckdb.connect(str(toy.warehouse), read_only=True) as con:
+        register(con)
+        with pytest.raises(duckdb.Error, match="no model is registered for this warehouse"):
+            con.execute("select embed('user 05')")
+
+
 @pytest.mark.parametrize("ids", [(None, None, None), ("b", "a", "c")], ids=["content", "event_id"])
 def test_ties_in_time_give_one_history_whatever_the_order_of_the_rows(
     ids: tuple[str | None, ...], con: duckdb.DuckDBPyConnection

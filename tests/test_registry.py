@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -22,7 +24,8 @@ from pragma_udfs.functions import register
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.settings import TrainSettings  # noqa: E402
+from pragma_model.settings import RunOptions, TrainSettings  # noqa: E402
+from pragma_model.sizes import Readout  # noqa: E402
 from pragma_model.trainer import train  # noqa: E402
 from pragma_sql.shards import open_shards  # noqa: E402
 
@@ -68,6 +71,17 @@ def vector(home: Home, sql: str = "embed('user 05')") -> list[float]:
         return list(con.execute(f"select {sql}").fetchall()[0][0])
 
 
+def vector_type(home: Home) -> tuple[str, ...]:
+    """Of embed, embed_at, embed_records and embed_with."""
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        register(con)
+        described = con.execute(
+            "describe select embed(u), embed_at(u, t), embed_records(u), embed_with(u, u)"
+            " from (select 'user 05' as u, now()::timestamp as t)"
+        ).fetchall()
+    return tuple(kind for _, kind, *_ in described)
+
+
 def put_into_manifest(folder: Path, **changed: object) -> None:
     path = folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
@@ -95,6 +109,32 @@ def test_the_table_says_hashes_size_figures_and_when_a_bundle_was_written(home: 
     assert hashes == manifest.files
     assert (size, width, lately) == ("nano", 128, True)
     assert metrics == pytest.approx(manifest.metrics)
+
+
+def test_the_table_says_when_a_model_was_registered_not_when_it_was_trained(home: Home) -> None:
+    trained = home.runs / "older" / "bundle" / "manifest.json"
+    os.utime(trained, (0, 0))
+    before = datetime.now(UTC).replace(tzinfo=None)
+    register_bundle(open_bundle(trained.parent), home.warehouse)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        created, registered = con.execute(
+            "select created, registered from vectors.models where is_current"
+        ).fetchall()[0]
+    assert created == datetime(1970, 1, 1)
+    assert registered >= before
+
+
+def test_a_model_of_another_width_gives_embed_its_type_at_once(home: Home) -> None:
+    newer = model_id(home, "newer")
+    assert vector_type(home) == ("FLOAT[128]", "FLOAT[128]", "FLOAT[128]", "FLOAT[128]")
+    options = RunOptions(readout=Readout.USER)
+    shards = open_shards(home.shards)
+    train(shards, TrainSettings(steps=2, budget=1024, seed=1), home, "narrow", options)
+    register_bundle(open_bundle(home.runs / "narrow" / "bundle"), home.warehouse)
+    assert vector_type(home) == ("FLOAT[64]", "FLOAT[64]", "FLOAT[64]", "FLOAT[]")
+    assert len(vector(home, f"embed_with('{newer}', 'user 05')")) == 128
+    register_bundle(open_bundle(home.bundles / newer), home.warehouse)
+    assert vector_type(home)[0] == "FLOAT[128]"
 
 
 def test_an_older_model_is_put_back_by_its_id(home: Home) -> None:

@@ -26,3 +26,21 @@
     {%- set current = current_model() -%}
     {{ return(literal(current.id if current else '')) }}
 {%- endmacro %}
+
+{#- `embed` and its sisters, of the widths of the models that are registered by now. -#}
+{% macro create_embed_functions() -%}
+    {%- set current = current_model() -%}
+    {%- set width = current.size if current else none %}
+    {{ create_embed(width) }};
+    {{ create_embed_at(width) }};
+    {{ create_embed_records(width) }};
+    {{ create_embed_with(width if current and _models_are_as_wide(width) else none) }}
+{%- endmacro %}
+
+{#- Whether `embed_with` has one type, whichever model it is asked for. -#}
+{% macro _models_are_as_wide(width) -%}
+    {{ return(run_query(
+        "select bool_and((content ->> 'embedding_size')::integer = " ~ width ~ ') from read_text('
+        ~ beside_warehouse('bundles/*/manifest.json') ~ ')'
+    ).rows[0][0]) }}
+{%- endmacro %}

@@ -13,4 +13,6 @@ def model(dbt, session):
     dbt.ref("transfers")
     dbt.ref("new_events")
     docs = warehouse_of(session).parent / "data_docs"
-    return to_arrow(run_checks(session, docs, events=arrived_events(session)))
+    every = dbt.config.get("check_all_events")
+    events = "contract.events" if every else arrived_events(session)
+    return to_arrow(run_checks(session, docs, events=events))

@@ -1,9 +1,4 @@
-{{ config(
-    materialized='view',
-    post_hook=[
-        "{{ create_embed() }}", "{{ create_embed_at() }}", "{{ create_embed_with() }}", "{{ create_embed_records() }}",
-    ],
-) }}
+{{ config(materialized='view', post_hook="{{ create_embed_functions() }}") }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(materialized='scored') }}
+{{ config(materialized='scored', pre_hook="{{ create_embed_functions() }}") }}
 
 -- The rows of one batch; macros/scored.sql says which batches there are.
 -- depends_on: {{ ref('models') }}
