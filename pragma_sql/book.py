@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
@@ -13,9 +12,10 @@ from rich.console import Console
 from pragma_sql.errors import PragmaError
 from pragma_sql.project import DATA, DBT_PROJECT
 from pragma_sql.sources import check_source, columns_of
+from pragma_sql.typed_vars import Value, parse_vars
 from pragma_sql.user_project import check_cut, check_project, project_vars
 
-Variables = Mapping[str, str | int | float]
+Variables = Mapping[str, Value]
 
 CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
     "events": {
@@ -65,7 +65,7 @@ def book_of(
     """
     if project is not None:
         return _book_of_project(project, contract, pairs)
-    variables = _parse(pairs, _defaults())
+    variables = parse_vars(pairs, _defaults())
     con = duckdb.connect()
     try:
         if contract is not None:
@@ -83,21 +83,9 @@ def _book_of_project(project: Path, contract: Path | None, pairs: Sequence[str])
         raise PragmaError("--project and --contract each name a book", "give one of them")
     check_project(project)
     own = project_vars(project)
-    variables = _parse(pairs, {**_defaults(), **own})
+    known: Variables = {**own, **_defaults()}
+    variables = parse_vars(pairs, known)
     check_cut({**own, **variables})
-    return variables
-
-
-def _parse(pairs: Sequence[str], known: Variables) -> Variables:
-    variables: dict[str, str | int | float] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise PragmaError(f"--var {pair}: no '='", "write it NAME=VALUE")
-        if name not in known:
-            near = get_close_matches(name, known, 1) or sorted(known)
-            raise PragmaError(f"--var {name}: there is no such var", f"try {', '.join(near)}")
-        variables[name] = yaml.safe_load(value) if isinstance(known[name], int | float) else value
     return variables
 
 

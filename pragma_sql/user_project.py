@@ -14,9 +14,10 @@ from pragma_sql.generated import inspect
 from pragma_sql.mapping_file import read_mapping
 from pragma_sql.project import DBT_PROJECT
 from pragma_sql.scaffold import STAGING
+from pragma_sql.typed_vars import Value
 from pragma_sql.user_tables import user_tables
 
-Vars = Mapping[str, str | int | float]
+Vars = Mapping[str, Value]
 
 
 def check_project(project: Path) -> None:
