@@ -177,7 +177,6 @@ def toy_labels() -> list[Label]:
 TOY_VARS: Mapping[str, str | int | float] = {
     "fit_until": "2024-07-01",
     "max_categories": 9,
-    "max_integer_codes": 9,
     "bins": 8,
 }
 """Vars that give the toy book each kind of field: shop is text, amount numeric, mcc a code."""

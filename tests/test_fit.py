@@ -122,7 +122,8 @@ def test_a_few_dirty_values_leave_an_amount_numeric_and_are_counted(
     assert (row["kind"], row["missing"], row["unparsed"]) == ("numeric", 20, 10)
     distinct = len({amount(number) for number in range(2_000)})
     assert row["reason"] == (
-        f"a quantity: 99.4% of 1,980 values are numbers, {distinct:,} distinct, "
+        "a quantity (85.8% with decimals, named like a quantity): "
+        f"99.4% of 1,980 values are numbers, {distinct:,} distinct, "
         "besides 20 that say nothing"
     )
 
@@ -132,7 +133,7 @@ def test_codes_that_look_like_numbers_are_categories_and_say_why(
 ) -> None:
     reasons = {key: field(difficult, key) for key in ("mcc", "postcode", "terminal")}
     assert {row["kind"] for row in reasons.values()} == {"category"}
-    assert "whole numbers, few of them distinct" in str(reasons["mcc"]["reason"])
+    assert "named like a code, all of 4 digits" in str(reasons["mcc"]["reason"])
     assert "2,000 with a leading zero" in str(reasons["postcode"]["reason"])
     assert "all of 4 digits" in str(reasons["terminal"]["reason"])
 

@@ -26,6 +26,9 @@ decided as (
                 then 'field_overrides.csv, where the rules say ' || rules.kind || ' (' || rules.rule || ')'
             else rules.rule
         end || ': ' || rules.figures as reason,
+        overrides.kind is null and rules.key not in ('source', 'milestone') and rules.otherwise is not null as doubtful,
+        rules.otherwise,
+        rules.doubt,
         rules.n,
         rules.distinct_values,
         rules.numeric_share,
@@ -58,7 +61,9 @@ beyond_the_cap as (
 
 final as (
     select
-        decided.*,
+        decided.* exclude (otherwise, doubt),
+        case when decided.doubtful then decided.otherwise end as otherwise,
+        case when decided.doubtful then decided.doubt end as doubt,
         coalesce(beyond_the_cap.capped_values, 0) as capped_values,
         coalesce(beyond_the_cap.capped_n, 0) as capped_n
     from decided
