@@ -103,6 +103,7 @@ def build(
     from pragma_sql.build import built_table
     from pragma_sql.dataset import Source, source_of
     from pragma_sql.home import Home
+    from pragma_sql.republish import republish
     from pragma_sql.selection import selectors
 
     chosen = selectors(select or [], more or [])
@@ -112,6 +113,8 @@ def build(
     if quarantine:
         book = {**book, "quarantine": True}
     built = run(place, book, select=chosen, refit=refit, project=source.project, progress=talk)
+    for line in republish(place):
+        talk.print(line, highlight=False, soft_wrap=True, markup=False)
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
     else:
@@ -215,15 +218,18 @@ def publish(
 ) -> None:
     """Write the embedding tables as parquet, and bi.duckdb over them, for readers to open.
 
+    Builds to come publish to the same folder anew, whenever vectors or events have changed.
+
     Example: pragma publish --to /shared/embeddings
     """
     from pragma_sql.home import Home
-    from pragma_sql.publish import DATABASE, publish_tables
+    from pragma_sql.publish import DATABASE
+    from pragma_sql.republish import publish as run
     from pragma_sql.tables import published_table
 
     place = Home.of(home)
     folder = to or place.published
-    published = publish_tables(place.warehouse, folder)
+    published = run(place, folder)
     if as_json:
         print(json.dumps([{**asdict(each), "folder": str(each.folder)} for each in published]))
     else:

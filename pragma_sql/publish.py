@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ class Publication:
     """Columns of the folders' names."""
     month_of: str = ""
     """A moment whose month is one of them."""
+    users: bool = True
+    """Whether its rows are users'."""
 
     @property
     def name(self) -> str:
@@ -47,7 +50,7 @@ PUBLICATIONS = (
     Publication("vectors.latest_embeddings", ("model_id",)),
     Publication("views.similar_users"),
     Publication("views.embedding_map"),
-    Publication("views.embedding_drift"),
+    Publication("views.embedding_drift", users=False),
     Publication("views.user_features"),
 )
 
@@ -65,7 +68,7 @@ def publish_tables(warehouse: Path, folder: Path) -> list[Published]:
     """Write a new version beside the old one and put it into force; returns what is in it.
 
     `bi.duckdb` is replaced in one step. A reader that has the old one open goes on reading the old
-    version, which stays until the publication after next.
+    version until the next build or publication; at once the new one, where a user is gone from it.
 
     Args:
         warehouse: the DuckDB file.
@@ -93,7 +96,8 @@ def publish_tables(warehouse: Path, folder: Path) -> list[Published]:
             shutil.rmtree(draft, ignore_errors=True)
             shutil.rmtree(version, ignore_errors=True)
             raise
-    _forget_old(folder)
+        gone = _users_are_gone(con, folder, version)
+    forget_old(folder, at_once=gone)
     return [Published(name, count, version / name) for name, count in rows.items()]
 
 
@@ -187,10 +191,47 @@ def _width(columns: dict[str, str]) -> int:
     return int(kind[len("FLOAT[") : -1] or 0) if kind.startswith("FLOAT[") else 0
 
 
-def _forget_old(folder: Path) -> None:
-    """Remove all versions but the last, and drafts of publications that were killed."""
-    versions = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0].isdigit())
-    for path in versions[:-KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob(".*.draft"):
-        shutil.rmtree(path, ignore_errors=True)
+def _users_are_gone(con: duckdb.DuckDBPyConnection, folder: Path, version: Path) -> bool:
+    """Whether an older version holds a user whom the new one does not."""
+    older = [path for path in _versions(folder)[:-1] if not path.is_symlink()]
+    users = "select user_id from read_parquet($files, union_by_name = true)"
+    named = [each.name for each in PUBLICATIONS if each.users]
+    new = [str(_pattern(version / name)) for name in named]
+    for path in older:
+        held = [str(_pattern(path / name)) for name in named if (path / name).is_dir()]
+        query = f"{users} except {users.replace('files', 'new')} limit 1"
+        if held and con.execute(query, {"files": held, "new": new}).fetchall():
+            return True
+    return False
+
+
+def forget_old(folder: Path, *, at_once: bool) -> None:
+    """Remove all versions but the last, and drafts of publications that were killed.
+
+    The one before the last stays for readers that are in the middle of something. At once, or
+    later, it becomes a link to the last, so that they go on with that.
+    """
+    *old, last = _versions(folder) or [folder]
+    for path in folder.glob(".*"):
+        if path.suffix in (".draft", ".old"):
+            shutil.rmtree(path, ignore_errors=True)
+    for path in old[: 1 - KEPT]:
+        _remove(path)
+    for path in old[1 - KEPT :]:
+        if at_once and not path.is_symlink():
+            aside = folder / f".{path.name}.old"
+            path.rename(aside)
+            with suppress(OSError):  # a file system without links
+                path.symlink_to(last.name, target_is_directory=True)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _versions(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0].isdigit())
+
+
+def _remove(version: Path) -> None:
+    if version.is_symlink():
+        version.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(version, ignore_errors=True)

@@ -59,8 +59,9 @@ def lacking(message: str, selected: Sequence[str]) -> PragmaError | None:
     )
     if not (found and selected):
         return None
+    table = found["table"].rpartition(".")[2]
     return PragmaError(
-        f"{found['model']} reads {found['table']}, which this warehouse does not have yet",
+        f"{found['model']} reads {table}, which this warehouse does not have yet",
         f"pragma build --select {' '.join(_upstream(each) for each in selected)}, or all of it",
     )
 

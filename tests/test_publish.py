@@ -13,11 +13,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 from workplace import Workplace
 
+from pragma_sql.cli import app
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 from pragma_sql.publish import publish_tables
+from pragma_sql.republish import publish, republish
 
 READER = """
 import duckdb, json, sys
@@ -133,13 +136,101 @@ def test_readers_stay_connected_while_a_version_takes_the_place_of_another(
         reading(database, tmp_path, stays=False) as fresh,
     ):
         with duckdb.connect(str(home.warehouse)) as con:
-            con.execute("delete from vectors.user_embeddings where user_id < 'user 10'")
+            con.execute(
+                "delete from vectors.user_embeddings"
+                " where user_id < 'user 20' and as_of = timestamp '2024-10-01'"
+            )
         publish_tables(home.warehouse, home.published)
     assert stays.failed == fresh.failed == []
     assert stays.counts == [80], "who stays connected stays with one version"
     assert fresh.counts in ([80, 60], [60])
     versions = [path for path in home.published.iterdir() if path.is_dir()]
     assert len(versions) == 2
+
+
+ERASED = "delete from vectors.user_embeddings where user_id = 'user 05'"
+
+
+def users_in(folder: Path) -> set[str]:
+    """All users of all versions of a publication, whatever leads to their files."""
+    files = [str(path) for path in folder.rglob("*.parquet") if "drift" not in str(path)]
+    query = "select distinct user_id from read_parquet($files, union_by_name = true)"
+    with duckdb.connect() as con:
+        return {user for (user,) in con.execute(query, {"files": files}).fetchall()}
+
+
+def test_a_user_who_is_gone_is_gone_from_all_versions_and_readers_stay_connected(
+    home: Home,
+) -> None:
+    publish_tables(home.warehouse, home.published)
+    with duckdb.connect(str(home.published / "bi.duckdb"), read_only=True) as reader:
+        assert reader.execute("select count(*) from user_embeddings").fetchall() == [(80,)]
+        with duckdb.connect(str(home.warehouse)) as con:
+            con.execute(ERASED)
+            con.execute("create or replace view views.user_features as select 'a' as user_id")
+        publish_tables(home.warehouse, home.published)
+        assert "user 05" not in users_in(home.published)
+        assert reader.execute("select count(*) from user_embeddings").fetchall() == [(78,)]
+
+
+def test_a_build_publishes_anew_to_each_folder_what_has_changed(home: Home, tmp_path: Path) -> None:
+    other = tmp_path / "for [bi]"
+    publish(home)
+    publish(home, other)
+    assert list(republish(home)) == []
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute(ERASED)
+    assert list(republish(home)) == [
+        f"published anew: {home.published / 'bi.duckdb'}",
+        f"published anew: {other / 'bi.duckdb'}",
+    ]
+    for folder in (home.published, other):
+        assert len(ask(folder / "bi.duckdb", "from user_embeddings")) == 78
+    assert list(republish(home)) == []
+
+
+def test_the_version_before_stays_until_the_next_build(home: Home) -> None:
+    publish(home)
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("update vectors.user_embeddings set as_of = as_of + interval 1 day")
+    assert len(list(republish(home))) == 1
+    older, last = sorted(path for path in home.published.iterdir() if path.is_dir())
+    assert not older.is_symlink()
+    assert list(republish(home)) == []
+    assert older.resolve() == last
+
+
+def test_a_folder_that_was_removed_is_said_once_and_not_made_again(home: Home) -> None:
+    publish(home)
+    shutil.rmtree(home.published)
+    (said,) = republish(home)
+    assert "is gone, so it is not published to any more" in said
+    assert list(republish(home)) == []
+    assert not home.published.exists()
+
+
+def test_what_was_published_before_the_folders_were_remembered_follows_too(home: Home) -> None:
+    publish_tables(home.warehouse, home.published)
+    assert list(republish(home)) == [f"published anew: {home.published / 'bi.duckdb'}"]
+
+
+def test_a_build_says_what_it_could_not_publish(home: Home) -> None:
+    publish(home)
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("delete from vectors.user_embeddings")
+    warning, advice = republish(home)
+    assert "still holds what was published before: vectors.user_embeddings holds no" in warning
+    assert advice == f"next: pragma publish --to {home.published}"
+
+
+def test_the_command_builds_and_publishes_what_it_built(home: Home, workplace: Workplace) -> None:
+    publish(home)
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute(ERASED)
+    where = ["--home", str(home.root), "--contract", str(workplace.book)]
+    built = CliRunner().invoke(app, ["build", *where, "--select", "transfers"])
+    assert built.exit_code == 0, built.output
+    assert f"published anew: {home.published / 'bi.duckdb'}" in built.output
 
 
 def test_readers_read_while_a_build_writes(

@@ -27,7 +27,7 @@ def test_several_words_are_taken_as_dbt_takes_them(workplace: Workplace) -> None
 def test_a_selection_that_lacks_what_it_reads_says_so(workplace: Workplace) -> None:
     ran = select(workplace, "--select", "fit")
     assert ran.exit_code == 1
-    said = "source_values reads contract.events, which this warehouse does not have yet"
+    said = "source_values reads events, which this warehouse does not have yet"
     assert said in str(ran.exception)
     assert "pragma build --select +fit" in str(ran.exception)
 
