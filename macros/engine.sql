@@ -75,3 +75,23 @@
 {% macro duckdb__content_hash(columns) -%}
     hash({{ columns | join(', ') }})
 {%- endmacro %}
+
+{#- The same of a map, in whatever order its keys stand; null of one without any. -#}
+{% macro map_hash(map) -%}
+    {{ return(adapter.dispatch('map_hash', 'pragma')(map)) }}
+{%- endmacro %}
+
+{#- Keys are unique, so no two of these cancel each other out. -#}
+{% macro duckdb__map_hash(map) -%}
+    list_bit_xor(list_transform(map_entries({{ map }}), lambda entry: hash(hash(entry))))
+{%- endmacro %}
+
+{#- An aggregate that tells sets of rows apart, whatever their order; equal rows do not cancel each other out. -#}
+{% macro checksum_of(columns) -%}
+    {{ return(adapter.dispatch('checksum_of', 'pragma')(columns)) }}
+{%- endmacro %}
+
+{#- Hashed twice: what differs in its last column alone would else differ in few bits. -#}
+{% macro duckdb__checksum_of(columns) -%}
+    (sum(hash({{ content_hash(columns) }})) % 18446744073709551616)::ubigint
+{%- endmacro %}

@@ -75,6 +75,7 @@ def run_checks(
     docs: Path,
     limits: Limits | None = None,
     events: str = "contract.events",
+    copies: str = "",
 ) -> list[CheckResult]:
     """Check the four relations of schema `contract` and write the Data Docs anew.
 
@@ -86,6 +87,7 @@ def run_checks(
         limits: the moments and lengths that are allowed.
         events: the relation whose rows the events' rules are asked of: all events, or a part of
             them in the same columns.
+        copies: the rows among which events were delivered twice, where `events` has each once.
 
     Returns:
         One result a rule, in the order of the rules, also when rules are broken.
@@ -98,7 +100,7 @@ def run_checks(
         # A cursor starts in the machine's time zone, and views may cast by it.
         (zone,) = con.execute("select current_setting('TimeZone')").fetchall()[0]
         cursor.execute("set TimeZone = $zone", {"zone": zone})
-        tally(cursor, rules, events)
+        tally(cursor, rules, events, copies)
         for heavy in ("scipy.stats", "altair"):  # half of it, for expectations that are not ours
             import_late(heavy)
         with without_collecting():

@@ -122,6 +122,10 @@ class Rule:
         return " ".join(query.split())
 
 
+MAP_HASH = "list_bit_xor(list_transform(map_entries({}), lambda entry: hash(hash(entry))))"
+"""SQL: a number that tells maps apart, in whatever order their keys stand."""
+
+
 def is_blank(text: str) -> str:
     """SQL: null, empty or nothing but white space."""
     return rf"({text} is null or regexp_full_match({text}, '\s*'))"
@@ -155,7 +159,7 @@ OTHER_EVENTS = Repeats(
     "events",
     ("user_id", "ts", "source"),
     adds=("copy",),
-    key=("user_id", "ts", "source", "fields"),
+    key=("user_id", "ts", "source", "fields is null", MAP_HASH.format("fields")),
     others=("event_id",),
     has_key="user_id is not null and ts is not null and event_id is null",
 )

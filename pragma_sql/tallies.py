@@ -33,7 +33,10 @@ class Tally(TypedDict):
 
 
 def tally(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], events: str = "contract.events"
+    con: duckdb.DuckDBPyConnection,
+    rules: Sequence[Rule],
+    events: str = "contract.events",
+    copies: str = "",
 ) -> None:
     """Make the temporary table `contract_tallies`, one row a rule.
 
@@ -42,6 +45,8 @@ def tally(
         rules: the rules to count for.
         events: the relation whose rows the events' rules are asked of: all events, or a part of
             them in the same columns. Who has events is a question to all of them.
+        copies: the rows among which events were delivered twice, where `events` has each once; they
+            may hold others too. Empty when `events` is as it was delivered.
 
     Raises:
         PragmaError: a relation is missing or cannot be read.
@@ -58,9 +63,13 @@ def tally(
         ((total,),) = _run(con, source, count)
         scans = dict.fromkeys(rule.scan for rule in rules if rule.relation == relation)
         repeats = [scan for scan in scans if isinstance(scan, Repeats)]
+        if relation == "events" and copies:
+            repeats = []  # they are known
         for scan in scans:
             asked = [rule for rule in rules if rule.scan == scan]
-            if isinstance(scan, Repeats):
+            if isinstance(scan, Repeats) and relation == "events" and copies:
+                look = _look(scan.over(copies), asked)
+            elif isinstance(scan, Repeats):
                 # Nothing is read where no hash is seen twice.
                 look = _look(scan.among(source, SEEN_TWICE), asked)
             else:

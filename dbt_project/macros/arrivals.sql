@@ -1,7 +1,6 @@
 {#-
-    What arrived since the tokens were built. A first build, and one after a refit, takes all events, as a
-    view over the source; a later one only those that are not in the tokens, as a table: small, and read
-    several times.
+    The events that are tokenised. A first build, and one after a refit, takes all, as a view over the
+    source; a later one those of the partitions that changed, as a table: small, and read several times.
 -#}
 {% materialization arrivals, adapter='duckdb' %}
     {%- if tokens_are_stale('event_tokens') -%}
@@ -32,23 +31,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The tables beside the tokens that say what they were built from. -#}
-{% macro create_marks() -%}
-    {%- if execute and flags.WHICH in ('build', 'run') -%}
-    create schema if not exists tokens;
-    create table if not exists {{ tokens_relation('built') }} (
-        relation varchar, tokenizer_hash varchar, content_probe ubigint
-    );
-    create table if not exists {{ tokens_relation('built_partitions') }} (
-        day date, bucket ubigint, events bigint, checksum ubigint
-    );
-    create table if not exists {{ tokens_relation('built_users') }} (user_id varchar);
-    {%- endif -%}
-{%- endmacro %}
-
 {#- Another version of the engine may hash otherwise; then no content_hash can be trusted. -#}
 {% macro content_probe() -%}
-    {{ return(run_query('select ' ~ content_hash(["'pragma'", "map {'a': 'b'}"])).rows[0][0]) }}
+    {{ return(run_query(
+        'select ' ~ content_hash(["'pragma'", map_hash("map {'a': 'b'}")])
+    ).rows[0][0]) }}
 {%- endmacro %}
 
 {% macro tokens_relation(name) -%}

@@ -1,5 +1,5 @@
 {#-
-    Fill `changed_users` (who has more tokens than were scored, since when, and just after all that is known of
+    Fill `changed_users` (whose tokens are not those that were scored, since when, and just after all that is known of
     them) and `due_embeddings` (user, moment); returns the number of batches, by about as many events.
 -#}
 {% macro find_due(embeddings, model_id) -%}
@@ -28,27 +28,31 @@
 {% macro changed_users(model_id) -%}
     create or replace temp table changed_users as
     with known as (
-        select user_id, sum(items)::bigint as profile_items
+        select user_id, max(profile_checksum) as profile_checksum
         from (
-            select user_id, 0 as items from {{ tokens_relation('built_users') }}
+            select user_id, 0::ubigint as profile_checksum from {{ tokens_relation('built_users') }}
             union all
-            select user_id, 1 as items from {{ ref('profile_tokens') }}
+            select
+                user_id,
+                {{ checksum_of(['as_of', 'ts', 'key_ids', 'value_ids', 'positions', 'text']) }} as profile_checksum
+            from {{ ref('profile_tokens') }}
+            group by user_id
         )
         group by user_id
     ),
     changed as (
         select
             known.user_id,
-            known.profile_items,
+            known.profile_checksum,
             case
-                when scored.profile_items = known.profile_items then scored.due_since
+                when scored.profile_checksum = known.profile_checksum then scored.due_since
                 else timestamp '-infinity'
             end as since
         from known
         left join {{ scored_users() }} as scored
             on known.user_id = scored.user_id and scored.model_id = {{ literal(model_id) }}
         where
-            scored.profile_items is distinct from known.profile_items
+            scored.profile_checksum is distinct from known.profile_checksum
             or scored.due_since is not null
     ),
     latest as (

@@ -1,47 +1,48 @@
-{#- Of events that came twice the first by content, where the checks of this build found any. -#}
-{% macro first_of_repeated_events(checks) -%}
-    {%- if execute and load_relation(checks) is not none -%}
-        {%- set repeats = run_query(
-            'select coalesce(sum(rows), 1) from ' ~ checks
-            ~ " where rule in ('events_event_id_repeated', 'events_repeated')"
-        ).rows[0][0] -%}
-    {%- endif -%}
-    {%- if repeats %}
-    {{ first_of_each_event() }}
-    {%- endif -%}
+{#- How many rows of each partition say again what another says: rows that do not count. -#}
+{% macro repeats_by_partition(events, partitions) -%}
+    {#- Sorting is cheaper than grouping; and where no hash is seen twice, nothing is read again. -#}
+    select
+        copies.day,
+        copies.bucket,
+        sum(copies.rows - 1)::bigint as repeats
+    from (
+        select
+            twice.day,
+            twice.bucket,
+            count(*) as rows
+        from {{ events }}
+        inner join (
+            select distinct
+                hashed.day,
+                hashed.bucket
+            from (
+                select
+                    day,
+                    bucket,
+                    identity,
+                    lag(identity) over (order by identity) as before
+                from (
+                    select
+                        {{ partitions }}.day,
+                        {{ partitions }}.bucket,
+                        {{ content_hash(event_identity()) }} as identity
+                    from {{ events }}
+                    inner join {{ partitions }} on {{ in_partition(events, partitions) }}
+                    where user_id is not null and ts is not null
+                ) as identified
+            ) as hashed
+            where hashed.identity = hashed.before
+        ) as twice
+            on {{ in_partition(events, 'twice') }}
+        where user_id is not null and ts is not null
+        group by twice.day, twice.bucket, {{ event_identity() | join(', ') }}
+        having count(*) > 1
+    ) as copies
+    group by copies.day, copies.bucket
 {%- endmacro %}
 
-{#-
-    Of events those that the relation does not hold. A build that runs `event_tokens` alone finds in
-    `new_events`, which lies beside the partitions, what the last one left there; where that is a view, a
-    first build took all of it.
--#}
-{% macro unknown_events(relation, partitions) -%}
-    {%- if is_incremental() and not tokens_are_stale(relation.identifier) -%}
-        {%- set arrived = load_relation(partitions.incorporate(path={'identifier': 'new_events'})) -%}
-        {%- set days = days_of('from ' ~ arrived if arrived and arrived.is_table else '') -%}
-        {%- if days[0] is none %}
-    where false
-        {%- else %}
-    where not exists (
-        select 1 from {{ relation }} as seen
-        where {{ within('seen.ts', days) }} and {{ same_event('tokenised', 'seen') }}
-    )
-        {%- endif -%}
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Of a profile's items those of snapshots, and those milestones, that the relation does not hold. -#}
-{% macro unknown_to(relation) -%}
-    {%- if is_incremental() %}
-    where not exists (
-        select 1 from {{ relation }} as seen
-        where
-            tokenised.user_id = seen.user_id
-            and case
-                when tokenised.ts is null then seen.ts is null and tokenised.as_of = seen.as_of
-                else tokenised.ts = seen.ts and tokenised.value_ids = seen.value_ids
-            end
-    )
-    {%- endif -%}
+{#- The days of the partitions that hold such rows; none where there are none. -#}
+{% macro repeated_days(partitions) -%}
+    {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none, false]) }} {%- endif -%}
+    {{ return(days_of(partitions)) }}
 {%- endmacro %}

@@ -39,6 +39,8 @@
         {%- call statement('tidy', auto_begin=True) -%} {{ forget_unasked(this, current.id, should_full_refresh()) }} {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
+    {%- call statement('forget', auto_begin=True) -%} {{ forget_gone(this) }} {%- endcall -%}
+    {%- do adapter.commit() -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

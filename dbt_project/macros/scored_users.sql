@@ -9,25 +9,29 @@
 {% macro create_scored_users() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     create schema if not exists vectors;
+    {%- set scored = load_relation(scored_users()) -%}
+    {%- if scored and 'profile_items' in adapter.get_columns_in_relation(scored) | map(attribute='name') %}
+    drop table {{ scored }};
+    {%- endif %}
     create table if not exists {{ scored_users() }} (
-        model_id varchar, user_id varchar, as_of timestamp, profile_items bigint, due_since timestamp
+        model_id varchar, user_id varchar, as_of timestamp, profile_checksum ubigint, due_since timestamp
     );
     {%- endif -%}
 {%- endmacro %}
 
 {#-
-    In the transaction that writes event tokens: vectors of these users are due from their earliest new event
-    on; all vectors, where the tokens were made anew.
+    In the transaction that writes event tokens: vectors of these users are due from the earliest moment on at which
+    their tokens are not as they were; all vectors, where the tokens were made anew.
 -#}
-{% macro mark_due(event_tokens, arrived) -%}
+{% macro mark_due(event_tokens) -%}
     {%- if execute -%}
     {%- if tokens_are_stale(event_tokens.identifier) -%}
     delete from {{ scored_users() }}
     {%- else -%}
     update {{ scored_users() }} as scored
-    set due_since = least(scored.due_since, arrived.since)
-    from (select user_id, min(ts) as since from {{ arrived }} group by user_id) as arrived
-    where scored.user_id = arrived.user_id
+    set due_since = least(scored.due_since, changed.since)
+    from (select user_id, min(ts) as since from changed_moments group by user_id) as changed
+    where scored.user_id = changed.user_id
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -57,7 +61,7 @@
         model_id = {{ literal(model_id) }}
         and user_id in (select due.user_id from due_users as due where due.bucket = getvariable('bucket'));
     insert into {{ scored_users() }}
-    select {{ literal(model_id) }}, user_id, as_of, profile_items, null
+    select {{ literal(model_id) }}, user_id, as_of, profile_checksum, null
     from due_users where bucket = getvariable('bucket');
 {%- endmacro %}
 
@@ -77,4 +81,14 @@
                 and latest.user_id = scored.user_id
                 and latest.as_of = scored.as_of
         )
+{%- endmacro %}
+
+{#- Of users who are nobody any more, without an event and without a profile, no vector stays, of whatever model. -#}
+{% macro forget_gone(embeddings) -%}
+    {%- for table in (scored_users(), embeddings) %}
+    delete from {{ table }}
+    where
+        user_id not in (select known.user_id from {{ tokens_relation('built_users') }} as known)
+        and user_id not in (select known.user_id from {{ ref('profile_tokens') }} as known);
+    {%- endfor %}
 {%- endmacro %}

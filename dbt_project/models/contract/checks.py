@@ -12,7 +12,8 @@ def model(dbt, session):
     dbt.ref("labels")
     dbt.ref("transfers")
     dbt.ref("new_events")
+    dbt.ref("repeated_events")
     docs = warehouse_of(session).parent / "data_docs"
     every = dbt.config.get("check_all_events")
     events = "contract.events" if every else arrived_events(session)
-    return to_arrow(run_checks(session, docs, events=events))
+    return to_arrow(run_checks(session, docs, events=events, copies="contract.repeated_events"))

@@ -1,7 +1,7 @@
 with
 
-events as (
-    select * from {{ ref('events') }}
+delivered as (
+    select * from {{ ref('delivered_events') }}
 ),
 
 final as (
@@ -9,8 +9,8 @@ final as (
         {{ event_day('ts') }} as day,
         {{ event_bucket('user_id') }} as bucket,
         count(*) as events,
-        bit_xor({{ content_hash(['user_id', 'ts', 'event_id']) }}) as checksum
-    from events
+        {{ checksum_of(event_content()) }} as checksum
+    from delivered
     group by all
 )
 

@@ -1,17 +1,42 @@
+{%- set days = repeated_days(ref('repeated_partitions')) -%}
+
 with
 
-events as (
-    select * from {{ ref(var('book') ~ '_events') }}
+delivered as (
+    select * from {{ ref('delivered_events') }}
+),
+
+{% if days[0] -%}
+repeated as (
+    select
+        day,
+        bucket
+    from {{ ref('repeated_partitions') }}
+),
+
+unique_anyway as (
+    select delivered.*
+    from delivered
+    where not exists (select 1 from repeated where {{ in_partition('delivered', 'repeated') }})
+),
+
+made_unique as (
+    select delivered.*
+    from delivered
+    inner join repeated on {{ in_partition('delivered', 'repeated') }}
+    where {{ within('delivered.ts', days) }}
+    {{ first_of_each_event() }}
 ),
 
 final as (
-    select
-        user_id,
-        ts,
-        source,
-        fields,
-        event_id
-    from events
+    select * from unique_anyway
+    union all
+    select * from made_unique
 )
+{%- else -%}
+final as (
+    select * from delivered
+)
+{%- endif %}
 
 select * from final
