@@ -65,13 +65,13 @@ def book_of(
     """
     if project is not None:
         return _book_of_project(project, contract, pairs)
-    variables = parse_vars(pairs, _defaults())
+    variables = parse_vars(pairs, default_vars())
     con = duckdb.connect()
     try:
         if contract is not None:
             _check_folder(con, contract, talk)
             return {**variables, "book": "folder", "contract_dir": str(contract.resolve())}
-        if variables.get("book", _defaults()["book"]) == "purchase_cards":
+        if variables.get("book", default_vars()["book"]) == "purchase_cards":
             _check_declared(con, variables, "purchase_cards")
     finally:
         con.close()
@@ -83,7 +83,7 @@ def _book_of_project(project: Path, contract: Path | None, pairs: Sequence[str])
         raise PragmaError("--project and --contract each name a book", "give one of them")
     check_project(project)
     own = project_vars(project)
-    known: Variables = {**own, **_defaults()}
+    known: Variables = {**own, **default_vars()}
     variables = parse_vars(pairs, known)
     check_cut({**own, **variables})
     return variables
@@ -133,12 +133,12 @@ def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, book: 
     declared = yaml.safe_load(
         (DBT_PROJECT / "models" / "contract" / book / f"_{book}.yml").read_text()
     )
-    path = Path(str(variables.get(f"{book}_path", _defaults()[f"{book}_path"])))
+    path = Path(str(variables.get(f"{book}_path", default_vars()[f"{book}_path"])))
     (table,) = declared["sources"][0]["tables"]
     columns = {column["name"]: column["data_type"].upper() for column in table["columns"]}
     check_source(con, path if path.exists() else DATA / path, columns)
 
 
-def _defaults() -> Variables:
+def default_vars() -> Variables:
     project: dict[str, Variables] = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())
     return project["vars"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from pragma_sql.book import Variables
 from pragma_sql.bundle import read_manifest
 from pragma_sql.checks import data_docs_page
 from pragma_sql.collecting import without_collecting
+from pragma_sql.dbt_errors import readable
 from pragma_sql.errors import PragmaError, counted
+from pragma_sql.fit_settings import differences, ignored, made_with, remembered
 from pragma_sql.home import Home
 from pragma_sql.parsed_project import ParsedProject
 from pragma_sql.project import DBT_PROJECT
@@ -49,6 +50,7 @@ def build(
     *,
     select: Sequence[str] = (),
     refit: bool = False,
+    strict: bool = False,
     project: Path | None = None,
     progress: Console | None = None,
 ) -> list[Built]:
@@ -59,6 +61,7 @@ def build(
         variables: dbt vars that differ from dbt_project.yml.
         select: dbt node selectors; all when empty.
         refit: also make the frozen fit anew.
+        strict: fail where a build would warn; where the fit ignores settings, before it starts.
         project: a dbt project that has ours as a package; None for ours alone.
         progress: told of each model that ends, and of what our macros have to say.
 
@@ -72,12 +75,16 @@ def build(
 
     home.root.mkdir(parents=True, exist_ok=True)
     os.environ["PRAGMA_HOME"] = str(home.root)
-    all_variables = {**_embedding_size(home), **variables}
+    made = made_with(home.warehouse)
+    kept = {} if project else remembered(made)
+    all_variables = {**_embedding_size(home), **kept, **variables}
+    if not refit and (lines := differences(made, all_variables, project)):
+        _warn(ignored(lines), strict, progress)
     folder = (project or DBT_PROJECT).resolve()
     if project and package_of(folder):
         installed = _dbt(home, folder, ["deps"], progress)
         if installed.exception is not None:
-            raise _readable(str(installed.exception), home)
+            raise readable(str(installed.exception), home)
     arguments = [
         *("build", "--exclude-resource-type", "unit_test"),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
@@ -92,15 +99,15 @@ def build(
         # dbt leaves the file open, and then nobody else may read it.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None:
-        raise _readable(str(outcome.exception), home)
+        raise readable(str(outcome.exception), home)
     if parsed and not manifest:
         parsed.keep(home.dbt / "target")
     results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
     check_matched(select, results)
     for result in results:
         if result.status == "error":
-            raise lacking(str(result.message), select) or _readable(str(result.message), home)
-    _raise_or_warn(results, progress)
+            raise lacking(str(result.message), select) or readable(str(result.message), home)
+    _raise_or_warn(results, strict, progress)
     return _with_rows(
         home.warehouse,
         [
@@ -111,17 +118,21 @@ def build(
     )
 
 
-def _raise_or_warn(results: Sequence[RunResult], progress: Console | None) -> None:
+def _raise_or_warn(results: Sequence[RunResult], strict: bool, progress: Console | None) -> None:
     """Raise for the first test that failed; say which tests warn."""
     for result in results:
         if result.status in ("fail", "warn"):
             node = result.node
             what = f"{node.description or node.name}: {counted(result.failures or 0, 'row')}"
             broken = PragmaError(what, str(node.config.meta.get("next", "look at them in SQL")))
-            if result.status == "fail":
-                raise broken
-            if progress is not None:
-                progress.print(f"warning: {broken}", soft_wrap=True, highlight=False, markup=False)
+            _warn(broken, strict or result.status == "fail", progress)
+
+
+def _warn(what: PragmaError, strict: bool, progress: Console | None) -> None:
+    if strict:
+        raise what
+    if progress is not None:
+        progress.print(f"warning: {what}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _dbt(
@@ -149,6 +160,7 @@ def validate(
     home: Home,
     variables: Variables,
     *,
+    strict: bool = False,
     project: Path | None = None,
     progress: Console | None = None,
 ) -> pa.Table:
@@ -157,7 +169,7 @@ def validate(
     Returns contract.checks, broken rules first.
     """
     variables = {**variables, "check_all_events": True}
-    build(home, variables, select=["+checks"], project=project, progress=progress)
+    build(home, variables, select=["+checks"], strict=strict, project=project, progress=progress)
     if progress is not None:
         page = f"Data Docs: {data_docs_page(home.data_docs)}"
         progress.print(page, highlight=False, soft_wrap=True)
@@ -217,33 +229,3 @@ def _reporter(progress: Console) -> Callable[[EventMsg], None]:
             progress.print(f"  {node.node_status:8} {node.node_name} {seconds:.1f} s", style="dim")
 
     return report
-
-
-def _readable(message: str, home: Home) -> PragmaError:
-    """Dbt's account of a failure, without the tracebacks: they are in the log."""
-    ours = re.search(r"PragmaError: (?P<what>.*?)(?:\n\s*next: (?P<next>[^\n]*)|$)", message, re.S)
-    if ours:
-        what = "\n".join(line.strip() for line in ours["what"].strip().splitlines())
-        return PragmaError(what, (ours["next"] or "").strip())
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    if re.search("no space left|disk is full|disk full", message, re.I):
-        return PragmaError(
-            f"the disk of {home.root} is full; the tables are as they were",
-            "free some space, then build again",
-        )
-    unread = re.search(
-        r"in model (event_partitions|new_events) \([^)]*\)\s+(?P<why>.*)", message, re.S
-    )
-    if unread:
-        return PragmaError(
-            f"contract.events cannot be read: {' '.join(unread['why'].split())}",
-            "mend its source, then run `pragma validate`",
-        )
-    if "lock on file" in message:
-        return PragmaError(
-            f"{home.warehouse} is open in another process", "close it, then build again"
-        )
-    return PragmaError(
-        " ".join(lines[:4]),
-        f"mend the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}",
-    )

@@ -32,6 +32,9 @@ ContractOption = Annotated[
     Path | None,
     typer.Option("--contract", help="Read the book from a folder of contract parquet files."),
 ]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Take a warning for an error: exit code 1.")
+]
 ProjectOption = Annotated[
     Path | None,
     typer.Option("--project", help="A dbt project of your own, as made by `pragma init`."),
@@ -92,6 +95,7 @@ def build(
     quarantine: Annotated[
         bool, typer.Option(help="Move rows that break a rule to contract.rejected and go on.")
     ] = False,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the warehouse with `dbt build`: the dataset given, else the one that it holds.
@@ -112,7 +116,15 @@ def build(
     book = book_of(source.contract, source.pairs, source.project, talk)
     if quarantine:
         book = {**book, "quarantine": True}
-    built = run(place, book, select=chosen, refit=refit, project=source.project, progress=talk)
+    built = run(
+        place,
+        book,
+        select=chosen,
+        refit=refit,
+        strict=strict,
+        project=source.project,
+        progress=talk,
+    )
     for line in republish(place):
         talk.print(line, highlight=False, soft_wrap=True, markup=False)
     if as_json:
@@ -127,6 +139,7 @@ def validate(
     contract: ContractOption = None,
     project: ProjectOption = None,
     var: VarOption = None,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check the contract, of the dataset given, else of the one held; print every rule.
@@ -142,7 +155,7 @@ def validate(
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))
     book = book_of(source.contract, source.pairs, source.project, talk)
-    checks = run(place, book, project=source.project, progress=talk)
+    checks = run(place, book, strict=strict, project=source.project, progress=talk)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:

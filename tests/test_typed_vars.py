@@ -27,9 +27,9 @@ def test_a_value_is_read_by_the_type_of_its_var(pair: str, value: Value) -> None
 
 
 def test_what_a_mapping_leaves_out_stays_as_it_is() -> None:
-    from pragma_sql.book import _defaults
+    from pragma_sql.book import default_vars
 
-    (default,) = [_defaults()["drift_warn"]]
+    (default,) = [default_vars()["drift_warn"]]
     assert isinstance(default, dict)
     key = next(key for key, value in default.items() if isinstance(value, float))
     found = book_of(None, [f'drift_warn={{"{key}": 0.5}}'])["drift_warn"]

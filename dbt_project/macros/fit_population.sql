@@ -19,11 +19,12 @@
 {%- endmacro %}
 
 {#-
-    What fit.population is to say: `fit_until` as the var, else the earliest moment of a label, else just
-    after the latest event and profile. Refuses vars that make no sense and a population without events.
+    What fit.population is to say: `fit_until` as a refit moved it, else as the var, else the earliest moment of a label,
+    else just after the latest event and profile. Refuses vars that make no sense and a population without events.
 -#}
 {% macro decide_population(events, profiles, labels) -%}
-    {%- set users, given = var('fit_users'), var('fit_until') | string -%}
+    {%- set users, moved = var('fit_users'), moved_cut() -%}
+    {%- set given = ('' if moved == 'latest' else moved) or var('fit_until') | string -%}
     {%- if not execute or is_frozen() or load_relation(labels) is none -%}
         {{ return({'fit_until': '0001-01-01', 'fit_users': users, 'reason': ''}) }}
     {%- endif -%}
@@ -40,9 +41,10 @@
         'select min(ts)::varchar, max(ts)::varchar, (greatest(max(ts), (select max(as_of) from ' ~ profiles
         ~ ')) + interval 1 microsecond)::varchar from ' ~ events
     ).rows[0] -%}
-    {%- set reason = 'the var fit_until' if given
-        else 'the earliest moment of a label' if moments[1] else 'just after the latest event and profile' -%}
-    {%- set until = moments[0] or moments[1] or span[2] -%}
+    {%- set latest = moved == 'latest' or not moments[0] and not moments[1] -%}
+    {%- set reason = 'just after the latest event and profile' if latest else 'as the refit was told' if moved
+        else 'the var fit_until' if given else 'the earliest moment of a label' -%}
+    {%- set until = span[2] if latest else moments[0] or moments[1] -%}
     {%- set someone = run_query(
         'select 1 from ' ~ events ~ ' where ts < ' ~ literal(until) ~ '::timestamp and '
         ~ fit_users('user_id', users) ~ ' limit 1'

@@ -1,0 +1,109 @@
+"""A frozen fit ignores settings that were changed since; each build says which, by name."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import duckdb
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+from workplace import Workplace
+
+from pragma_sql.build import build, validate
+from pragma_sql.cli import app
+from pragma_sql.errors import PragmaError
+from pragma_sql.fit_settings import asked_for, differences, made_with
+from pragma_sql.home import Home
+
+EVENTS = ["+events"]
+
+
+@pytest.fixture
+def home(toy: Home, workplace: Workplace) -> Home:
+    """A copy of the toy warehouse, whose fit was made with the toy's vars."""
+    home = workplace.restore(toy.root)
+    workplace.write()
+    return home
+
+
+def said_by(place: Workplace, refit: bool = False, **more: object) -> str:
+    talk = StringIO()
+    build(
+        place.home, place.variables(**more), select=EVENTS, refit=refit,
+        progress=Console(file=talk, width=400),
+    )  # fmt: skip
+    return talk.getvalue()
+
+
+def test_a_build_as_before_has_nothing_to_say(home: Home, workplace: Workplace) -> None:
+    assert "warning" not in said_by(workplace, neighbours=3, drift_days=2)
+
+
+def test_each_changed_var_is_named_with_both_values_and_the_command(
+    home: Home, workplace: Workplace
+) -> None:
+    said = said_by(
+        workplace, bins=4, fit_until="2024-06-01", calendar_tz="Europe/Prague", test_share=0.3,
+        missing_words=["none"],
+    )  # fmt: skip
+    for line in (
+        "warning: 5 settings of the fit would be others today, and are ignored",
+        "bins: the fit was made with 8, asked for is 4",
+        "fit_until: the fit was made with 2024-07-01, asked for is 2024-06-01",
+        "calendar_tz: the fit was made with UTC, asked for is Europe/Prague",
+        "test_share: the fit was made with 0.2, asked for is 0.3",
+        "pragma build --refit",
+    ):
+        assert line in said
+    assert 'asked for is ["none"]' in said
+
+
+def test_strict_makes_it_an_error_before_anything_is_built(
+    home: Home, workplace: Workplace
+) -> None:
+    before = home.warehouse.stat().st_mtime_ns
+    for run in (build, validate):
+        with pytest.raises(PragmaError, match="bins: the fit was made with 8, asked for is 4"):
+            run(home, workplace.variables(bins=4), strict=True)  # type: ignore[operator]
+    assert home.warehouse.stat().st_mtime_ns == before
+    told = ["--home", str(home.root), "--contract", str(workplace.book), "--var", "bins=4"]
+    assert CliRunner().invoke(app, ["validate", "--strict", *told]).exit_code == 1
+
+
+def test_vars_that_nobody_gives_again_are_those_of_the_fit(
+    home: Home, workplace: Workplace
+) -> None:
+    """A folder of contract files has no place that would say them."""
+    talk = StringIO()
+    told = {"book": "folder", "contract_dir": str(workplace.book)}
+    build(home, told, select=EVENTS, progress=Console(file=talk, width=400))
+    assert "warning" not in talk.getvalue()
+
+
+def test_each_changed_override_is_named(tmp_path: Path) -> None:
+    made = {
+        "field_overrides.csv: mcc": "category",
+        "field_overrides.csv: shop": "text, static",
+        "bins": "64",
+    }
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "field_overrides.csv").write_text(
+        "key,kind,static,book\nmcc,numeric,,\nage,,true,mine\nshop,text,true,\nsex,drop,,other\n"
+    )
+    (tmp_path / "dbt_project.yml").write_text("vars: {book: mine}\n")
+    assert differences(made, {}, tmp_path) == [
+        "field_overrides.csv: age: the fit was made with nothing, asked for is static",
+        "field_overrides.csv: mcc: the fit was made with category, asked for is numeric",
+    ]
+
+
+def test_the_file_of_overrides_is_read_as_the_seed_is(home: Home) -> None:
+    made = made_with(home.warehouse)
+    assert made is not None
+    overrides = {name for name in asked_for(made, {"book": "purchase_cards"}, None) if ":" in name}
+    assert overrides == {"field_overrides.csv: cost_centre"}
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        seeds = con.execute("select key, kind, book from fit.field_overrides").fetchall()
+    assert seeds == [("cost_centre", "category", "purchase_cards")]
