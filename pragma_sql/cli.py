@@ -12,6 +12,14 @@ import typer
 from rich.console import Console
 
 from pragma_sql.ending import ending
+from pragma_sql.options import (
+    ContractOption,
+    HomeOption,
+    JsonOption,
+    ProjectOption,
+    StrictOption,
+    VarOption,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,26 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event histories in a SQL warehouse: tokens by dbt, a PRAGMA encoder, embeddings in SQL.",
 )
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the warehouse [default: $PRAGMA_HOME, else ./warehouse]."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-VarOption = Annotated[
-    list[str] | None, typer.Option("--var", help="A dbt var, NAME=VALUE; may be repeated.")
-]
-ContractOption = Annotated[
-    Path | None,
-    typer.Option("--contract", help="Read the book from a folder of contract parquet files."),
-]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Take a warning for an error: exit code 1.")
-]
-ProjectOption = Annotated[
-    Path | None,
-    typer.Option("--project", help="A dbt project of your own, as made by `pragma init`."),
-]
 
 talk = Console(stderr=True)
 result = Console()
