@@ -61,10 +61,10 @@ def book_of(
         contract: folder of contract parquet files; None for the book that the vars name.
         pairs: NAME=VALUE as typed.
         project: a dbt project of the user's own, whose book it is then.
-        talk: told of label files that are not read.
+        talk: told of label files that are not read, and of fields that may tell the answer.
     """
     if project is not None:
-        return _book_of_project(project, contract, pairs)
+        return _book_of_project(project, contract, pairs, talk)
     variables = parse_vars(pairs, default_vars())
     con = duckdb.connect()
     try:
@@ -78,10 +78,14 @@ def book_of(
     return variables
 
 
-def _book_of_project(project: Path, contract: Path | None, pairs: Sequence[str]) -> Variables:
+def _book_of_project(
+    project: Path, contract: Path | None, pairs: Sequence[str], talk: Console | None
+) -> Variables:
     if contract is not None:
         raise PragmaError("--project and --contract each name a book", "give one of them")
-    check_project(project)
+    for said in check_project(project):
+        if talk is not None:
+            talk.print(said, highlight=False, soft_wrap=True, markup=False)
     own = project_vars(project)
     known: Variables = {**own, **default_vars()}
     variables = parse_vars(pairs, known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from pragma_sql.errors import PragmaError
 from pragma_sql.expressions import NESTED, scalar
+from pragma_sql.leaks import left_out
 from pragma_sql.mapping import RESERVED_KEYS, Rows, Time, Unit
 from pragma_sql.moments import moment
 from pragma_sql.sqltext import column, filled, lower_keywords, to_sql
@@ -37,6 +38,8 @@ class Guessed:
     text: str
     fit_until: str | None
     """Four fifths of the way from the first event to the last; None when there is no knowing."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
 
 
 def guess_mapping(folder: Path, pairs: Sequence[str]) -> Guessed:
@@ -58,21 +61,26 @@ def guess_mapping(folder: Path, pairs: Sequence[str]) -> Guessed:
     events: Guess = {}
     profiles: Guess = {}
     spans = []
+    notes: list[str] = []
     with user_tables(folder, databases) as tables:
         for name, rows in sources:
             found = tables.find(rows)
             time = _time(tables, found)
             if time is None and not profiles and len(pairs) > 1:
-                profiles = _profile(found, rows)
+                told = left_out(found, "profiles")
+                profiles = _profile(found, rows, told)
             else:
-                events[name] = _event(tables, found, rows, time, name)
+                at = moment(tables, found, "time", time[1], "UTC") if time else None
+                told = left_out(found, f"events.{name}", tables, at)
+                events[name] = _event(tables, found, rows, time, name, told)
                 spans += [_span(tables, found, time[1])] if time else []
+            notes += told.values()
     book: Guess = {"databases": databases} if databases else {}
     book |= {"events": events} | ({"profiles": profiles} if profiles else {})
     text = yaml.safe_dump(
         book, sort_keys=False, default_flow_style=None, width=110, indent=4, allow_unicode=True
     )
-    return Guessed(text, _cut([span for span in spans if span]))
+    return Guessed(text, _cut([span for span in spans if span]), tuple(notes))
 
 
 def _rows(folder: Path, pair: str, databases: dict[str, str]) -> tuple[str, Rows]:
@@ -97,18 +105,23 @@ def _relative(folder: Path, path: str) -> str:
 
 
 def _event(
-    tables: UserTables, found: Found, rows: Rows, time: tuple[str, Time] | None, name: str
+    tables: UserTables,
+    found: Found,
+    rows: Rows,
+    time: tuple[str, Time] | None,
+    name: str,
+    told: Mapping[str, str],
 ) -> Guess:
     user = _user(found)
     event_id = _id(tables, found, name, {user})
-    parts = {user, event_id, time[0] if time else ""}
+    parts = {user, event_id, time[0] if time else "", *told}
     guess = _source(rows) | {"user": user, "time": _written(time[1] if time else None)}
     return guess | ({"id": event_id} if event_id else {}) | {"fields": _fields(found, parts)}
 
 
-def _profile(found: Found, rows: Rows) -> Guess:
+def _profile(found: Found, rows: Rows, told: Mapping[str, str]) -> Guess:
     user = _user(found)
-    return _source(rows) | {"user": user, "attributes": _fields(found, {user})}
+    return _source(rows) | {"user": user, "attributes": _fields(found, {user, *told})}
 
 
 def _source(rows: Rows) -> Guess:

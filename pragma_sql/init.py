@@ -106,11 +106,13 @@ def _begin(folder: Path, tables: Sequence[str]) -> Project:
     if guess is None or CHOOSE in guess.text:
         _write(folder, files)
         return Project(
-            folder, _entries(files, "made"), ("mapping.yml: fill it in, then run again",)
+            folder,
+            _entries(files, "made"),
+            (*(guess.notes if guess else ()), "mapping.yml: fill it in, then run again"),
         )
     made, notes = _staging(folder, parse_mapping(files[MAPPING]), book)
     _write(folder, {**files, **made})
-    return Project(folder, _entries({**files, **made}, "made"), notes)
+    return Project(folder, _entries({**files, **made}, "made"), (*guess.notes, *notes))
 
 
 def _complete(folder: Path) -> Project:
@@ -195,7 +197,7 @@ def summary(project: Project) -> list[str]:
     edited = [str(entry.path) for entry in project.entries if entry.fate == "left alone"]
     if edited:
         lines.append(f"edited by hand, so left alone: {', '.join(edited)}; delete to have anew")
-    lines += [f"note: {note}" for note in project.notes]
+    lines += [note if note.startswith("warning") else f"note: {note}" for note in project.notes]
     ready = project.models != []
     step = "pragma validate --project" if ready else "edit mapping.yml, then pragma init"
     return [*lines, f"next: {step} {project.folder}"]

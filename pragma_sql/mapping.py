@@ -17,7 +17,7 @@ Unit = Literal["s", "ms", "us", "ns"]
 AsOf = Literal["first_event", "book_end"]
 """Since when attributes hold, where their table does not say: a user's first event, or the end of
 the book, just after its last event and its last label's moment. An export may be as young as the
-answers to the labels, so the latter alone cannot leak.
+answers to the labels, so the latter alone cannot leak; it also holds for users without events.
 """
 
 RESERVED_KEYS = ("source", "milestone")

@@ -29,7 +29,8 @@ GUIDE = """\
 #     files: clients.csv
 #     user: client_id
 #     as_of: since              since when the attributes hold: a moment; first_event, for what
-#                               never changes; book_end, which no label sees [book_end]
+#                               never changes; book_end, which no label sees [book_end].
+#                               Without events, first_event is book_end
 #     attributes: [region, sex] [all other columns]; except and rename, as above
 #     lifelong:                 milestones: a moment of the row, or the first event where ...
 #         joined: joined_on

@@ -105,8 +105,9 @@ def _profile_rules(limits: Limits, known_keys: Sequence[str]) -> tuple[Rule, ...
             scan=PROFILES,
             column="user_id",
             condition=f"without_events and not {is_blank('user_id')}",
-            problem="belong to users without events, who get no tokens",
-            fix="nothing, if such users are expected; else look for a mismatch of user ids",
+            problem="belong to users without events, of whom the profile alone is known",
+            fix="nothing, if such users are expected: their vectors are made of attributes alone; "
+            "else look for a mismatch of user ids",
             severity="warn",
         ),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 
@@ -14,7 +15,14 @@ from pragma_sql.errors import PragmaError
 class _Strict(yaml.SafeLoader):
     """Refuses a key that is there twice, of which YAML would silently take the last."""
 
+    def construct_sequence(self, node: yaml.SequenceNode, deep: bool = False) -> list[object]:
+        if node.flow_style:
+            _check_commas(node.value)
+        return super().construct_sequence(node, deep)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        if node.flow_style:
+            _check_commas([part for pair in node.value for part in pair])
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
@@ -24,6 +32,37 @@ class _Strict(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _check_commas(nodes: Sequence[yaml.Node]) -> None:
+    """Refuse SQL that a comma cut in two: `{shop: coalesce(a, b)}` ends at its first comma.
+
+    Args:
+        nodes: the entries of a list or mapping on one line, in order, keys before values.
+    """
+    open_since: list[str] = []
+    for node in nodes:
+        if not isinstance(node, yaml.ScalarNode):
+            open_since = []
+        elif node.style is None and (open_since or _depth(node.value) > 0):
+            open_since.append(node.value)
+            if _depth(" ".join(open_since)) <= 0:
+                whole = ", ".join(part for part in open_since if part)
+                raise PragmaError(
+                    f"mapping.yml: line {node.start_mark.line + 1}: the comma in {whole} ends the "
+                    "entry, since it stands within brackets",
+                    f"put it into quotes: {_quoted(whole)}",
+                )
+
+
+def _depth(text: str) -> int:
+    """Brackets that are still open."""
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
+    return plain.count("(") - plain.count(")")
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if '"' not in text else "'" + text.replace("'", "''") + "'"
 
 
 def parse(text: str) -> Section:

@@ -18,8 +18,13 @@ FIRST_EVENTS = "select user_id, min(ts) as first_event from events group by user
 
 DATED = {
     "first_event": """
-        select attributes.user_id, first_events.first_event as as_of, attributes.attributes
-        from attributes inner join first_events on attributes.user_id = first_events.user_id
+        select
+            attributes.user_id,
+            coalesce(
+                first_events.first_event, (select max(ts) + interval 1 microsecond from ends)
+            ) as as_of,
+            attributes.attributes
+        from attributes left join first_events on attributes.user_id = first_events.user_id
     """,
     "book_end": """
         select user_id, (select max(ts) + interval 1 microsecond from ends) as as_of, attributes
@@ -27,6 +32,8 @@ DATED = {
     """,
     None: "select user_id, as_of, attributes from attributes",
 }
+
+"""A user without events has no first one; at the end of the book their attributes tell no label."""
 
 ENDS = "select max(ts) as ts from events union all select max(eval_ts) as ts from labels"
 
@@ -102,7 +109,7 @@ def snapshots(
     if occurrences or not attributes or attributes.as_of:
         step("events", exp.select("*").from_(model(f"{book}_events")))
         step("first_events", FIRST_EVENTS)
-    if attributes and attributes.as_of == "book_end":
+    if attributes and attributes.as_of:
         step("labels", exp.select("*").from_(model(f"{book}_labels")))
         step("ends", ENDS)
     if attributes:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from pragma_sql.expressions import checked, field_map, look, scalar
+from pragma_sql.leaks import answers_in, leaks
 from pragma_sql.mapping import BookMapping, Events, Labels, Transfers
 from pragma_sql.moments import moment
 from pragma_sql.snapshots import united
-from pragma_sql.sqltext import chained, selected
+from pragma_sql.sqltext import chained, column, selected
 from pragma_sql.staging_profiles import profiles_query
 from pragma_sql.user_tables import Found, UserTables
 
@@ -84,7 +85,7 @@ def staging(mapping: BookMapping, tables: UserTables, book: str) -> Staging:
                 NO_TRANSFERS,
             ),
         },
-        notes,
+        (*notes, *leaks(mapping, tables)),
     )
 
 
@@ -94,7 +95,7 @@ def _events(mapping: BookMapping, tables: UserTables, found: Mapping[str, Found]
     names = _step_names(found)
     for events in mapping.events:
         name = names[events.source]
-        steps.append((name, _event_rows(events, tables, found[events.source], mapping.zone)))
+        steps.append((name, _event_rows(events, tables, found[events.source], mapping)))
         if events.id:
             legs.append(exp.select("user_id", "ts", "source", "fields", "event_id").from_(name))
         else:
@@ -104,10 +105,13 @@ def _events(mapping: BookMapping, tables: UserTables, found: Mapping[str, Found]
     return chained([*steps, ("final", united(legs))])
 
 
-def _event_rows(events: Events, tables: UserTables, found: Found, zone: str) -> exp.Select:
+def _event_rows(
+    events: Events, tables: UserTables, found: Found, mapping: BookMapping
+) -> exp.Select:
     user = scalar(found, "user", events.user)
-    ts = moment(tables, found, "time", events.time, zone)
+    ts = moment(tables, found, "time", events.time, mapping.zone)
     parts = [user, scalar(found, "time", str(events.time.value))]
+    parts += map(column, answers_in(mapping, events.rows, found))
     columns = [
         exp.alias_(exp.cast(user, "varchar"), "user_id"),
         exp.alias_(ts, "ts"),

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from pragma_sql.expressions import checked, condition, field_map, look, scalar
+from pragma_sql.leaks import answers_in
 from pragma_sql.mapping import BookMapping, Profiles
 from pragma_sql.moments import moment
 from pragma_sql.snapshots import Attributes, snapshots
+from pragma_sql.sqltext import column
 from pragma_sql.user_tables import Found, UserTables
 
 
@@ -21,7 +23,7 @@ def profiles_query(
     attributes = None
     own = look(tables, profiles.rows) if profiles.rows else None
     if own:
-        attributes = _attributes(profiles, tables, own, mapping.zone)
+        attributes = _attributes(mapping, tables, own)
     for milestone in profiles.lifelong:
         key = f"lifelong.{milestone.key}"
         if milestone.time:
@@ -41,9 +43,11 @@ def profiles_query(
     return snapshots(book, attributes, occurrences), _notes(profiles)
 
 
-def _attributes(profiles: Profiles, tables: UserTables, found: Found, zone: str) -> Attributes:
+def _attributes(mapping: BookMapping, tables: UserTables, found: Found) -> Attributes:
+    profiles, zone = mapping.profiles, mapping.zone
+    assert profiles.rows is not None
     user = scalar(found, "user", profiles.user)
-    parts = [user]
+    parts = [user, *map(column, answers_in(mapping, profiles.rows, found))]
     columns = [exp.alias_(exp.cast(user, "varchar"), "user_id")]
     as_of = profiles.as_of
     if not isinstance(as_of, str):

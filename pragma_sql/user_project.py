@@ -11,6 +11,7 @@ import yaml
 from pragma_sql.errors import PragmaError
 from pragma_sql.expressions import look
 from pragma_sql.generated import inspect
+from pragma_sql.leaks import leaks
 from pragma_sql.mapping_file import read_mapping
 from pragma_sql.project import DBT_PROJECT
 from pragma_sql.scaffold import STAGING
@@ -20,8 +21,10 @@ from pragma_sql.user_tables import user_tables
 Vars = Mapping[str, Value]
 
 
-def check_project(project: Path) -> None:
+def check_project(project: Path) -> tuple[str, ...]:
     """Raise unless the project is there, in line with its mapping.yml, and its tables are there.
+
+    Returns what to know of fields that may tell the answer, a sentence each.
 
     Raises:
         PragmaError: what is in the way of a build.
@@ -30,7 +33,7 @@ def check_project(project: Path) -> None:
         raise PragmaError(f"{project}: there is no dbt_project.yml", f"pragma init {project}")
     path = project / "mapping.yml"
     if not path.exists():
-        return
+        return ()
     mapping = read_mapping(path)
     models = [inspect(file) for file in sorted((project / STAGING).glob("*.sql"))]
     if not models:
@@ -45,6 +48,8 @@ def check_project(project: Path) -> None:
         with user_tables(project, mapping.databases) as tables:
             for rows in mapping.tables():
                 look(tables, rows)
+            return tuple(said for said in leaks(mapping, tables) if said.startswith("warning"))
+    return ()
 
 
 def project_vars(project: Path) -> Vars:

@@ -302,6 +302,14 @@ def test_attributes_hold_since_when_the_mapping_says(
     assert lifelong == []
 
 
+def test_attributes_that_never_change_are_kept_for_users_without_events(bank: Path) -> None:
+    table = "select unnest(['u1', 'stranger']) as id, 'north' as region"
+    found = {str(row[0]): row[1:3] for row in profiles(bank, ", as_of: first_event", table)}
+    assert found["u1"] == (datetime(2024, 1, 5, 10), {"region": "north"})
+    just_after_all = datetime(2024, 1, 6, 11, 0, 0, 1)
+    assert found["stranger"] == (just_after_all, {"region": "north"})
+
+
 def test_milestones_are_columns_and_first_events(bank: Path) -> None:
     table = "select 'u1' as id, date '2020-02-01' as joined, date '2023-05-01' as since"
     refund = "{first: cards, where: amount < 0}"
@@ -390,6 +398,18 @@ WRONG = {
     "reserved field": (EVENTS.replace("booked", "booked, rename: {n: source}"), ("reserved",)),
     "field twice": (EVENTS.replace("booked", "booked, fields: [n, n]"), ("n is there twice",)),
     "both ways": (EVENTS.replace("booked", "booked, fields: [n], except: [n]"), ("both there",)),
+    "comma in SQL": (
+        EVENTS.replace("booked", "booked, fields: [n, {shop: coalesce(a, b)}]"),
+        ("line 1", "the comma in coalesce(a, b)", 'put it into quotes: "coalesce(a, b)"'),
+    ),
+    "comma in a list": (
+        EVENTS.replace("booked", "booked, fields: [left(merchant, 2), n]"),
+        ("line 1", "the comma in left(merchant, 2)", '"left(merchant, 2)"'),
+    ),
+    "commas in a moment": (
+        "zone: UTC\n" + EVENTS.replace("booked", "make_timestamp(1, greatest(n, 2), 3)"),
+        ("line 2", "make_timestamp(1, greatest(n, 2), 3)"),
+    ),
     "no condition": (EVENTS.replace("cards.parquet", "cards.parquet, where: n"), ("INTEGER",)),
     "query in SQL": (
         EVENTS.replace("cards.parquet", "cards.parquet, where: n in (select 1)"), ("sql: select",),

@@ -17,11 +17,15 @@ def model(dbt, session):
     """One row per rule and row that breaks it."""
     dbt.ref("checks")
     docs = warehouse_of(session).parent / "data_docs"
-    broken = [result for result in read_checks(session, docs) if result.stops]
+    results = read_checks(session, docs)
+    broken = [result for result in results if result.stops]
     if not dbt.config.get("quarantine"):
         raise_if_broken(broken)
     # Where rows are missing, there are none to set aside.
     raise_if_broken([result for result in broken if not result.rule.names_rows])
+    for result in results:
+        if not (result.passed or result.stops):
+            print(f"warning: {result}", file=sys.stderr)
     print(f"Data Docs: {data_docs_page(docs)}", file=sys.stderr)
     with all_or_nothing(session):
         events = arrived_events(session) if dbt.config.get("quarantine") else "contract.events"
