@@ -30,6 +30,9 @@ RELATIONS = (
     "tokens.event_tokens",
     "tokens.profile_tokens",
     "tokens.user_tokens",
+    "tokens.token_counts",
+    "tokens.usual_weeks",
+    "tokens.weekly_drift",
 )
 
 

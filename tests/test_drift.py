@@ -1,120 +1,235 @@
-"""tokens.token_drift says how a day differs from the fit, and the build says when to refit."""
+"""The build says in one line a key what is not as in the fit, and nothing of what is."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import log
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-from books import Event
+import slow_drift
+from books import Event, Profile
 from rich.console import Console
-from workplace import EVENTS as FIT
 from workplace import Workplace
 
 from pragma_sql.build import build
 from pragma_sql.errors import PragmaError
 
-WHOLE: dict[str, object] = {"fit_until": "2025-01-01", "fit_users": "all"}
-FEW: dict[str, object] = {
-    **WHOLE,
-    "drift_min_values": 10,
-    "drift_error": {"psi": 1e9, "unk_share": 2, "unseen_keys": False},
+FIRST = date(2024, 1, 1)
+"""A Monday."""
+FIT_WEEKS = 30
+FIT_UNTIL = FIRST + timedelta(weeks=FIT_WEEKS)
+CALM_WEEKS = 2
+THURSDAY = FIT_UNTIL + timedelta(weeks=CALM_WEEKS, days=3)
+SETTINGS: dict[str, object] = {
+    "fit_until": str(FIT_UNTIL),
+    "fit_users": "all",
+    "bins": 64,
+    "max_categories": 50,
 }
+SHOPS = ("bakery", "fuel", "grocer", "rent", "toys")
 
 
-def day(fields: dict[str, str | None], *, source: str = "card", count: int = 40) -> list[Event]:
-    """So many equal events, a minute apart, on the first day after the fit."""
+def week(number: int, count: int = 100) -> list[Event]:
+    """So many events of one week, like those of every other: amounts, prices, and shops."""
+    chance = random.Random(number)
     return [
-        Event("user 01", f"2025-01-01 {n // 60:02d}:{n % 60:02d}", fields, source, f"later {n}")
+        Event(
+            f"user {chance.randrange(40):02d}",
+            f"{FIRST + timedelta(weeks=number, days=n % 7)} 12:{n % 60:02d}",
+            {
+                "amount": f"{chance.lognormvariate(3, 1):.2f}",
+                "price": f"{chance.lognormvariate(1, 1):.2f}",
+                "shop": chance.choices(SHOPS, (30, 25, 20, 15, 10))[0],
+            },
+            event_id=f"{number}-{n}",
+        )
         for n in range(count)
     ]
 
 
-@pytest.fixture(scope="module")
-def fitted(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build of all that the fit sees."""
-    place.clear()
-    place.write(FIT)
-    place.build("+token_drift", **FEW)
-    return place.keep(tmp_path_factory.mktemp("drift") / "fitted")
+FIT = [event for number in range(FIT_WEEKS) for event in week(number)]
+CALM = [event for n in range(CALM_WEEKS) for event in week(FIT_WEEKS + n)]
+LAST = week(FIT_WEEKS + CALM_WEEKS)
+"""Of this week something changes, from Thursday on."""
+PROFILES = [Profile(f"user {n:02d}", str(FIRST), {"region": "north"}) for n in range(40)]
+
+
+def changed(event: Event, fields: dict[str, str | None], source: str = "card") -> Event:
+    """The event with other fields, from Thursday on."""
+    late = event.ts is not None and event.ts.date() >= THURSDAY
+    known = dict(event.fields or {})
+    return replace(event, fields={**known, **fields}, source=source) if late else event
+
+
+def times(event: Event, key: str, factor: float) -> dict[str, str | None]:
+    """A key of the event as another currency, or unit, would have it."""
+    return {key: f"{float((event.fields or {})[key] or 0) * factor:.2f}"}
+
+
+def renamed(event: Event) -> dict[str, str | None]:
+    """Another spelling of one shop."""
+    shop = (event.fields or {})["shop"]
+    return {"shop": "FUEL" if shop == "fuel" else shop}
 
 
 @dataclass(frozen=True)
 class Later:
-    """The day after the fit."""
+    """What is built after the fit."""
 
     workplace: Workplace
 
-    def drift(
-        self, events: list[Event], variables: Mapping[str, object] = FEW
-    ) -> tuple[dict[str, tuple[object, ...]], str]:
-        """The day's drift by key, and what the build said."""
-        said = io.StringIO()
-        self.workplace.write([*FIT, *events])
+    def said(
+        self,
+        events: Sequence[Event],
+        profiles: Sequence[Profile] = PROFILES,
+        **variables: object,
+    ) -> list[str]:
+        """Build; the lines about drift, and the step after them."""
+        talk = io.StringIO()
+        self.workplace.write(events, profiles, [])
         build(
             self.workplace.home,
-            self.workplace.variables(**variables),
-            select=["+token_drift"],
-            progress=Console(file=said, width=200),
+            self.workplace.variables(**{**SETTINGS, **variables}),
+            select=["+drift_lines", "token_drift"],
+            progress=Console(file=talk, width=200),
         )
-        rows = self.query(
-            "select key, n, is_unseen, unk_share, psi from tokens.token_drift order by key"
-        )
-        return {str(key): tuple(rest) for key, *rest in rows}, said.getvalue()
+        lines = talk.getvalue().splitlines()
+        return [line for line in lines if line.startswith(("drift:", "warning:", "next:"))]
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.workplace.home.warehouse), read_only=True) as con:
             return con.execute(sql).fetchall()
 
 
+@pytest.fixture(scope="module")
+def calm(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A build of the fit, then one of two more weeks like it; and what that one said."""
+    place.clear()
+    later = Later(place)
+    later.said(FIT)
+    said = later.said([*FIT, *CALM])
+    return place.keep(tmp_path_factory.mktemp("drift") / "calm"), said
+
+
 @pytest.fixture
-def later(workplace: Workplace, fitted: Path) -> Later:
-    workplace.restore(fitted)
+def later(workplace: Workplace, calm: tuple[Path, list[str]]) -> Later:
+    workplace.restore(calm[0])
     return Later(workplace)
 
 
-def test_a_key_that_turned_from_numbers_to_words_is_all_unknown(later: Later) -> None:
-    drift, said = later.drift(day({"amount": "a lot", "mcc": "5411", "category": "yachts"}))
-    assert drift["amount"][:3] == (40, False, 1.0)
-    assert drift["category"][:3] == (40, False, 1.0)
-    assert drift["mcc"][:3] == (40, False, 0.0)
-    assert drift["source"][:3] == (40, False, 0.0)
-    assert "pragma build --refit" in said
-
-
-def test_the_index_is_the_sum_over_tokens_of_shares_and_their_logarithms(later: Later) -> None:
-    drift, _ = later.drift(day({"mcc": "5411"}))
-    shares = later.query(
-        "select share, v.value = '5411' from fit.token_shares s"
-        " join fit.vocabulary v using (token_id) where source = 'card' and s.key = 'mcc'"
-    )
-    expected = sum(
-        ((p := 1.0 if is_it else 1e-4) - float(str(share))) * log(p / float(str(share)))
-        for share, is_it in shares
-    )
-    assert drift["mcc"][3] == pytest.approx(expected)
-
-
-def test_a_key_that_the_fit_never_saw_is_named(later: Later) -> None:
-    drift, said = later.drift(day({"colour": "red", "mcc": "5411"}))
-    assert drift["colour"] == (40, True, None, None)
-    assert "token_drift" in said
-
-
-def test_too_few_values_a_day_say_nothing(later: Later) -> None:
-    drift, said = later.drift(day({"amount": "a lot"}, count=9))
-    assert drift["amount"][:3] == (9, False, 1.0)
-    assert "refit" not in said
-
-
-def test_beyond_the_error_threshold_the_build_fails_with_its_tables_in_place(
-    later: Later,
+def test_weeks_like_those_of_the_fit_are_passed_over_in_silence(
+    calm: tuple[Path, list[str]],
 ) -> None:
-    with pytest.raises(PragmaError, match=r"no longer knows.*: 1 row\n.*pragma build --refit"):
-        later.drift(day({"amount": "a lot"}), {**WHOLE, "drift_min_values": 40})
+    assert calm[1] == []
+
+
+def test_each_drift_is_said_in_the_week_in_which_it_begins_the_worst_first(later: Later) -> None:
+    drifted = [
+        changed(e, {**times(e, "amount", 100), **times(e, "price", 25), **renamed(e)}) for e in LAST
+    ]
+    said = later.said([*FIT, *CALM, *drifted])
+    lines = [line for line in said if line.startswith("drift:")]
+    assert [line.split(" (card)")[0] for line in lines] == [
+        "drift: amount",
+        "drift: price",
+        "drift: shop",
+    ]
+    assert "of the values moved up since 2024-08-12, " in lines[0]
+    assert "of the values moved up since 2024-08-12, " in lines[1]
+    assert lines[2] == (
+        "drift: shop (card): 17% unknown since 2024-08-12, 17% in the first week; in the fit 0.0%; "
+        "4.3% of all values"
+    )
+    assert said[-2].startswith("warning: the data drift from what the tokenizer was fitted on")
+    assert "`pragma build --refit --until latest`" in said[-1]
+
+
+def test_sources_and_keys_that_the_fit_never_saw_are_said_however_few(later: Later) -> None:
+    event = LAST[-1]
+    wire = replace(event, source="wire", event_id="wire")
+    # Also where they lie before the fit's end: nothing of the kind was there when it was made.
+    old = replace(FIT[0], fields={"colour": "red"}, event_id="old")
+    customer = replace(PROFILES[0], attributes={"region": "north", "plan": "free"})
+    said = later.said([*FIT, *CALM, *LAST, wire, old], [customer, *PROFILES[1:]])
+    assert [line for line in said if line.startswith("drift:")] == [
+        f"drift: the fit never saw the source wire: 1 events since {event.day[:10]}",  # type: ignore[index]
+        "drift: the fit never saw colour (card): 1 values since 2024-01-01, for example red",
+        "drift: the fit never saw a key of 1 profiles, for example user_id user 00, "
+        "as_of 2024-01-01 00:00:00, unknown [plan]",
+    ]
+
+
+def test_far_beyond_the_limits_the_build_fails_with_its_tables_in_place(later: Later) -> None:
+    words = [changed(e, {"amount": "a lot"}) for e in LAST]
+    with pytest.raises(PragmaError, match=r"no longer knows.*: 1 row\n.*--refit --until latest"):
+        later.said(
+            [*FIT, *CALM, *words],
+            drift_error={"unknown": 0.3, "moved": 1, "times": 3, "of_all": 0.02},
+        )
     count = later.query("select count(*) from tokens.event_tokens")
-    assert count == [(len(FIT) + 40,)]
+    assert count == [(len(FIT) + len(CALM) + len(words),)]
+
+
+def test_a_day_is_counted_as_its_tokens_are_after_late_events(later: Later) -> None:
+    late = [replace(FIT[0], event_id="late"), replace(CALM[0], event_id="late as well")]
+    later.said([*FIT, *CALM, *late])
+    brought = later.query("select day from tokens.recounted_days order by day")
+    assert brought == [(FIRST,), (FIT_UNTIL,)]
+    counted = later.query("select sum(n) from tokens.token_counts where not is_unseen")
+    assert counted == later.query(
+        "select sum(len(list_filter(positions, lambda p: p = 0))) from tokens.event_tokens"
+    )
+    later.said([*FIT, *CALM, *late])
+    assert later.query("select count(*) from tokens.recounted_days") == [(0,)]
+
+
+def test_weeks_are_as_plain_python_finds_them(later: Later) -> None:
+    drifted = [changed(e, {**times(e, "amount", 2), **renamed(e)}) for e in LAST]
+    later.said([*FIT, *CALM, *drifted])
+    weeks: dict[tuple[str, date], slow_drift.Week] = defaultdict(Counter)
+    for ts, key, token in later.query(
+        "select ts, f.key, t.token from (select ts, unnest(key_ids) as key_id,"
+        " unnest(value_ids) as token from tokens.event_tokens) as t join fit.field_tokens as f"
+        " using (key_id)"
+    ):
+        weeks[str(key), slow_drift.monday(ts.date())][int(str(token))] += 1  # type: ignore[attr-defined]
+    for key, numeric in (("amount", True), ("price", True), ("shop", False)):
+        shares = later.query(f"select token_id, share from fit.token_shares where key = '{key}'")
+        tokens = later.query(
+            f"select token_id from fit.vocabulary where key = '{key}' and kind <> 'key'"
+        )
+        groups = slow_drift.groups_of(
+            [int(str(token)) for (token,) in tokens],
+            {int(str(token)): float(str(share)) for token, share in shares},
+            numeric=numeric,
+        )
+        of_key = {day: week for (name, day), week in weeks.items() if name == key}
+        after = sorted(day for day in of_key if day >= FIT_UNTIL)
+        expected = slow_drift.drift(
+            [week for day, week in of_key.items() if day < FIT_UNTIL],
+            [of_key[day] for day in after],
+            groups,
+            numeric=numeric,
+        )
+        found = later.query(
+            "select week, unk_growth, unk_growth_times, moved, moved_times"
+            f" from tokens.weekly_drift where key = '{key}' order by week"
+        )
+        assert [row[0] for row in found] == after
+        for row, reference in zip(found, expected, strict=True):
+            assert row[1:] == pytest.approx(
+                (
+                    reference.unk_growth,
+                    reference.unk_growth_times,
+                    reference.moved,
+                    reference.moved_times,
+                ),
+                rel=1e-4,
+                abs=1e-6,
+            )

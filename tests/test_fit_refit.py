@@ -40,11 +40,12 @@ WITH_CONTRACT = ["+tokens"]
 
 
 def tables(home: Home, *schemas: str) -> Tables:
-    """Every table of these schemas, whole; tokens.texts is of the last build alone."""
+    """Every table of these schemas, whole; two of tokens are of the last build alone."""
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         names = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables()"
-            " where list_contains($schemas, schema_name) and table_name <> 'texts'"
+            " where list_contains($schemas, schema_name) "
+            " and table_name not in ('texts', 'recounted_days')"
             " order by all",
             {"schemas": list(schemas)},
         ).fetchall()

@@ -50,11 +50,12 @@ def killed_after(model: str, home: Home, book: Path) -> None:
 
 
 def tables(home: Home) -> Tables:
-    """All that the fit and the tokens hold; tokens.texts is of the last build alone."""
+    """All that the fit and the tokens hold; two tables of tokens are of the last build alone."""
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         names = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables()"
-            " where schema_name in ('fit', 'tokens') and table_name <> 'texts' order by all"
+            " where schema_name in ('fit', 'tokens')"
+            " and table_name not in ('texts', 'recounted_days') order by all"
         ).fetchall()
         return {name: con.execute(f"from {name} order by all").fetchall() for (name,) in names}
 

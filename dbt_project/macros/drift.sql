@@ -1,97 +1,118 @@
 {#-
-    Per day, source and key: how many values, how many of them [UNK], and the population stability index of
-    its tokens against the fit, sum((p - q) * ln(p / q)), with shares of at least 1e-4. Text has none.
+    How far the values of each period, source and key lie from the fit; `counts` has period, source, key, token_id, n and
+    is_unseen. Rounded: in what order threads add up must not show.
 -#}
-{% macro drift_of_known_keys(counted, token_shares) -%}
+{% macro drift_of(counts, usual_weeks, token_groups) -%}
     select
-        seen.day,
-        seen.source,
-        seen.key,
-        sum(seen.n)::bigint as n,
-        false as is_unseen,
-        (coalesce(sum(seen.n) filter (where seen.token_id = 2), 0) / sum(seen.n))::double as unk_share,
-        any_value(seen.fit_unk_share) as fit_unk_share,
-        -- Rounded: in what order threads add up must not show.
-        case when bool_or(seen.fit_share is not null) then round(sum(
-            (greatest(seen.share, 1e-4) - greatest(coalesce(seen.fit_share, 0), 1e-4))
-            * ln(greatest(seen.share, 1e-4) / greatest(coalesce(seen.fit_share, 0), 1e-4))
-        ), 9) end::double as psi
+        keys.period,
+        keys.source,
+        keys.key,
+        keys.n::bigint as n,
+        round(keys.n / periods.n, 9)::double as of_all,
+        keys.is_unseen,
+        case when not keys.is_unseen then round(keys.unknown / keys.n, 9) end::double as unk_share,
+        usual.unk_share as fit_unk_share,
+        round(keys.unknown / keys.n - usual.unk_share, 9)::double as unk_growth,
+        round((keys.unknown / keys.n - usual.unk_share) / usual.usual_unk_growth, 6)::double as unk_growth_times,
+        moves.moved,
+        round(moves.moved / usual.usual_moved, 6)::double as moved_times,
+        moves.place,
+        round(keys.n / periods.n * case
+            when keys.is_unseen then 1
+            else greatest(keys.unknown / keys.n - coalesce(usual.unk_share, 0), coalesce(moves.moved, 0), 0)
+        end, 9)::double as harm
     from (
         select
-            pairs.day,
-            pairs.source,
-            pairs.key,
-            pairs.token_id,
-            coalesce(counts.n, 0) as n,
-            coalesce(counts.n, 0) / pairs.total as share,
-            shares.share as fit_share,
-            coalesce(unknown.share, 0) as fit_unk_share
-        from (
-            -- Every token that the day or the fit has.
-            select
-                totals.day,
-                totals.source,
-                totals.key,
-                totals.total,
-                tokens.token_id
-            from (select day, source, key, sum(n) as total from {{ counted }} group by all) as totals
-            inner join (
-                select source, key, token_id from {{ token_shares }}
-                union
-                select source, key, token_id from {{ counted }}
-            ) as tokens
-                on totals.source = tokens.source and totals.key = tokens.key
-        ) as pairs
-        left join {{ counted }} as counts using (day, source, key, token_id)
-        left join {{ token_shares }} as shares using (source, key, token_id)
-        left join (select source, key, share from {{ token_shares }} where token_id = 2) as unknown using (source, key)
-    ) as seen
-    group by seen.day, seen.source, seen.key
-{%- endmacro %}
-
-{#- Keys that the fit never saw with their source, less those that are dropped on purpose. -#}
-{% macro unseen_keys(events, days, span, source_values, overrides) -%}
-    select
-        found.day,
-        found.source,
-        found.key,
-        count(*)::bigint as n,
-        true as is_unseen,
-        null::double as unk_share,
-        null::double as fit_unk_share,
-        null::double as psi
-    from (
-        select
-            {{ event_day('ts') }} as day,
+            period,
             source,
-            unnest(map_keys(fields)) as key
-        from {{ events }}
-        where {{ within('ts', span) }} and {{ event_day('ts') }} in (select day from {{ days }})
-    ) as found
-    where
-        not exists (
-            select 1 from {{ source_values }} as seen
-            where seen.source is not distinct from found.source and seen.key = found.key
-        )
-        and found.key not in (select key from {{ overrides }} where kind = 'drop')
-    group by found.day, found.source, found.key
+            key,
+            is_unseen,
+            sum(n) as n,
+            coalesce(sum(n) filter (where token_id = 2), 0) as unknown
+        from {{ counts }}
+        group by all
+    ) as keys
+    inner join (select period, sum(n) as n from {{ counts }} group by all) as periods on keys.period = periods.period
+    left join (
+        select distinct source, key, unk_share, usual_unk_growth, usual_moved from {{ usual_weeks }}
+    ) as usual
+        on keys.source = usual.source and keys.key = usual.key and not keys.is_unseen
+    left join ({{ moves_of(counts, usual_weeks, token_groups) }}) as moves
+        on keys.period = moves.period and keys.source = moves.source and keys.key = moves.key and not keys.is_unseen
 {%- endmacro %}
 
-{#-
-    The days, sources and keys of the last week that lie beyond the thresholds `drift_<level>`. Fewer than
-    `drift_min_values` values a day tell nothing.
--#}
-{% macro drifted(token_drift, level) -%}
+{#- Of numbers and categories: the share that moved, and of numbers the mean place among the fit's values, 0.5 in the fit. -#}
+{% macro moves_of(counts, usual_weeks, token_groups) -%}
+    select
+        totals.period,
+        totals.source,
+        totals.key,
+        round({{ moved_share(
+            'coalesce(grouped.n, 0)', 'totals.n', 'usual.share', 'usual.spread', 'usual.week_values', 'usual.weeks'
+        ) }}, 9)::double as moved,
+        round(sum(grouped.placed) / sum(grouped.n_placed), 6)::double as place
+    from (
+        select
+            period,
+            source,
+            key,
+            sum(n)::double as n
+        from {{ counts }}
+        where not is_unseen
+        group by all
+    ) as totals
+    inner join {{ usual_weeks }} as usual on totals.source = usual.source and totals.key = usual.key
+    left join (
+        select
+            counted.period,
+            counted.source,
+            counted.key,
+            groups.token_group,
+            sum(counted.n) as n,
+            sum(counted.n) filter (where groups.place is not null) as n_placed,
+            sum(counted.n * groups.place) as placed
+        from {{ counts }} as counted
+        inner join {{ token_groups }} as groups using (source, key, token_id)
+        where not counted.is_unseen
+        group by all
+    ) as grouped
+        on
+            totals.period = grouped.period and totals.source = grouped.source and totals.key = grouped.key
+            and usual.token_group = grouped.token_group
+    group by totals.period, totals.source, totals.key
+{%- endmacro %}
+
+{#- Whether a row of drift is beyond the limits `drift_<level>`: of enough values, far in itself and beside the fit's own weeks. -#}
+{% macro beyond(level) -%}
     {%- set limits = var('drift_' ~ level) -%}
-    select *
-    from {{ token_drift }}
-    where
-        day > (select max(last.day) from {{ token_drift }} as last) - {{ var('drift_days') }}
-        and n >= {{ var('drift_min_values') }}
-        and (
-            psi >= {{ limits.psi }}
-            or unk_share - fit_unk_share >= {{ limits.unk_share }}
-            {% if limits.unseen_keys %}or is_unseen{% endif %}
-        )
-    order by day, source, key
+    coalesce(not is_unseen
+    and n >= {{ var('drift_min_values') }}
+    and harm >= {{ limits.of_all }}
+    and (
+        (moved >= {{ limits.moved }} and moved_times >= {{ limits.times }})
+        or (unk_growth >= {{ limits.unknown }} and unk_growth_times >= {{ limits.times }})
+    ), false)
+{%- endmacro %}
+
+{#- A share as people write it: 30%, and 3.3% below ten. -#}
+{% macro share_in_words(share) -%}
+    case
+        when {{ share }} >= 0.0995 then round(100 * ({{ share }}))::integer::varchar
+        else round(100 * ({{ share }}), 1)::decimal(9, 1)::varchar
+    end || '%'
+{%- endmacro %}
+
+{#- When a build ends that asked for drift: its lines, the worst first. -#}
+{% macro say_drift(results) -%}
+    {%- set asked = results | selectattr('node.name', 'equalto', 'assert_tokens_are_as_in_the_fit')
+        | selectattr('status', 'in', ['warn', 'fail']) | list -%}
+    {%- if execute and asked -%}
+        {%- set found = run_query(
+            'select line from ' ~ tokens_relation('drift_lines') ~ ' order by harm desc, line'
+        ).rows -%}
+        {%- for row in found[:var('drift_lines')] -%} {%- do log('drift: ' ~ row[0], info=true) -%} {%- endfor -%}
+        {%- if found | length > var('drift_lines') -%}
+            {%- do log('drift: and ' ~ (found | length - var('drift_lines')) ~ ' more, in tokens.drift_lines', info=true) -%}
+        {%- endif -%}
+    {%- endif -%}
 {%- endmacro %}

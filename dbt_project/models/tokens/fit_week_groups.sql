@@ -1,0 +1,77 @@
+{{ config(materialized='view') }}
+
+with
+
+weeks as (
+    select
+        source,
+        key,
+        week,
+        sum(n) as n,
+        sum(n) >= {{ var('drift_min_values') }} as is_large
+    from {{ ref('fit_weeks') }}
+    group by source, key, week
+),
+
+keys as (
+    select
+        source,
+        key,
+        sum(n) as total,
+        count(*) filter (where is_large) as weeks,
+        coalesce(median(n) filter (where is_large), {{ var('drift_min_values') }}) as week_values
+    from weeks
+    group by source, key
+),
+
+grouped as (
+    select
+        source,
+        key,
+        token_group,
+        week,
+        sum(n) as n
+    from {{ ref('fit_weeks') }}
+    where token_group is not null
+    group by source, key, token_group, week
+),
+
+groups as (
+    select distinct
+        source,
+        key,
+        token_group
+    from {{ ref('token_groups') }}
+),
+
+-- Each week beside all of them, also where it has nothing of a group.
+filled as (
+    select
+        weeks.source,
+        weeks.key,
+        groups.token_group,
+        weeks.n as week_n,
+        weeks.is_large,
+        weeks.week,
+        coalesce(grouped.n, 0) as n,
+        sum(coalesce(grouped.n, 0)) over (partition by weeks.source, weeks.key, groups.token_group) as group_n
+    from weeks
+    inner join groups on weeks.source = groups.source and weeks.key = groups.key
+    left join grouped
+        on
+            weeks.source = grouped.source and weeks.key = grouped.key and weeks.week = grouped.week
+            and groups.token_group = grouped.token_group
+),
+
+final as (
+    select
+        filled.*,
+        keys.total,
+        keys.weeks,
+        keys.week_values,
+        case when is_large then week_n * power(filled.n / week_n - group_n / total, 2) else 0 end as deviation
+    from filled
+    inner join keys on filled.source = keys.source and filled.key = keys.key
+)
+
+select * from final
