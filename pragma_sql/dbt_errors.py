@@ -21,7 +21,9 @@ def readable(message: str, home: Home) -> PragmaError:
             "free some space, then build again",
         )
     unread = re.search(
-        r"in model (event_partitions|new_events) \([^)]*\)\s+(?P<why>.*)", message, re.S
+        r"in model (file_partitions|changed_partitions|new_events) \([^)]*\)\s+(?P<why>.*)",
+        message,
+        re.S,
     )
     if unread:
         return PragmaError(

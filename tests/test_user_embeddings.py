@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -154,6 +154,44 @@ def with_all_of_it(place: Workplace) -> None:
     place.write([*EVENTS, LATE, NEW], [*PROFILES, CHANGED], [*LABELS, ASKED])
 
 
+def corrected(place: Workplace) -> None:
+    place.write([replace(event, fields={}) if event == BETWEEN else event for event in EVENTS])
+
+
+def withdrawn(place: Workplace) -> None:
+    place.write([event for event in EVENTS if event != BETWEEN])
+
+
+def named_otherwise(place: Workplace) -> None:
+    place.write([replace(event, event_id=f"other {event.event_id}") for event in EVENTS])
+
+
+def with_edited_profile(**changes: object) -> Callable[[Workplace], object]:
+    return lambda place: place.write(
+        profiles=[
+            replace(profile, **changes) if profile.user_id == "user 03" else profile  # type: ignore[arg-type]
+            for profile in PROFILES
+        ]
+    )
+
+
+def without_a_profile(place: Workplace) -> None:
+    place.write(profiles=[profile for profile in PROFILES if profile.user_id != "user 03"])
+
+
+def without_a_user(place: Workplace) -> None:
+    place.write(
+        [event for event in EVENTS if event.user_id != "user 03"],
+        [profile for profile in PROFILES if profile.user_id != "user 03"],
+        [label for label in LABELS if label.user_id != "user 03"],
+    )
+
+
+BETWEEN = next(
+    event
+    for event in EVENTS
+    if event.user_id == "user 03" and event.day and "2024-07" < event.day < "2024-10"
+)
 LATE = Event("user 03", "2024-08-02", {"amount": "7.5", "mcc": "5411"}, event_id="late")
 VERY_LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="very late")
 NEXT = Event("user 03", "2025-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="next")
@@ -172,6 +210,14 @@ ASKED = Label("late", "user 07", "2024-11-01", 1.0)
         (with_profile(CHANGED), {"user 05"}, 3),
         (with_label(ASKED), {"user 07"}, 1),
         (without_a_label, set(), 0),
+        (corrected, {"user 03"}, 2),
+        (withdrawn, {"user 03"}, 2),
+        (named_otherwise, set(), 0),
+        (with_edited_profile(attributes={"region": "north"}), {"user 03"}, 3),
+        (with_edited_profile(day="2024-02-01"), {"user 03"}, 3),
+        (with_edited_profile(lifelong={"first_login": "2024-05-05"}), {"user 03"}, 3),
+        (without_a_profile, {"user 03"}, 3),
+        (without_a_user, set(), 0),
         (with_all_of_it, {"user 03", "user 05", "user 07", "a new user"}, 7),
     ],
     ids=[
@@ -182,6 +228,14 @@ ASKED = Label("late", "user 07", "2024-11-01", 1.0)
         "a changed profile",
         "a new label",
         "a label that is gone",
+        "a corrected event",
+        "a deleted event",
+        "other ids of the same events",
+        "an edited attribute",
+        "a profile of another day",
+        "a milestone of another day",
+        "a deleted profile",
+        "a deleted user",
         "all of it",
     ],
 )

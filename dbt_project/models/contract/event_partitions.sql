@@ -1,16 +1,16 @@
 with
 
-delivered as (
-    select * from {{ ref('delivered_events') }}
+file_partitions as (
+    select * from {{ ref('file_partitions') }}
 ),
 
 final as (
     select
-        {{ event_day('ts') }} as day,
-        {{ event_bucket('user_id') }} as bucket,
-        count(*) as events,
-        {{ checksum_of(event_content()) }} as checksum
-    from delivered
+        day,
+        bucket,
+        sum(events)::bigint as events,
+        {{ checksum_of_checksums('checksum') }} as checksum
+    from file_partitions
     group by all
 )
 

@@ -1,0 +1,56 @@
+{#-
+    Files whose partitions are known from an earlier build, as `read_as`: all that tells of them is as it was then. Where
+    files are not looked at one by one, `read_as` is empty, and stands for all of them together.
+-#}
+{% macro unchanged_files() -%}
+    select files.read_as
+    from {{ contract_relation('source_files') }} as files
+    left join {{ contract_relation('known_files') }} as known
+        on
+            {% for column in ('read_as', 'path', 'device', 'inode', 'size', 'mtime_ns', 'ctime_ns', 'tail', 'definition') -%}
+            files.{{ column }} = known.{{ column }} {{ 'and' if not loop.last }}
+            {% endfor %}
+    group by files.read_as
+    having
+        count(*) = count(known.path)
+        and count(*) = (select count(*) from {{ contract_relation('known_files') }} as every where every.read_as = files.read_as)
+{%- endmacro %}
+
+{% macro _files_are_known() -%}
+    {{ return(
+        execute and not flags.FULL_REFRESH
+        and load_relation(contract_relation('file_partitions')) is not none
+        and load_relation(contract_relation('known_files')) is not none
+    ) }}
+{%- endmacro %}
+
+{#- The files to read, as `read_as`; none at all means: read everything. -#}
+{% macro files_to_read() -%}
+    {%- if not _files_are_known() -%} {{ return(none) }} {%- endif -%}
+    {%- set unchanged = run_query(unchanged_files()).columns[0].values() | list -%}
+    {%- if not unchanged -%} {{ return(none) }} {%- endif -%}
+    {{ return(run_query(
+        'select distinct read_as from ' ~ contract_relation('source_files') ~ ' where read_as not in ('
+        ~ unchanged_files() ~ ') order by read_as'
+    ).columns[0].values() | list) }}
+{%- endmacro %}
+
+{#- In a form that spares the other files. -#}
+{% macro is_one_of(column, texts) -%}
+    {%- if texts -%} {{ column }} in ({{ literals(texts) }}) {%- else -%} false {%- endif -%}
+{%- endmacro %}
+
+{#- Before files are read: what is known of those, and of files that are gone, is of no use any more. -#}
+{% macro forget_changed_files(file_partitions) -%}
+    {%- if _files_are_known() -%}
+    delete from {{ file_partitions }} where read_as not in ({{ unchanged_files() }})
+    {%- elif execute and load_relation(file_partitions) is not none -%}
+    delete from {{ file_partitions }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- After that, in the same transaction: these files were read. One that was written to a moment ago is read again. -#}
+{% macro keep_files() -%}
+    create or replace table {{ contract_relation('known_files') }} as
+    select * from {{ contract_relation('source_files') }} where settled
+{%- endmacro %}
