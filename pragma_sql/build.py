@@ -21,6 +21,7 @@ from pragma_sql.dbt_errors import readable
 from pragma_sql.errors import PragmaError, counted
 from pragma_sql.fit_settings import differences, ignored, made_with, remembered
 from pragma_sql.home import Home
+from pragma_sql.kinds import show_kinds
 from pragma_sql.parsed_project import ParsedProject
 from pragma_sql.project import DBT_PROJECT
 from pragma_sql.selection import check_matched, lacking, unmatched, with_seeds
@@ -107,6 +108,8 @@ def build(
     for result in results:
         if result.status == "error":
             raise lacking(str(result.message), select) or readable(str(result.message), home)
+    book = "" if project else str(all_variables.get("book", ""))
+    show_kinds(results, home, folder, book, progress)
     _raise_or_warn(results, strict, progress)
     return _with_rows(
         home.warehouse,

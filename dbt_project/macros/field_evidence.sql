@@ -5,7 +5,7 @@
 {% macro number_evidence() -%}
     [
         {{ evidence("'named like a ' || hint", [
-            ["hint = 'quantity'", 3], ["hint = 'code'", -3], ["hint = 'calendar'", -2],
+            ["hint = 'quantity'", 3], ["hint = 'code'", -3], ["hint = 'calendar'", -1],
         ]) }},
         {{ evidence(thousands('leading_zeros') ~ " || ' with a leading zero'", [
             ['leading_zeros > 0 and leading_zeros >= ' ~ var('leading_zero_share') ~ ' * said', -6],
@@ -28,7 +28,9 @@
             ['roughness >= 0.8 and distinct_values >= 8 and round_share < 0.2', -2],
             ['roughness >= 0.55 and distinct_values >= 8 and round_share < 0.2', -1],
         ]) }},
-        {{ evidence("'the larger the rarer'", [['rising <= -0.7 and distinct_values >= 8', 1]]) }},
+        {{ evidence("'the larger the rarer'", [
+            ['rising <= -0.7 and distinct_values >= 8', 1], ['rising <= -0.8 and distinct_values >= 4', 1],
+        ]) }},
         {{ evidence("'a long tail'", [['middle > 0 and high > 5 * middle and distinct_values > 12', 1]]) }},
         {{ evidence("'of several magnitudes'", [['low > 0 and high > 200 * low', 1.5]]) }},
         {{ evidence("'first digits as in figures'", [
@@ -51,8 +53,10 @@
     [
         {{ evidence(percent('unknown_share') ~ " || ' would be unknown'", [
             ['unknown_share >= 0.5', 5], ['unknown_share >= 0.2', 3], ['unknown_share >= 0.1', 2],
-            ['unknown_share >= 0.05', 1], ['unknown_share < 0.005', -3], ['unknown_share < 0.02', -2],
+            ['unknown_share >= 0.05', 1], ['unknown_share < 0.005 and said >= 10 * distinct_values', -3],
+            ['unknown_share < 0.02', -1.5],
         ]) }},
+        {{ evidence("'few rows a value'", [['said < 5 * distinct_values and distinct_values > 100', 3.5]]) }},
         {{ evidence("'few distinct'", [
             ['distinct_values <= 50 and said >= 5 * distinct_values and unknown_share < 0.1', -1.5],
         ]) }},

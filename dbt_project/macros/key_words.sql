@@ -11,6 +11,7 @@
         {%- for hint in ['quantity', 'code', 'text', 'calendar'] %}
         when regexp_full_match({{ _last_known(words, known) }}, '{{ known[hint] }}') then '{{ hint }}'
         {%- endfor %}
+        when regexp_matches({{ words }}, ' (?:number|no|nr|num|nbr) ') then 'code'
     end
 {%- endmacro %}
 
@@ -35,7 +36,7 @@
         'whether': 'is|has|was|flag|ind|can',
         'quantity': 'amt|amnt|bal|cost|fee|fees|tax|income|salary|wage|revenue|turnover|profit|loss|margin|debt|limit|principal'
             ~ '|installment|instalment|annuity|payment|payments|paid|spend|spent|spending|sales|bill|sum|total|value|val|worth'
-            ~ '|volume|quantity|qty|count|cnt|counts|counter|age|days|months|years|weeks|hours|hrs|minutes|mins|seconds|secs'
+            ~ '|volume|quantity|qty|count|cnt|counts|counter|age|days|months|mths|mos|years|yrs|weeks|hours|hrs|minutes|mins|seconds|secs'
             ~ '|duration|tenure|length|width|height|weight|size|area|distance|dist|score|rate|ratio|pct|percent|percentage'
             ~ '|share|interest|apr|dti|fico|utilization|utilisation|probability|prob|points|click|clicks|visits|views|calls|trips'
             ~ '|sessions|attempts|retries|times|year|yr|population|temp|temperature|pressure|dose|speed|lat|latitude|lon'
@@ -50,7 +51,7 @@
             ~ '|platform|channel|source|campaign|product|item|sku|upc|ean|isbn|stock|dept|department|region|district|city'
             ~ '|country|county|province|currency|ccy|cur|language|lang|gender|sex|ethnicity|education|marital|marriage'
             ~ '|occupation|job|industry|sector|model|brand|color|colour|symbol|mode|method|operation|action|reason|response'
-            ~ '|result|decision|plan|version|batch|invoice|order|ticket|number|nr|no|num|nbr|phone|ip|serial|cluster|label|site'
+            ~ '|result|decision|plan|version|batch|invoice|order|ticket|phone|ip|serial|cluster|label|site'
             ~ '|konto|klasse|gruppe|geschlecht|filiale|land|sexe|pays|devise|tipo|sexo|pais|moneda|codigo|cuenta|codice|kod'
             ~ '|[a-z]*(?:code|codes)',
         'text': 'name|description|desc|note|notes|memo|comment|comments|remark|remarks|narrative|text|message|msg|subject'
