@@ -56,14 +56,10 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
     """
     macros = load_macros()
     spec = json.loads(spec_json)
+    once = " ".join(("(select * from events", macros["first_of_each_event"](), ") as once"))
     views = {
         "texts": macros["encoded_texts"](spec, "events", "profiles"),
-        "event_tokens": "\n".join(
-            (
-                macros["tokenize_events"](spec, "events", "texts", few_rows=True),
-                macros["first_of_each_event"](),
-            )
-        ),
+        "event_tokens": macros["tokenize_events"](spec, once, "texts", few_rows=True),
         "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts", few_rows=True),
         "user_tokens": macros["collect_user_tokens"](
             "event_tokens", "profile_tokens", tokenizer_hash
