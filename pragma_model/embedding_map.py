@@ -1,6 +1,6 @@
 """A picture of what the model has learnt: every user a dot, near to those that live alike.
 
-Letters: n users, d numbers an embedding.
+The dots lie where `views.embedding_map` says. Letters: n users, d numbers an embedding.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Float = npt.NDArray[np.float64]
-Method = Literal["PCA", "t-SNE"]
-
-PERPLEXITY = 30
-TSNE_USERS = range(100, 5001)
-"""From fewer users, 30 neighbours are most of the picture; beyond, t-SNE takes minutes."""
 
 COLOURS = ("#332288", "#cc6677", "#88ccee", "#117733", "#ddcc77", "#aa4499", "#44aa99", "#882255")
 """Paul Tol's "muted" scheme, which colour-blind readers can tell apart; biggest group first."""
@@ -43,67 +38,59 @@ def draw(rows: pa.Table, picture: Path, *, colour: str, title: str) -> None:
     """Draw users as dots in two dimensions, coloured by a column; the same rows, the same bytes.
 
     Args:
-        rows: one row a user, in any order: `user_id`, `embedding` (float list) and the text column
-            named by `colour`; a column `model_id`, where there is one, is named in the subtitle.
+        rows: one row a user, in any order, as of `views.embedding_map`: `user_id`, `x`, `y` and the
+            text column named by `colour`; `model_id` and `method`, where they are there, are named
+            in the subtitle. Users without an `x` are counted there instead of drawn.
         picture: the PNG to write; its folder is made.
         colour: its 8 biggest groups are named, with their counts; all others are grey.
         title: the headline.
 
     Raises:
-        PragmaError: a column is missing, a user comes twice, embeddings of two models, of unequal
-            lengths, with nulls or all equal, or fewer than 3 users.
+        PragmaError: a column is missing, a user comes twice, there are two models, a point is no
+            point, all are one, or there are fewer than 3.
     """
-    check_packages("pragma map", "matplotlib", "sklearn")
+    check_packages("pragma map", "matplotlib")
     _check(rows, colour)
     rows = rows.sort_by("user_id")
-    points = project(vectors_of(rows, "the map's rows"))
-    groups = [NO_VALUE if value is None else str(value) for value in rows[colour].to_pylist()]
+    placed = rows.filter(pc.is_valid(rows["x"]))
+    points, apart = _points(placed), len(rows) - len(placed)
+    groups = [NO_VALUE if value is None else str(value) for value in placed[colour].to_pylist()]
 
-    parts = [f"{len(groups):,} users", f"{method_for(len(groups))} of the embeddings"]
+    parts = [f"{len(groups):,} users"]
     if "model_id" in rows.column_names:
-        parts.insert(1, f"model {rows['model_id'][0].as_py()}")
+        parts.append(f"model {placed['model_id'][0].as_py()}")
+    method = str(placed["method"][0].as_py()) if "method" in rows.column_names else ""
+    parts.append(f"{method.upper()} of the embeddings".lstrip())
+    if apart:
+        parts.append(f"{apart:,} users without events not drawn")
     figure = _figure(points, groups, colour, title, " · ".join(parts))
     picture.parent.mkdir(parents=True, exist_ok=True)
     # Without a "Software" entry, so that the bytes do not tell one matplotlib from the next.
     figure.savefig(picture, format="png", metadata={"Software": None})
 
 
-def project(vectors: Float) -> Float:
-    """Embeddings [n, d] -> points [n, 2], by t-SNE for 100 to 5,000 users, else by PCA.
-
-    t-SNE shows the small groups that the first two principal components lay on top of each other,
-    at 30 s for 5,000 users; its distances between far groups mean little.
+def _points(rows: pa.Table) -> Float:
+    """The columns `x, y` -> [n, 2].
 
     Raises:
-        PragmaError: fewer than 3 users, fewer than 2 numbers, or embeddings that are all equal.
+        PragmaError: a point that is no point, fewer than 3 users, or all of them at one point.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    users, size = vectors.shape
-    if users < 3 or size < 2:
+    points = np.stack([rows[axis].cast(pa.float64()).to_numpy() for axis in ("x", "y")], axis=1)
+    broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if len(broken):
         raise PragmaError(
-            f"a map needs 3 users and 2 numbers an embedding; got {users} and {size}",
+            f"the map's rows: {len(broken):,} users have an x or y that is no number, "
+            f"such as {rows['user_id'][broken[0]].as_py()!r}",
             "pragma build",
         )
-    if (vectors == vectors[0]).all():
+    if len(points) < 3:
+        raise PragmaError(f"a map needs 3 users with events; got {len(points)}", "pragma build")
+    if (points == points[0]).all():
         raise PragmaError(
-            f"all {users} embeddings are equal: the model tells no user from another",
+            f"all {len(points)} users lie at one point: the model tells no user from another",
             "train longer (pragma train), register the run, then pragma build",
         )
-    if method_for(users) == "t-SNE":
-        projection = TSNE(init="pca", random_state=0, perplexity=PERPLEXITY)
-    else:
-        projection = PCA(n_components=2, svd_solver="covariance_eigh")
-    # More threads add up in another order, and t-SNE grows a last bit into another picture.
-    with threadpool_limits(1):
-        return np.asarray(projection.fit_transform(vectors), np.float64)
-
-
-def method_for(users: int) -> Method:
-    """The projection that suits so many users."""
-    return "t-SNE" if users in TSNE_USERS else "PCA"
+    return points
 
 
 def biggest_groups(values: Iterable[str], most: int = len(COLOURS)) -> list[tuple[str, int]]:
@@ -154,7 +141,7 @@ def check_packages(command: str, *packages: str) -> None:
 
 
 def _check(rows: pa.Table, colour: str) -> None:
-    for name in ("user_id", "embedding", colour):
+    for name in ("user_id", "x", "y", colour):
         if name not in rows.column_names:
             raise PragmaError(
                 f"the map's rows have no column {name!r}, only {', '.join(rows.column_names)}",

@@ -40,7 +40,7 @@ GUIDE = """\
 #     default:                  the task
 #         files: loans.parquet
 #         user: account_id
-#         moment: granted_on    inputs lie strictly before it; may be one date for all, 2024-01-01
+#         moment: granted_on    events count strictly before it; may be one date for all
 #         label: status in ('B', 'D')
 #
 # transfers:                    optional: from_user, to_user, time, amount

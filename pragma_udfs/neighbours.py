@@ -40,7 +40,8 @@ def neighbours(
 
     Args:
         con: a connection that sees the relation.
-        relation: name of a relation of `user_id, model_id, embedding FLOAT[d]`, one row a user.
+        relation: name of a relation, or a query in brackets, of `user_id, model_id, embedding
+            FLOAT[d]`, one row a user.
         most: neighbours of each user.
         exact_users: users of whom all pairs are compared.
         index_users: users of whom an index in memory is made.

@@ -16,6 +16,18 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
 
+SAMPLE = """
+select * from vectors.latest_embeddings
+where user_id {whose} (select known.user_id from tokens.built_users as known)
+order by md5(user_id), user_id
+limit $users
+"""
+"""Users with events (`in`), or without (`not in`): the same from day to day."""
+
+NO_EVENTS = "no events"
+"""The method, and the segment, of users of whom a profile alone is known."""
+
+
 def layout(rows: pa.Table, clusters: int) -> pa.Table:
     """Add `x, y, norm, cluster, method` to rows of `user_id, embedding`.
 
@@ -41,6 +53,25 @@ def layout(rows: pa.Table, clusters: int) -> pa.Table:
             "norm": np.round(np.linalg.norm(vectors, axis=1), 6),
             "cluster": pa.array(groups(vectors, clusters), pa.int32()),
             "method": pa.array([method] * len(rows), pa.string()),
+        }
+    )
+
+
+def unplaced(rows: pa.Table) -> pa.Table:
+    """The same columns of users without events: cluster 0, and no place.
+
+    Their vectors say what their profiles say: users of equal profiles would lie upon each other.
+    """
+    rows = rows.select(["user_id"]).sort_by("user_id")
+    nowhere = pa.nulls(len(rows), pa.float64())
+    return pa.table(
+        {
+            "user_id": rows["user_id"],
+            "x": nowhere,
+            "y": nowhere,
+            "norm": nowhere,
+            "cluster": pa.array([0] * len(rows), pa.int32()),
+            "method": pa.array([NO_EVENTS] * len(rows), pa.string()),
         }
     )
 

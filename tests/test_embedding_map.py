@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from matplotlib.image import imread
 
-from pragma_model.embedding_map import COLOURS, GREY, biggest_groups, draw, method_for, project
+from pragma_model.embedding_map import COLOURS, GREY, biggest_groups, draw, vectors_of
 from pragma_sql.errors import PragmaError
 
 
@@ -25,6 +25,9 @@ def people(*segments: str | None) -> pa.Table:
             "user_id": [f"u{number:03d}" for number in range(len(segments))],
             "embedding": pa.array([v.tolist() for v in vectors], pa.list_(pa.float32())),
             "segment": pa.array(segments, pa.string()),
+            "x": [vector[:8].sum() for vector in vectors],
+            "y": [vector[1::2].sum() for vector in vectors],
+            "method": ["pca"] * len(segments),
             "model_id": ["3f9c02ab7d51"] * len(segments),
         }
     )
@@ -37,22 +40,37 @@ def colours_in(picture: Path) -> set[str]:
     return found & {*COLOURS, GREY}
 
 
-@pytest.mark.parametrize("users", [40, 120], ids=["PCA", "t-SNE"])
-def test_users_that_are_near_in_the_embedding_are_near_on_the_map(users):
-    segments = np.arange(users) % 2
-    vectors = np.random.default_rng(0).normal(size=(users, 16)) + 8 * segments[:, None]
-    points = project(vectors)
-    distances = np.linalg.norm(points[:, None] - points, axis=2) + np.diag([np.inf] * users)
-    assert points.shape == (users, 2)
-    assert (segments[distances.argmin(axis=1)] == segments).all()
-    assert (project(vectors) == points).all()
+def drawn(rows: pa.Table, folder: Path) -> tuple[np.ndarray, str]:
+    """The points of the picture's dots, sorted, and all of its text."""
+    from matplotlib.figure import Figure
+
+    seen: list[Figure] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, *_, **__: seen.append(figure))
+        draw(rows, folder / "map.png", colour="segment", title="Where they are")
+    (figure,) = seen
+    dots = figure.axes[0].collections[0].get_offsets()
+    return np.sort(np.asarray(dots), axis=0), "\n".join(text.get_text() for text in figure.texts)
 
 
-@pytest.mark.parametrize(
-    ("users", "method"), [(99, "PCA"), (100, "t-SNE"), (5000, "t-SNE"), (5001, "PCA")]
-)
-def test_few_users_and_very_many_are_projected_by_pca(users, method):
-    assert method_for(users) == method
+def test_the_dots_lie_where_the_table_says(tmp_path):
+    rows = people(*["gold", "new", "old"] * 20)
+    dots, text = drawn(rows, tmp_path)
+    points = np.stack([rows["x"].to_numpy(), rows["y"].to_numpy()], axis=1)
+    assert (dots == np.sort(points, axis=0)).all()
+    assert "60 users · model 3f9c02ab7d51 · PCA of the embeddings" in text
+
+
+def test_users_without_events_are_said_and_not_drawn(tmp_path):
+    rows = people(*["gold", "new", "old"] * 20)
+    apart = rows.slice(0, 7)
+    for name in ("x", "y"):
+        apart = with_column(name, [None] * 7)(apart)
+    rows = pa.concat_tables([apart.cast(rows.schema), rows.slice(7)])
+    dots, text = drawn(rows, tmp_path)
+    assert len(dots) == 53
+    assert "53 users" in text
+    assert "7 users without events not drawn" in text
 
 
 def test_the_same_users_in_any_order_give_the_same_bytes(tmp_path):
@@ -96,17 +114,15 @@ def with_column(name: str, values: list[object]) -> Callable[[pa.Table], pa.Tabl
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows.slice(0, 2), "needs 3 users and 2 numbers an embedding; got 2 and 16"),
-        (without("segment"), "no column 'segment', only user_id, embedding, model_id"),
+        (lambda rows: rows.slice(0, 2), "a map needs 3 users with events; got 2"),
+        (
+            without("segment"),
+            "no column 'segment', only user_id, embedding, x, y, method, model_id",
+        ),
+        (without("x"), "no column 'x'"),
         (with_column("user_id", ["ann", "ann", "bob"]), "one row a user; 'ann' has 2"),
         (with_column("model_id", ["x", "x", "y"]), "mix 2 models (x, y)"),
-        (with_column("embedding", [[1.0, 2.0]] * 3), "all 3 embeddings are equal"),
-        (
-            with_column("embedding", [[1.0, 2.0], [1.0], None]),
-            "1 of length 2, 1 of length 1, 1 null",
-        ),
-        (with_column("embedding", [[1.0, 2.0], [1.0, np.nan], [3.0, 4.0]]), "the first in row 1"),
-        (with_column("embedding", ["a", "b", "c"]), "embedding is string, not a list of floats"),
+        (with_column("y", [1.0, np.nan, 2.0]), "an x or y that is no number, such as 'u001'"),
     ],
 )
 def test_rows_that_make_no_map_are_refused(tmp_path, change, message):
@@ -115,3 +131,25 @@ def test_rows_that_make_no_map_are_refused(tmp_path, change, message):
     assert message in refusal.value.what
     assert refusal.value.next_step
     assert not (tmp_path / "m.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ([[1.0, 2.0], [1.0], None], "1 of length 2, 1 of length 1, 1 null"),
+        ([[1.0, 2.0], [1.0, np.nan], [3.0, 4.0]], "the first in row 1"),
+        (["a", "b", "c"], "embedding is string, not a list of floats"),
+    ],
+)
+def test_embeddings_that_are_no_matrix_are_refused(vectors, message):
+    with pytest.raises(PragmaError) as refusal:
+        vectors_of(pa.table({"embedding": vectors}), "the rows")
+    assert message in refusal.value.what
+
+
+def test_users_at_one_point_are_refused(tmp_path):
+    rows = people("gold", "new", "new")
+    for name in ("x", "y"):
+        rows = with_column(name, [1.0] * 3)(rows)
+    with pytest.raises(PragmaError, match="all 3 users lie at one point"):
+        draw(rows, tmp_path / "m.png", colour="segment", title="")

@@ -1,16 +1,19 @@
 {#-
     `from nearest_users('a user')`: whose vectors point most nearly the same way, of all users. Exact, one scan
-    of the latest vectors; null in, or a user without a vector, gives no row.
+    of the latest vectors of users with events; null in, or a user without a vector or without events, gives no row.
 -#}
 {% macro create_nearest_users(latest_embeddings) -%}
 create or replace macro main.nearest_users(asked, n := 10) as table
-with __asked as (
-    select embedding as __vector from {{ latest_embeddings }} where user_id = asked
+with __known as (
+    from {{ latest_embeddings }} where user_id in (select seen.user_id from {{ tokens_relation('built_users') }} as seen)
+),
+__asked as (
+    select embedding as __vector from __known where user_id = asked
 )
 select
     latest.user_id,
     round(1 - array_cosine_distance(latest.embedding, __asked.__vector)::double, 6) as similarity
-from {{ latest_embeddings }} as latest
+from __known as latest
 cross join __asked
 where latest.user_id <> asked
 order by similarity desc, latest.user_id

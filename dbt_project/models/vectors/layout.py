@@ -1,10 +1,14 @@
 """Vectors of a sample of users in two dimensions; `views.embedding_map` is what people read."""
 
-from pragma_udfs.projection import layout
+import pyarrow as pa
+
+from pragma_udfs.projection import SAMPLE, layout, unplaced
 
 
 def model(dbt, session):
     """One row per user."""
-    latest = dbt.ref("latest_embeddings")
-    sample = latest.order("md5(user_id), user_id").limit(int(dbt.config.get("users")))
-    return layout(sample.to_arrow_table(), int(dbt.config.get("clusters")))
+    dbt.ref("latest_embeddings")
+    users = {"users": int(dbt.config.get("users"))}
+    placed = session.execute(SAMPLE.format(whose="in"), users).to_arrow_table()
+    apart = session.execute(SAMPLE.format(whose="not in"), users).to_arrow_table()
+    return pa.concat_tables([layout(placed, int(dbt.config.get("clusters"))), unplaced(apart)])

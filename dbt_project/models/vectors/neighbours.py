@@ -1,6 +1,14 @@
-"""The nearest users of each user of a sample; `views.similar_users` is what people read."""
+"""The nearest users of each user of a sample; `views.similar_users` is what people read.
+
+Users without events have none, and are nobody's: those of equal profiles would be each other's.
+"""
 
 from pragma_udfs.neighbours import neighbours
+
+WITH_EVENTS = """(
+    from vectors.latest_embeddings
+    where user_id in (select known.user_id from tokens.built_users as known)
+)"""
 
 
 def model(dbt, session):
@@ -8,7 +16,7 @@ def model(dbt, session):
     dbt.ref("latest_embeddings")
     return neighbours(
         session,
-        "vectors.latest_embeddings",
+        WITH_EVENTS,
         most=int(dbt.config.get("neighbours")),
         exact_users=int(dbt.config.get("exact_users")),
         index_users=int(dbt.config.get("index_users")),

@@ -13,7 +13,7 @@ layout as (
 segments as (
     select
         latest.user_id,
-        arg_max(profiles.attributes[{{ literal(var('map_attribute')) }}], profiles.as_of) as segment
+        arg_max(profiles.attributes[{{ literal(map_attribute()) }}], profiles.as_of) as segment
     from latest
     inner join {{ checked('profiles') }} as profiles
         on latest.user_id = profiles.user_id and profiles.as_of <= latest.as_of
@@ -25,7 +25,7 @@ final as (
         latest.user_id,
         latest.model_id,
         latest.as_of,
-        coalesce(segments.segment, 'not known') as segment,
+        case when layout.cluster = 0 then 'no events' else coalesce(segments.segment, 'not known') end as segment,
         layout.x,
         layout.y,
         layout.norm,

@@ -1,0 +1,21 @@
+{#-
+    The profile attribute that names the map's segments: that of the var `map_attribute`, else, of those with 2 to
+    50 values in the fit, the one that most profiles have, and of these the one with the best number to tell colours apart.
+-#}
+{% macro map_attribute() -%}
+    {%- set asked = var('map_attribute') -%}
+    {%- set values = _fit_relation('source_values') -%}
+    {%- if not execute or load_relation(values) is none -%} {{ return(asked) }} {%- endif -%}
+    {%- set known = run_query(
+        'select key, count(*) between 2 and 50 as few from ' ~ values ~ " where source is null and key <> 'milestone'"
+        ~ ' group by key order by few desc, sum(n) desc, abs(count(*) - 8), key'
+    ).rows -%}
+    {%- set names = known | map('first') | list -%}
+    {%- if asked and asked not in names -%}
+        {%- do log(
+            "warning: the map has no segments: no profile has the attribute '" ~ asked ~ "' (the var map_attribute); there are: "
+            ~ (names | join(', ') or 'none'), info=true
+        ) -%}
+    {%- endif -%}
+    {{ return(asked or (names[0] if known and known[0][1] else '')) }}
+{%- endmacro %}
