@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ KNOWN = (
     types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_string,
 )  # fmt: skip
 """Types of features."""
-FEWEST_USERS = 10
+OTHERS = "probe_vectors.parquet"
+"""The file beside the examples with the vectors of the models that are not in use."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +36,87 @@ class Examples:
     """What there is to learn from, sorted by task, user and moment."""
 
     features: Float  # [n, k], NaN where null
-    embeddings: Float  # [n, d]
+    words: tuple[int, ...]
+    """Which features are words: the ranks of these by how often the training rows have them."""
+    embeddings: Mapping[str, Float]  # model id -> [n, d]
     labels: Float  # [n] 0 or 1
     users: Int  # [n]
     task: npt.NDArray[np.str_]  # [n]
     split: npt.NDArray[np.str_]  # [n]
-    model_id: str
 
 
-def read_examples(path: Path) -> Examples:
+def read_examples(
+    path: Path, models: Sequence[str] = (), split_at: datetime | None = None
+) -> Examples:
     """Read and check a file of examples.
 
+    Args:
+        path: the examples, with vectors of the model in use; `probe_vectors.parquet` beside it
+            holds those of others.
+        models: ids of the models whose vectors are wanted; none means that in use.
+        split_at: moments from then on are test rows, whoever's they are; those before are learnt
+            from, but for the users who are held out for validation.
+
     Raises:
-        PragmaError: it cannot be read, or something is wrong with it.
+        PragmaError: it cannot be read, something is wrong with it, or a model has no vectors.
     """
-    rows = _read(path)
-    features = [_numbers(rows, name) for name in rows.column_names if name not in COLUMNS]
+    rows = _read(path, by_user=split_at is None)
+    rows = rows.set_column(rows.column_names.index("split"), "split", _splits(rows, split_at))
+    names = [name for name in rows.column_names if name not in COLUMNS]
     task, users, split = (np.array(rows[name].to_pylist()) for name in ("task", "user_id", "split"))
     return Examples(
-        features=np.column_stack(features),
-        embeddings=vectors_of(rows, str(path)),
+        features=np.column_stack([_numbers(rows, name) for name in names]),
+        words=tuple(k for k, name in enumerate(names) if types.is_string(rows[name].type)),
+        embeddings=_embeddings(rows, path, models),
         labels=np.asarray(rows["label"], np.float64),
         users=np.unique(users, return_inverse=True)[1],
         task=task,
         split=split,
-        model_id=rows["model_id"][0].as_py(),
     )
+
+
+def _splits(rows: pa.Table, split_at: datetime | None) -> pa.Array:
+    """The split of each row; where none is for validation, a tenth of the users learnt from is."""
+    split, users = np.array(rows["split"].to_pylist()), rows["user_id"].to_pylist()
+    if split_at is not None:
+        moments = rows["eval_ts"].cast(pa.timestamp("us")).to_numpy()
+        late = moments >= np.datetime64(split_at, "us")
+        early = np.where(split == "validation", split, "train")
+        split = np.where(late, "test", early)
+    if not np.any(split == "validation"):
+        tenth = [int(sha256(str(user).encode()).hexdigest()[:8], 16) % 10 == 0 for user in users]
+        split = np.where((split == "train") & np.array(tenth), "validation", split)
+    return pa.array(split.tolist(), pa.string())
+
+
+def _embeddings(rows: pa.Table, path: Path, models: Sequence[str]) -> dict[str, Float]:
+    """The vectors of each model, in the order of the rows."""
+    (current,) = rows["model_id"].unique().to_pylist()
+    others = path.parent / OTHERS
+    vectors = pq.ParquetFile(others).read() if others.is_file() else None
+    found = {}
+    for model in models or [current]:
+        if model == current:
+            found[model] = vectors_of(rows, str(path))
+            continue
+        have = vectors.filter(pc.equal(vectors["model_id"], model)) if vectors else rows.slice(0, 0)
+        found[model] = vectors_of(_beside(rows, have, model), str(others))
+    return found
+
+
+def _beside(rows: pa.Table, have: pa.Table, model: str) -> pa.Table:
+    """The vectors of one model at the user and moment of each row."""
+    keys = zip(have["user_id"].to_pylist(), have["eval_ts"].to_pylist(), strict=True)
+    place = {key: number for number, key in enumerate(keys)}
+    asked = zip(rows["user_id"].to_pylist(), rows["eval_ts"].to_pylist(), strict=True)
+    places = [place.get(key) for key in asked]
+    if missing := places.count(None):
+        raise PragmaError(
+            f"model {model} has no vectors of the present events at {missing:,} of {len(rows):,} "
+            "labels",
+            f"for each such model: pragma register {model} && pragma build --select models+",
+        )
+    return have.take(pa.array(places, pa.int64()))
 
 
 def _numbers(rows: pa.Table, name: str) -> Float:
@@ -67,10 +124,8 @@ def _numbers(rows: pa.Table, name: str) -> Float:
     column = rows[name]
     if not types.is_string(column.type):
         return np.asarray(column.cast(pa.float64()), np.float64)
-    words = [row for row in column.filter(pc.equal(rows["split"], "train")).to_pylist() if row]
-    ranks = {
-        word: rank for rank, (word, _) in enumerate(sorted(Counter(words).items(), key=_often))
-    }
+    words = Counter(column.filter(pc.equal(rows["split"], "train")).drop_null().to_pylist())
+    ranks = {word: rank for rank, (word, _) in enumerate(sorted(words.items(), key=_often))}
     return np.array([ranks.get(word, np.nan) for word in column.to_pylist()], np.float64)
 
 
@@ -78,19 +133,19 @@ def _often(word: tuple[str, int]) -> tuple[int, str]:
     return -word[1], word[0]
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, *, by_user: bool) -> pa.Table:
     """The examples, sorted, so that their order in the file has no say."""
     again = "pragma build writes the examples again; then pragma probe"
     try:
         rows = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowInvalid) as error:
         raise PragmaError(f"{path} cannot be read: {error}", again) from None
-    for problem in _problems(rows):
+    for problem in _problems(rows, by_user=by_user):
         raise PragmaError(f"{path}: {problem}", again)
     return rows.sort_by([(name, "ascending") for name in ("task", "user_id", "eval_ts")])
 
 
-def _problems(rows: pa.Table) -> Iterator[str]:
+def _problems(rows: pa.Table, *, by_user: bool) -> Iterator[str]:
     """What is wrong with the examples; a check relies on those before it."""
     if missing := [name for name in COLUMNS if name not in rows.column_names]:
         yield f"no column {', '.join(missing)}; there are {', '.join(rows.column_names)}"
@@ -110,12 +165,9 @@ def _problems(rows: pa.Table) -> Iterator[str]:
     grain = ["task", "user_id", "eval_ts"]
     if repeats := len(rows) - len(rows.group_by(grain).aggregate([])):
         yield f"{counted(repeats, 'row')} with the task, user and moment of another"
+    if odd := set(rows["split"].unique().to_pylist()) - set(SPLITS):
+        yield f"splits other than {', '.join(SPLITS)}, such as {min(map(str, odd))}"
     splits = Counter(rows.group_by(["user_id", "split"]).aggregate([])["user_id"].to_pylist())
-    if astray := [user for user, count in splits.items() if count > 1]:
+    if by_user and (astray := [user for user, count in splits.items() if count > 1]):
         example = min(map(str, astray))
         yield f"{counted(len(astray), 'user')} in more than one split, such as {example}"
-    members = rows.group_by(["task", "split", "user_id"]).aggregate([]).to_pylist()
-    users = Counter((member["task"], member["split"]) for member in members)
-    for task, split in product(sorted({task for task, _ in users}), SPLITS):
-        if (count := users[task, split]) < FEWEST_USERS:
-            yield f"task {task} has {count} {split} users, and needs {FEWEST_USERS}"

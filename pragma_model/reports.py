@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from pragma_sql.bundle import open_bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
 
@@ -22,26 +24,45 @@ def probe(
     examples: Annotated[
         Path | None, typer.Option(help="File of examples [default: HOME/probe_examples.parquet].")
     ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(help="Runs or registered models, several; else the one in use."),
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    split_at: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Learn from labels before this moment and test on those from then on, instead of "
+            "on other users; a user may then be on both sides."
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds the spread is over.", min=1)] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Ask what the embeddings add to hand-made features, on users that nothing was fitted on.
 
-    Example: pragma probe --seeds 5
+    With several models, such as runs of other seeds, the spread over them is shown beside that over
+    the probe's own seeds. Example: pragma probe --models first second third --split-at 2017-04-01
     """
     from pragma_model.probe import probe as run
-    from pragma_model.probe import to_json, to_table
+    from pragma_model.probe_table import to_json, to_table
 
+    if more and not models:
+        raise PragmaError(f"pragma probe does not know {more[0]!r}", "name models after --models")
     place = Home.of(home)
+    ids = [_model_id(name, place) for name in [*(models or []), *(more or [])]]
     talk = Console(stderr=True)
     with talk.status("fitting LightGBM and logistic regression"):
-        results = run(_present(examples or place.examples), range(seeds))
+        results = run(_present(examples or place.examples), range(seeds), ids, split_at)
     place.root.mkdir(parents=True, exist_ok=True)
     (place.root / "probe.json").write_text(to_json(results) + "\n")
     if as_json:
         print(to_json(results))
     else:
-        Console().print(to_table(results))
+        tested = (
+            f"test: labels from {split_at:%Y-%m-%d} on, users on both sides" if split_at else ""
+        )
+        Console().print(to_table(results, tested or "test users only"))
 
 
 def map(  # noqa: A001 - the command's name
@@ -63,6 +84,20 @@ def map(  # noqa: A001 - the command's name
     target = picture or place.root / "embedding_map.png"
     draw(rows, target, colour="segment", title="Users by their embeddings")
     print(target)
+
+
+def _model_id(name: str, place: Home) -> str:
+    """The id of a model that is named by its run, or by (the beginning of) its id."""
+    bundle = place.runs / name / "bundle"
+    if bundle.is_dir():
+        return open_bundle(bundle).manifest.model_id
+    known = sorted(path.name for path in place.bundles.glob("[0-9a-f]*") if path.is_dir())
+    found = [model for model in known if model.startswith(name)]
+    if len(found) != 1:
+        runs = sorted(path.parent.name for path in place.runs.glob("*/bundle"))
+        there = f"runs: {', '.join(runs) or 'none'}; models: {', '.join(known) or 'none'}"
+        raise PragmaError(f"there is no run or model {name!r}; {there}", "name one of these")
+    return found[0]
 
 
 def _present(path: Path) -> Path:

@@ -41,6 +41,7 @@ CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
 OPTIONAL_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "events": {"event_id": "VARCHAR"},
     "profiles": {"lifelong": "STRUCT(key VARCHAR, ts TIMESTAMP)[]"},
+    "labels": {"split": "VARCHAR"},
 }
 
 LABELS: Mapping[str, str] = {"user_id": "VARCHAR", "label": "DOUBLE or BOOLEAN"}
@@ -114,13 +115,15 @@ def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | 
     if of_all_tasks.exists():
         moment = _moment(columns_of(con, of_all_tasks))
         columns = {"task": "VARCHAR", **LABELS, moment: "TIMESTAMP"}
-        check_source(con, of_all_tasks, columns, may_be_empty=True)
+        optional = OPTIONAL_COLUMNS["labels"]
+        check_source(con, of_all_tasks, columns, optional, may_be_empty=True)
     for file in sorted((folder / "labels").rglob("*.parquet")):
         there = columns_of(con, file)
         moment = _moment(there)
         lacking = [name for name in (*LABELS, moment) if name not in there]
         if not lacking:
-            check_source(con, file, {**LABELS, moment: "TIMESTAMP"}, may_be_empty=True)
+            columns = {**LABELS, moment: "TIMESTAMP"}
+            check_source(con, file, columns, OPTIONAL_COLUMNS["labels"], may_be_empty=True)
         elif talk is not None:
             said = " and ".join(lacking).replace("eval_ts", "eval_ts (or observed_through)")
             what = f"{file} is not read: it lacks {said}"

@@ -111,6 +111,8 @@ class Labels:
     user: str
     moment: Time
     label: str
+    split: str = ""
+    """SQL or a column: train, validation or test; empty leaves it to a hash of the user."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ class BookMapping:
     @property
     def digest(self) -> str:
         """Twelve hex digits that change with what the mapping says, not with how it is laid out."""
-        return sha256(repr(self).encode()).hexdigest()[:12]
+        # What is not said must not change the digest of a mapping that is older than the key.
+        return sha256(repr(self).replace(", split=''", "").encode()).hexdigest()[:12]
 
     def tables(self) -> Iterator[Rows]:
         """All tables that are read."""

@@ -118,13 +118,14 @@ def _milestone(section: Section, key: str, value: object) -> Milestone:
 
 
 def _labels(task: str, section: Section) -> Labels:
-    section.allow(("user", "moment", "label", *TABLE))
+    section.allow(("user", "moment", "label", "split", *TABLE))
     return Labels(
         task=task,
         rows=_rows(section),
         user=section.text("user"),
         moment=_time(section.at("moment"), section.value("moment")),
         label=section.text("label"),
+        split=section.text_or("split"),
     )
 
 

@@ -11,6 +11,7 @@ from pragma_sql.scans import (
     EVENTS,
     IDENTIFIED_EVENTS,
     LABEL_MOMENTS,
+    LABEL_SPLITS,
     LABELS,
     OTHER_EVENTS,
     PROFILE_MOMENTS,
@@ -187,6 +188,14 @@ def _label_rules(limits: Limits) -> tuple[Rule, ...]:
             condition="label is null or not isfinite(label)",
             problem="are null, NaN or infinite",
             fix="drop rows whose outcome is not known",
+        ),
+        Rule(
+            name="labels_split_unknown",
+            scan=LABEL_SPLITS,
+            column="split",
+            condition="split not in ('train', 'validation', 'test')",
+            problem="are none of train, validation and test",
+            fix="name the split so, or leave the column out: a hash of the user decides then",
         ),
         Rule(
             name="labels_repeated",

@@ -194,12 +194,13 @@ LABELS = Scan(
     )""",
     ("without_events", "first_ts", "last_ts"),
 )
+LABEL_SPLITS = Scan("labels", ("task", "user_id", "eval_ts", "split"))
 LABEL_MOMENTS = Repeats(
     "labels",
     ("task", "user_id", "eval_ts"),
     adds=("copy",),
     key=("task", "user_id", "eval_ts"),
-    others=("label",),
+    others=("label", "split"),
     has_key="task is not null and user_id is not null and eval_ts is not null",
 )
 TRANSFERS = Scan(

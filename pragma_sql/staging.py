@@ -72,13 +72,18 @@ def staging(mapping: BookMapping, tables: UserTables, book: str) -> Staging:
         PragmaError: the place in mapping.yml, what is wrong there, and the way out.
     """
     found = {events.source: look(tables, events.rows) for events in mapping.events}
+    with_split = any(labels.split for labels in mapping.labels)
     profiles, notes = profiles_query(mapping, tables, found, book)
     return Staging(
         {
             "events": _events(mapping, tables, found),
             "profiles": profiles,
             "labels": _united(
-                (_label_rows(labels, tables, mapping.zone) for labels in mapping.labels), NO_LABELS
+                (
+                    _label_rows(labels, tables, mapping.zone, with_split=with_split)
+                    for labels in mapping.labels
+                ),
+                NO_LABELS,
             ),
             "transfers": _united(
                 (_transfer_rows(one, tables, mapping.zone) for one in mapping.transfers),
@@ -124,18 +129,18 @@ def _event_rows(
     return checked(tables, found, columns)
 
 
-def _label_rows(labels: Labels, tables: UserTables, zone: str) -> exp.Select:
+def _label_rows(labels: Labels, tables: UserTables, zone: str, *, with_split: bool) -> exp.Select:
     found = look(tables, labels.rows)
-    return checked(
-        tables,
-        found,
-        [
-            exp.alias_(exp.Literal.string(labels.task), "task"),
-            exp.alias_(exp.cast(scalar(found, "user", labels.user), "varchar"), "user_id"),
-            exp.alias_(moment(tables, found, "moment", labels.moment, zone), "eval_ts"),
-            exp.alias_(exp.cast(scalar(found, "label", labels.label), "double"), "label"),
-        ],
-    )
+    columns = [
+        exp.alias_(exp.Literal.string(labels.task), "task"),
+        exp.alias_(exp.cast(scalar(found, "user", labels.user), "varchar"), "user_id"),
+        exp.alias_(moment(tables, found, "moment", labels.moment, zone), "eval_ts"),
+        exp.alias_(exp.cast(scalar(found, "label", labels.label), "double"), "label"),
+    ]
+    if with_split:
+        given = scalar(found, "split", labels.split) if labels.split else exp.null()
+        columns.append(exp.alias_(exp.cast(given, "varchar"), "split"))
+    return checked(tables, found, columns)
 
 
 def _transfer_rows(transfers: Transfers, tables: UserTables, zone: str) -> exp.Select:

@@ -25,10 +25,12 @@ CLEAN_BOOK = """
         ('ann', '2024-02-01', map {'plan': 'gold'}, []),
         ('bob', '2024-01-01', null, null);
 
-    create table contract.labels (task varchar, user_id varchar, eval_ts timestamp, label double);
+    create table contract.labels (
+        task varchar, user_id varchar, eval_ts timestamp, label double, split varchar
+    );
     insert into contract.labels values
-        ('churn', 'ann', '2024-02-01', 0), ('churn', 'bob', '2024-02-15', 1),
-        ('fraud', 'ann', '2024-02-01', 0);
+        ('churn', 'ann', '2024-02-01', 0, 'test'), ('churn', 'bob', '2024-02-15', 1, null),
+        ('fraud', 'ann', '2024-02-01', 0, null);
 
     create table contract.transfers (
         from_user varchar, to_user varchar, ts timestamp, amount double
@@ -49,7 +51,7 @@ def profiles(values: str) -> str:
 
 def labels(values: str) -> str:
     """One more label: task, user_id, eval_ts, label."""
-    return f"insert into contract.labels values ({values});"
+    return f"insert into contract.labels values ({values}, null);"
 
 
 def transfers(values: str) -> str:

@@ -177,6 +177,11 @@ DEFECTS = (
         rows=2,
     ),
     Defect(
+        "labels_split_unknown",
+        "update contract.labels set split = 'dev' where task = 'fraud'",
+        "task fraud, user_id ann, eval_ts 2024-02-01 00:00:00, split dev",
+    ),
+    Defect(
         "labels_repeated",
         labels("'churn', 'ann', '2024-02-01', 1"),
         "task churn, user_id ann, eval_ts 2024-02-01 00:00:00",

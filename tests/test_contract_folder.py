@@ -185,7 +185,7 @@ def test_label_files_are_tasks_beside_a_file_of_all_tasks(
     (book / "labels" / "yes_or_no.parquet").rename(book / "labels" / "in_parts" / "1.parquet")
     labels = contract(workplace)["labels"]
     assert [row for row in labels if row[0] == "late"] == plain["labels"]
-    assert [(task, user, label) for task, user, _, label in labels if task != "late"] == [
+    assert [(task, user, label) for task, user, _, label, _ in labels if task != "late"] == [
         ("in_parts", "user 00", 1.0),
         ("in_parts", "user 01", 0.0),
         ("it's 100%", "user 00", 0.5),
@@ -206,6 +206,22 @@ def test_labels_of_another_kind_are_left_out_and_said_to_be(
         f"{book}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)\n"
     )
     assert contract(workplace)["labels"] == plain["labels"]
+
+
+def test_a_label_file_may_say_whose_split_is_which(
+    plain: dict[str, Rows], book: Path, workplace: Workplace
+) -> None:
+    write_labels(book, "fraud", [0, 1], split="test")
+    labels = contract(workplace)["labels"]
+    assert {row[-1] for row in labels if row[0] == "fraud"} == {"test"}
+    assert [row for row in labels if row[0] != "fraud"] == plain["labels"]
+    assert {row[-1] for row in plain["labels"]} == {None}
+
+
+def test_a_label_of_no_known_split_stops_the_build(book: Path, workplace: Workplace) -> None:
+    write_labels(book, "fraud", [0, 1], split="set-a")
+    with pytest.raises(PragmaError, match=r"labels\.split: 2 of .* are none of train, val"):
+        workplace.build("+rejected")
 
 
 def test_all_is_read_where_it_lies(book: Path, workplace: Workplace) -> None:

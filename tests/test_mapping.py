@@ -357,6 +357,27 @@ labels:
     ]
 
 
+def test_labels_may_say_their_split(bank: Path) -> None:
+    write_table(bank / "loans.parquet", "select unnest(['u1', 'u2']) as who, "
+                "unnest(['set-a', 'set-b']) as part")  # fmt: skip
+    text = (
+        EVENTS
+        + """
+labels:
+    bad:
+        {files: loans.parquet, user: who, moment: 2024-03-01, label: 1,
+         split: "case part when 'set-b' then 'test' else 'train' end"}
+    late: {files: loans.parquet, user: who, moment: 2024-03-01, label: 1}
+"""
+    )
+    assert [(task, user, split) for task, user, *_, split in staged(bank, text).labels] == [
+        ("bad", "u1", "train"),
+        ("bad", "u2", "test"),
+        ("late", "u1", None),
+        ("late", "u2", None),
+    ]
+
+
 def test_transfers_are_optional(bank: Path) -> None:
     write_table(bank / "paid.parquet", "select 1 as a, 2 as b, date '2024-02-01' as day, 9 as x")
     text = EVENTS + (
@@ -435,3 +456,10 @@ def test_what_the_mapping_means_and_not_its_layout_makes_its_digest() -> None:
     long = "# x\nevents:\n  cards:\n    files: [cards.parquet]\n    user: client\n    time: booked"
     assert parse_mapping(long).digest == parse_mapping(EVENTS).digest
     assert parse_mapping(EVENTS.replace("booked", "b")).digest != parse_mapping(EVENTS).digest
+
+
+def test_a_mapping_that_says_no_split_has_the_digest_that_it_had_before_there_were_any() -> None:
+    labels = "labels: {a: {files: a.parquet, user: u, moment: m, label: 1%s}}"
+    text = EVENTS + labels
+    assert parse_mapping(text % "").digest == "7c65d193487f"
+    assert parse_mapping(text % ", split: part").digest != "7c65d193487f"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import astuple
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 
@@ -14,14 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from pragma_model.probe import Metric, ProbeResult, Sample, probe, to_json, to_table
+from pragma_model.probe import Metric, ProbeResult, probe
+from pragma_model.probe_fits import Sample
+from pragma_model.probe_scores import Ranking, differences
+from pragma_model.probe_table import to_json, to_table
 from pragma_sql.errors import PragmaError
 
 USERS = {"train": 400, "validation": 150, "test": 250}
-FEATURES, EMBEDDINGS, BOTH, LOGISTIC = (
+FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC = (
     "LightGBM on features",
     "LightGBM on embeddings",
     "LightGBM on both",
+    "logistic regression on features",
     "logistic regression on embeddings",
 )
 
@@ -63,10 +69,10 @@ def in_test(rows: pa.Table) -> np.ndarray:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., list[ProbeResult]]:
-    def run(rows: pa.Table, seeds: tuple[int, ...] = (0, 1)) -> list[ProbeResult]:
+    def run(rows: pa.Table, seeds: tuple[int, ...] = (0, 1), **more) -> list[ProbeResult]:
         path = tmp_path / "examples.parquet"
         pq.write_table(rows, path)
-        return probe(path, seeds)
+        return probe(path, seeds, **more)
 
     return run
 
@@ -77,8 +83,8 @@ def roc_auc(results: list[ProbeResult]) -> dict[str, float]:
 
 def test_features_win_where_the_embedding_is_noise(run):
     found = roc_auc(run(examples(told_by="features")))
-    assert list(found) == [FEATURES, EMBEDDINGS, BOTH, LOGISTIC]
-    assert min(found[FEATURES], found[BOTH]) > 0.8
+    assert list(found) == [FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC]
+    assert min(found[FEATURES], found[BOTH], found[LINEAR]) > 0.8
     assert found[EMBEDDINGS] == pytest.approx(0.5, abs=0.15)
     assert found[LOGISTIC] == pytest.approx(0.5, abs=0.15)
 
@@ -93,7 +99,15 @@ def test_a_word_is_a_feature_too(run):
     rows = examples(told_by="nothing")
     words = np.where(rows["label"].to_numpy() == 1, "yes", "no")
     found = roc_auc(run(rows.append_column("last value shop", pa.array(words))))
-    assert found[FEATURES] == pytest.approx(1)
+    assert min(found[FEATURES], found[LINEAR]) > 0.999
+
+
+def test_that_a_feature_is_missing_tells_something_too(run):
+    rows = examples(told_by="nothing")
+    silent = np.where(rows["label"].to_numpy() == 1, np.nan, 3.0)
+    hidden = pa.array(silent, from_pandas=True)
+    found = roc_auc(run(rows.append_column("last amount", hidden)))
+    assert min(found[FEATURES], found[LINEAR]) > 0.999
 
 
 def test_labels_of_test_users_have_no_say_in_any_fit(run):
@@ -153,13 +167,124 @@ def test_a_task_of_one_class_is_reported_without_metrics(run):
     normal, lone = examples(task="churn"), examples(task="fraud")
     lone = changed(lone, "label", np.where(in_test(lone), 0.0, lone["label"].to_numpy()))
     results = run(pa.concat_tables([lone, normal]), seeds=(0,))
-    churn, fraud = results[:4], results[4:]
+    churn, fraud = results[:5], results[5:]
     assert all(result.roc_auc and not result.unscored for result in churn)
     assert {(r.roc_auc, r.pr_auc, r.unscored) for r in fraud} == {
         (None, None, "one class only in test")
     }
-    assert json.loads(to_json(results))[4]["roc_auc"] is None
+    assert json.loads(to_json(results))[5]["roc_auc"] is None
     assert "one class only in test" in printed(results)
+
+
+def test_a_task_of_too_few_users_is_reported_and_the_others_are_not_stopped(run):
+    few = examples(task="rare").slice(0, 559)
+    results = run(pa.concat_tables([few, examples(task="usual")]), seeds=(0,))
+    assert {r.unscored for r in results if r.task == "rare"} == {
+        "9 test users, of 10 that are needed"
+    }
+    assert all(result.roc_auc for result in results if result.task == "usual")
+    assert "9 test users" in printed(results)
+
+
+def other_models(folder: Path, rows: pa.Table, **models: object) -> None:
+    """The file with the vectors of models that are not in use."""
+    told = [rows.select(["user_id", "eval_ts"]) for _ in models]
+    pq.write_table(
+        pa.concat_tables(
+            each.append_column("model_id", pa.array([model] * len(each))).append_column(
+                "embedding", pa.array(vectors, pa.list_(pa.float32()))
+            )
+            for each, (model, vectors) in zip(told, models.items(), strict=True)
+        ),
+        folder / "probe_vectors.parquet",
+    )
+
+
+def test_several_models_show_both_spreads_and_differ_in_their_embeddings_alone(run, tmp_path):
+    rows = examples(told_by="embedding")
+    noise = np.random.default_rng(1).normal(size=(len(rows), 4)).tolist()
+    other_models(tmp_path, rows.take(np.arange(len(rows))[::-1]), noise=noise)
+    good = rows["model_id"][0].as_py()
+    found = {r.model: r for r in run(rows, models=(good, "noise"))}
+    for name in (FEATURES, LINEAR):
+        assert found[name].roc_auc.model_spread is None
+        assert found[name].model_ids == ()
+    for name in (EMBEDDINGS, LOGISTIC):
+        assert found[name].model_ids == (good, "noise")
+        assert found[name].roc_auc.model_spread > 0.3 > found[name].roc_auc.spread
+    assert [(o.model_id, o.seed) for o in found[BOTH].runs] == [
+        (good, 0), (good, 1), ("noise", 0), ("noise", 1),
+    ]  # fmt: skip
+    alone = {r.model: r for r in run(rows)}
+    assert found[EMBEDDINGS].runs[:2] == alone[EMBEDDINGS].runs
+    assert " / " in printed(list(found.values()))
+
+
+def test_a_model_without_vectors_says_how_to_get_them(run, tmp_path):
+    rows = examples()
+    for there in (None, rows.slice(0, 790)):
+        if there:
+            other_models(tmp_path, there, second=there["embedding"].to_pylist())
+        with pytest.raises(PragmaError, match="model second has no vectors") as refusal:
+            run(rows, models=("second",))
+        assert "pragma register second && pragma build --select models+" in refusal.value.next_step
+    assert "at 10 of 800 labels" in refusal.value.what
+
+
+def test_a_split_by_time_tests_on_what_comes_later_whoever_it_is(run):
+    early, late = examples(), examples()
+    late = changed(late, "eval_ts", pa.array([86_400_000_000] * len(late), pa.timestamp("us")))
+    reversed_late = changed(late, "label", 1 - late["label"].to_numpy())
+    rows = pa.concat_tables([early, reversed_late])
+    found = run(rows, split_at=datetime(1970, 1, 2))
+    assert {result.test_rows for result in found} == {800}
+    assert roc_auc(found)[FEATURES] < 0.2, "what is learnt before that moment is turned round"
+
+
+def test_where_no_user_is_for_validation_some_of_the_training_users_are(run):
+    rows = examples()
+    given = ["train" if split == "validation" else split for split in rows["split"].to_pylist()]
+    assert roc_auc(run(changed(rows, "split", given)))[FEATURES] > 0.8
+
+
+def test_the_gain_of_both_is_shown_with_its_interval(run):
+    gains = {}
+    for told_by in ("features", "embedding"):
+        (both,) = [r for r in run(examples(told_by=told_by)) if r.model == BOTH]
+        gains[told_by] = both.roc_auc_gain
+    assert gains["embedding"].low > 0.1
+    assert gains["features"].low <= gains["features"].mean < 0.02
+    assert "both less features" in printed(run(examples()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weighted_metrics_are_those_of_scikit_learn(seed: int):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    random = np.random.default_rng(seed)
+    scores, labels = random.integers(0, 9, 60).astype(float), random.integers(0, 2, 60)
+    weights = random.integers(0, 4, 60).astype(float)
+    assert Ranking.of(scores, labels.astype(float)).metrics(weights) == pytest.approx(
+        (
+            roc_auc_score(labels, scores, sample_weight=weights),
+            average_precision_score(labels, scores, sample_weight=weights),
+        )
+    )
+
+
+def test_a_paired_interval_takes_users_whole():
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 2, 300).astype(float)
+    worse, better = labels + random.normal(size=(2, 300)) * [[2], [1]]
+    pair = Ranking.of(worse, labels), Ranking.of(better, labels)
+    alone, _ = differences([pair], np.arange(300))
+    thrice = (
+        Ranking.of(np.tile(worse, 3), np.tile(labels, 3)),
+        Ranking.of(np.tile(better, 3), np.tile(labels, 3)),
+    )
+    together, _ = differences([thrice], np.tile(np.arange(300), 3))
+    assert astuple(together) == pytest.approx(astuple(alone))
+    assert alone.low < alone.mean < alone.high
 
 
 def printed(results: list[ProbeResult]) -> str:
@@ -173,15 +298,23 @@ def printed(results: list[ProbeResult]) -> str:
 def test_the_table_heads_a_task_with_its_size_and_sets_the_best_in_bold():
     def result(model: str, roc: float, pr: float) -> ProbeResult:
         return ProbeResult(
-            "[loan]", model, "m", 1200, 0.071, Metric(roc, 0.01), Metric(pr, 0.02), ""
+            task="[loan]",
+            model=model,
+            model_ids=("m",),
+            test_rows=1200,
+            positives=85,
+            prevalence=0.071,
+            roc_auc=Metric(roc, 0.01),
+            pr_auc=Metric(pr, 0.02, 0.04),
+            unscored="",
         )
 
     text = printed([result(FEATURES, 0.81, 0.32), result(EMBEDDINGS, 0.79, 0.35)])
     bold, plain = "\x1b[1m", "\x1b[0m"
     assert f"{bold}[loan]{plain}" in text
-    assert "1,200 test rows, prevalence 7.1%" in text
+    assert "1,200 test rows, 85 positive, prevalence 7.1%" in text
     assert f"{bold}0.810 (0.010){plain}" in text
-    assert f"{bold}0.350 (0.020){plain}" in text
+    assert f"{bold}0.350 (0.020 / 0.040){plain}" in text
     assert f"{bold}0.790" not in text
     assert f"{bold}0.320" not in text
 
@@ -202,10 +335,10 @@ def first_value(column: str, value: object) -> Change:
         (move_a_user, "1 user in more than one split, such as u0000"),
         (lambda rows: rows.drop_columns(["split"]), "no column split; there are task, user_id"),
         (lambda rows: rows.slice(0, 0), "it holds no examples"),
-        (lambda rows: rows.slice(0, 559), "task churn has 9 test users, and needs 10"),
         (lambda rows: rows.drop_columns(["spend_30d", "visits_30d"]), "no features"),
         (lambda rows: pa.concat_tables([rows, rows.slice(5, 2)]), "2 rows with the task, user"),
         (first_value("label", None), "1 of 800 rows have no label"),
+        (first_value("split", "dev"), "splits other than train, validation, test, such as dev"),
         (first_value("label", 3.2), "labels other than 0 and 1, such as 3.2"),
         (
             first_value("model_id", "other"),

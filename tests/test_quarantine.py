@@ -73,7 +73,7 @@ def test_labels_of_a_user_whose_events_are_all_set_aside_go_too(
 def test_a_row_is_listed_once_for_each_rule_that_it_breaks_with_all_that_finds_it(
     book: duckdb.DuckDBPyConnection,
 ) -> None:
-    spoil(book, "insert into contract.labels values ('churn', 'cleo', '1970-01-01', 'nan')")
+    spoil(book, "insert into contract.labels values ('churn', 'cleo', '1970-01-01', 'nan', null)")
     set_aside(book, broken_rules(book))
     listed = book.execute(f"select relation, rule, reason, content from {REJECTED}").fetchall()
     assert [(relation, rule) for relation, rule, _, _ in listed] == [
@@ -88,6 +88,7 @@ def test_a_row_is_listed_once_for_each_rule_that_it_breaks_with_all_that_finds_i
         "user_id": "cleo",
         "eval_ts": "1970-01-01 00:00:00",
         "label": "nan",
+        "split": None,
     }
 
 

@@ -283,6 +283,11 @@ def test_a_new_models_vectors_stand_beside_the_olds(vectors: Vectors, tmp_path: 
     assert len(both) == 2 * len(old)
     examples = pq.read_table(home.root / "probe_examples.parquet")
     assert examples["model_id"].unique().to_pylist() == [other.model_id]
+    asked = set(zip(*(examples[name].to_pylist() for name in ("user_id", "eval_ts")), strict=True))
+    others = pq.read_table(home.root / "probe_vectors.parquet").to_pylist()
+    assert {(row["model_id"], row["user_id"], row["eval_ts"]) for row in others} == {
+        key for key in old if key[1:] in asked
+    }
 
 
 def test_an_old_model_that_comes_back_has_its_vectors_brought_up_to_date(

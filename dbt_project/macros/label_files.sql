@@ -1,5 +1,5 @@
 {#-
-    The label files of the folder `contract_dir`, as {path, task, moment}: `labels.parquet`, whose tasks are a column,
+    The label files of the folder `contract_dir`, as {path, task, moment, split}: `labels.parquet`, whose tasks are a column,
     and `labels/<task>.parquet`, or all files of `labels/<task>/`. A file with no `label`, or with no moment at which it
     is asked, is of another kind: it is left out, and said to be.
 -#}
@@ -12,7 +12,7 @@
         {%- set name = path.split('/labels/')[-1].split('/')[0] | replace('.parquet', '') -%}
         {%- set task = 'task' if path in of_all_tasks else literal(name) -%}
         {%- if 'user_id' in types and moment in types and 'label' in types -%}
-            {%- do files.append({'path': path, 'task': task, 'moment': utc(moment, types[moment])}) -%}
+            {%- do files.append({'path': path, 'task': task, 'moment': utc(moment, types[moment]), 'split': 'split' if 'split' in types else 'null'}) -%}
         {%- else -%}
             {%- do log(path ~ ' is not read: it lacks user_id, label, or eval_ts (or observed_through)', info=True) -%}
         {%- endif -%}

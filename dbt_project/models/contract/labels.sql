@@ -1,3 +1,4 @@
+{%- set types = column_types(ref(var('book') ~ '_labels')) %}
 with
 
 labels as (
@@ -9,7 +10,8 @@ final as (
         task,
         user_id,
         eval_ts,
-        label
+        label,
+        {{ 'split' if 'split' in types else 'null::varchar' }} as split
     from labels
 )
 

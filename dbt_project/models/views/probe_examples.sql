@@ -18,7 +18,7 @@ final as (
     select
         labels.task,
         labels.label,
-        {{ split_of('labels.user_id') }} as split,
+        coalesce(labels.split, {{ split_of('labels.user_id') }}) as split,
         embeddings.model_id,
         embeddings.embedding::float[] as embedding,
         features.*

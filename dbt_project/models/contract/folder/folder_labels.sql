@@ -4,7 +4,8 @@ select
     {{ file.task }}::varchar as task,
     user_id::varchar as user_id,
     {{ file.moment }} as eval_ts,
-    label::double as label
+    label::double as label,
+    {{ file.split or 'null' }}::varchar as split
 from {{ parquet_file(file.path) }}
 union all
 {% endfor -%}
@@ -12,5 +13,6 @@ select
     null::varchar as task,
     null::varchar as user_id,
     null::timestamp as eval_ts,
-    null::double as label
+    null::double as label,
+    null::varchar as split
 where false
