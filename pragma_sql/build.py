@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
 
 
+class FailedTestError(PragmaError):
+    """A test of dbt's failed; the tables are built."""
+
+
 @dataclass(frozen=True)
 class Built:
     """One model that was built."""
@@ -52,6 +56,7 @@ def build(
     select: Sequence[str] = (),
     refit: bool = False,
     strict: bool = False,
+    comparing: bool = True,
     project: Path | None = None,
     progress: Console | None = None,
 ) -> list[Built]:
@@ -63,6 +68,7 @@ def build(
         select: dbt node selectors; all when empty.
         refit: also make the frozen fit anew.
         strict: fail where a build would warn; where the fit ignores settings, before it starts.
+        comparing: say which settings a frozen fit ignores.
         project: a dbt project that has ours as a package; None for ours alone.
         progress: told of each model that ends, and of what our macros have to say.
 
@@ -79,7 +85,7 @@ def build(
     made = made_with(home.warehouse)
     kept = {} if project else remembered(made)
     all_variables = {**_embedding_size(home), **kept, **variables}
-    if not refit and (lines := differences(made, all_variables, project)):
+    if comparing and not refit and (lines := differences(made, all_variables, project)):
         _warn(ignored(lines), strict, progress)
     folder = (project or DBT_PROJECT).resolve()
     if project and package_of(folder):
@@ -88,6 +94,8 @@ def build(
             raise readable(str(installed.exception), home)
     arguments = [
         *("build", "--exclude-resource-type", "unit_test"),
+        # A candidate's tables are no part of what the tests are about.
+        *(["--exclude-resource-type", "test"] if variables.get("candidate") else []),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
         *(["--select", *with_seeds(select)] if select else []),
         *(["--full-refresh"] if refit else []),
@@ -127,7 +135,7 @@ def _raise_or_warn(results: Sequence[RunResult], strict: bool, progress: Console
         if result.status in ("fail", "warn"):
             node = result.node
             what = f"{node.description or node.name}: {counted(result.failures or 0, 'row')}"
-            broken = PragmaError(what, str(node.config.meta.get("next", "look at them in SQL")))
+            broken = FailedTestError(what, str(node.config.meta.get("next", "look at them in SQL")))
             _warn(broken, strict or result.status == "fail", progress)
 
 

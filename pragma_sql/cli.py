@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from pragma_sql.ending import ending
+from pragma_sql.model_commands import publish, register, shards
 from pragma_sql.options import (
     ContractOption,
     HomeOption,
@@ -80,6 +81,9 @@ def build(
     more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     var: VarOption = None,
     refit: Annotated[bool, typer.Option(help="Fit the tokenizer anew: other token ids.")] = False,
+    until: Annotated[
+        str | None, typer.Option(help="With --refit: fit on what is before this, or `latest`.")
+    ] = None,
     quarantine: Annotated[
         bool, typer.Option(help="Move rows that break a rule to contract.rejected and go on.")
     ] = False,
@@ -95,6 +99,8 @@ def build(
     from pragma_sql.build import built_table
     from pragma_sql.dataset import Source, source_of
     from pragma_sql.home import Home
+    from pragma_sql.refit import check_until
+    from pragma_sql.refit import refit as again
     from pragma_sql.republish import republish
     from pragma_sql.selection import selectors
 
@@ -104,15 +110,15 @@ def build(
     book = book_of(source.contract, source.pairs, source.project, talk)
     if quarantine:
         book = {**book, "quarantine": True}
-    built = run(
-        place,
-        book,
-        select=chosen,
-        refit=refit,
-        strict=strict,
-        project=source.project,
-        progress=talk,
-    )
+    check_until(until, refit)
+    if refit:
+        built = again(
+            place, book, until=until, select=chosen, project=source.project, progress=talk
+        )
+    else:
+        built = run(
+            place, book, select=chosen, strict=strict, project=source.project, progress=talk
+        )
     for line in republish(place):
         talk.print(line, highlight=False, soft_wrap=True, markup=False)
     if as_json:
@@ -153,89 +159,9 @@ def validate(
     raise_if_stopped(checks)
 
 
-@app.command()
-def shards(
-    home: HomeOption = None,
-    until: Annotated[str | None, typer.Option(help="Cut as of this moment, UTC.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write the Arrow shards that training reads, cut as of the fit's moment.
-
-    Example: pragma shards --until 2016-07-01
-    """
-    from pragma_sql.export import export_shards
-    from pragma_sql.home import Home
-
-    place = Home.of(home)
-    written = export_shards(place.warehouse, place.shards, until)
-    if as_json:
-        print(json.dumps(asdict(written.manifest)))
-    else:
-        from pragma_sql.tables import shards_table
-
-        result.print(shards_table(written))
-
-
-@app.command()
-def register(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's name, the path of a run or bundle, or the id of a model."),
-    ] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a trained bundle the model that `embed` uses; without RUN, show the models.
-
-    Example: pragma register nano
-    """
-    from pragma_sql.bundle import open_bundle
-    from pragma_sql.home import Home
-    from pragma_sql.registry import find_bundle, models_of, register_bundle
-
-    place = Home.of(home)
-    if run is not None:
-        model_id = register_bundle(open_bundle(find_bundle(run, place.runs)), place.warehouse)
-        print(model_id)
-        talk.print(f"next: pragma build --select models+   # embeddings of model {model_id}")
-        return
-    models = models_of(place.warehouse)
-    from pragma_sql.tables import json_of, table_of
-
-    if as_json:
-        print(json_of(models))
-    else:
-        shown = ["model_id", "status", "size", "embedding_size", "registered", "problem"]
-        result.print(table_of(models.select(shown), "models"))
-
-
-@app.command()
-def publish(
-    home: HomeOption = None,
-    to: Annotated[
-        Path | None, typer.Option(help="Folder that readers look in [default: HOME/published].")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write the embedding tables as parquet, and bi.duckdb over them, for readers to open.
-
-    Builds to come publish to the same folder anew, whenever vectors or events have changed.
-
-    Example: pragma publish --to /shared/embeddings
-    """
-    from pragma_sql.home import Home
-    from pragma_sql.publish import DATABASE
-    from pragma_sql.republish import publish as run
-    from pragma_sql.tables import published_table
-
-    place = Home.of(home)
-    folder = to or place.published
-    published = run(place, folder)
-    if as_json:
-        print(json.dumps([{**asdict(each), "folder": str(each.folder)} for each in published]))
-    else:
-        result.print(published_table(published))
-    talk.print(f"readers open {folder / DATABASE}", highlight=False, soft_wrap=True, markup=False)
+app.command()(shards)
+app.command()(register)
+app.command()(publish)
 
 
 def main() -> None:

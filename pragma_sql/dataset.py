@@ -14,7 +14,8 @@ import duckdb
 
 from pragma_sql.errors import PragmaError
 from pragma_sql.home import Home
-from pragma_sql.warehouse import opened
+from pragma_sql.user_project import project_vars
+from pragma_sql.warehouse import is_fitted, opened
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ def source_of(home: Home, asked: Source) -> Source:
         PragmaError: nothing is asked for, and the warehouse remembers nothing, or what it remembers
             is not there.
     """
-    named = asked.contract or asked.project or any(p.startswith("book=") for p in asked.pairs)
-    if named:
-        return asked
     held = dataset_of(home.warehouse)
+    if asked.contract or asked.project or any(p.startswith("book=") for p in asked.pairs):
+        if held is not None:
+            _check_name(held, asked, home)
+        return asked
     if held is None:
         raise PragmaError(
             f"no dataset is named, and {home.root} remembers none",
@@ -68,6 +70,28 @@ def source_of(home: Home, asked: Source) -> Source:
     if held.kind == "folder":
         return Source(Path(held.root), None, asked.pairs)
     return Source(None, None, [f"book={held.name}", *asked.pairs])
+
+
+def _check_name(held: Dataset, asked: Source, home: Home) -> None:
+    """Raise where another dataset is asked for than the one whose fit the warehouse has.
+
+    What has the same name in another place is left to dbt.
+    """
+    if asked.project is not None and (asked.project / "dbt_project.yml").is_file():
+        kind, name = "project", str(project_vars(asked.project).get("book", ""))
+    elif asked.contract is not None:
+        kind, name = "folder", asked.contract.resolve().name
+    else:
+        return
+    with opened(home.warehouse) as con:
+        fitted = is_fitted(con)
+    if fitted and (kind, name) != (held.kind, held.name):
+        at = f" ({held.root})" if held.root else ""
+        raise PragmaError(
+            f"{home.root} holds the dataset {held.name}{at}, not {name}",
+            "build the other into a warehouse of its own: pragma build --home NEW "
+            f"--{'project' if asked.project else 'contract'} {asked.project or asked.contract}",
+        )
 
 
 def dataset_of(warehouse: Path) -> Dataset | None:

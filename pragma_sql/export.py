@@ -24,13 +24,17 @@ from pragma_sql.shards import (
     write_split,
 )
 from pragma_sql.texts import TextVectors
-from pragma_sql.warehouse import opened, read_tokenizer
+from pragma_sql.warehouse import CANDIDATE, candidate_of, opened, read_tokenizer
 
 USERS_PER_READ = 2_048
 
 
-def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Shards:
+def export_shards(
+    warehouse: Path, folder: Path, until: str | None = None, *, current: bool = False
+) -> Shards:
     """Write the shards that training reads; the folder is replaced whole.
+
+    They are of the candidate that a refit left, where there is one.
 
     Users without an event before the moment are left out (PRAGMA, section on the corpus).
 
@@ -38,9 +42,12 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
         warehouse: the DuckDB file.
         folder: where the shards go.
         until: ISO moment, UTC; by default the tokenizer's `fit_until`.
+        current: of the tokenizer in force, also where there is a candidate.
     """
     with opened(warehouse) as con, replaced_folder(folder) as draft:
-        tokenizer = read_tokenizer(con)
+        candidate = None if current else candidate_of(con)
+        tokenizer = candidate or read_tokenizer(con)
+        fit, tokens = (CANDIDATE, "tokens_next") if candidate else ("fit", "tokens")
         as_of = until or tokenizer.fit_until
         moment = _micros(as_of)
         events_cut: list[int] = []
@@ -54,7 +61,7 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
             shard
             for split in SPLITS
             for shard in write_split(
-                draft, split, _histories(con, split, moment, events_cut, texts)
+                draft, split, _histories(con, tokens, split, moment, events_cut, texts)
             )
         ]
         if not any(shard.split == "train" for shard in shards):
@@ -63,7 +70,8 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
             )
         (draft / "tokenizer").mkdir()
         con.execute(
-            "copy (select * from fit.vocabulary order by token_id) to $path (format parquet)",
+            f"copy (select * from {fit}.vocabulary order by token_id) to $path"  # noqa: S608 - ours
+            " (format parquet)",
             {"path": str(draft / "tokenizer" / "vocabulary.parquet")},
         )
         (draft / "tokenizer" / "bpe.json").write_text(tokenizer.bpe)
@@ -90,6 +98,7 @@ def export_shards(warehouse: Path, folder: Path, until: str | None = None) -> Sh
 
 def _histories(
     con: duckdb.DuckDBPyConnection,
+    tokens: str,
     split: Split,
     moment: int,
     events_cut: list[int],
@@ -100,7 +109,7 @@ def _histories(
     How many events the cap takes away is added to `events_cut`.
     """
     reader = con.execute(
-        "select * from tokens.user_tokens where split = $split order by md5(user_id)",
+        f"select * from {tokens}.user_tokens where split = $split order by md5(user_id)",  # noqa: S608
         {"split": split},
     ).to_arrow_reader(USERS_PER_READ)
     for batch in reader:

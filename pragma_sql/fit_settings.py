@@ -14,7 +14,7 @@ from pragma_sql.book import Variables, default_vars
 from pragma_sql.errors import PragmaError, counted
 from pragma_sql.project import DBT_PROJECT
 from pragma_sql.user_project import project_vars
-from pragma_sql.warehouse import opened
+from pragma_sql.warehouse import is_fitted, opened
 
 Settings = Mapping[str, str]
 """Name of a var, or `field_overrides.csv: <key>` -> its value as text; no value is empty."""
@@ -25,11 +25,16 @@ AGAIN = "make the fit anew with `pragma build --refit`, or put back what it was 
 
 
 def made_with(warehouse: Path) -> Settings | None:
-    """What `fit.settings` says; None before the first fit, or where the fit does not say."""
+    """What `fit.settings` says; None before the first fit, or where the fit does not say.
+
+    A first build that failed leaves a fit that is still to be made.
+    """
     if not warehouse.is_file():
         return None
     try:
         with opened(warehouse) as con:
+            if not is_fitted(con):
+                return None
             rows = con.execute("select kind, name, value from fit.settings").fetchall()
     except (PragmaError, duckdb.CatalogException):  # dbt will say who has the file open
         return None

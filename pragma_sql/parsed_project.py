@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 PARSED_WITH = (
-    *("book", "check_all_events", "embedding_size", "purchase_cards_path", "quarantine"),
+    *("book", "candidate", "check_all_events", "embedding_size", "purchase_cards_path"),
+    *("quarantine",),
     *("map_clusters", "map_users"),
     *("neighbours", "neighbours_exact_users", "neighbours_index_users"),
 )

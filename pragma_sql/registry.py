@@ -18,6 +18,7 @@ import pyarrow as pa
 from pragma_sql.bundle import Bundle, open_bundle, read_manifest
 from pragma_sql.errors import PragmaError
 from pragma_sql.files import replaced_folder
+from pragma_sql.promote import put_into_force, schema_of
 from pragma_sql.render import load_macros
 from pragma_sql.warehouse import opened, read_tokenizer
 
@@ -57,18 +58,25 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
     A bundle that is there already is only made current. `vectors.models` shows it at once, unless
     somebody has the warehouse open; then the next build does.
 
+    A bundle of the candidate that a refit left, or of a tokenizer in an archive, puts that into
+    force; the next build makes its tokens.
+
     Raises:
-        PragmaError: when the bundle was trained on another tokenizer than the warehouse's.
+        PragmaError: when the bundle was trained on another tokenizer than the warehouse has.
     """
     manifest, bundles = bundle.manifest, _bundles(warehouse)
     with opened(warehouse) as con:
         tokenizer_hash = read_tokenizer(con).tokenizer_hash
-    if manifest.tokenizer_hash != tokenizer_hash:
+    is_other = manifest.tokenizer_hash != tokenizer_hash
+    waiting = schema_of(warehouse, manifest.tokenizer_hash) if is_other else None
+    if is_other and waiting is None:
         raise PragmaError(
             f"{bundle.path}: trained on tokenizer {manifest.tokenizer_hash[:12]}, "
             f"but this warehouse's tokens are of {tokenizer_hash[:12]}",
             "train on the present tokens: pragma shards, then pragma train",
         )
+    if waiting is not None:
+        put_into_force(warehouse, waiting)
     if bundle.path.resolve() != (bundles / manifest.model_id).resolve():
         with replaced_folder(bundles / manifest.model_id) as draft:
             shutil.copytree(bundle.path, draft, dirs_exist_ok=True)

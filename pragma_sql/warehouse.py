@@ -57,13 +57,30 @@ class Tokenizer:
     bpe: str
 
 
-def read_tokenizer(con: duckdb.DuckDBPyConnection) -> Tokenizer:
-    """The tokenizer that the warehouse's tokens are of."""
+CANDIDATE = "fit_next"
+"""The schema of a tokenizer that waits for its model, as the other one is served; its tokens lie in
+`tokens_next`."""
+
+
+def candidate_of(con: duckdb.DuckDBPyConnection) -> Tokenizer | None:
+    """The tokenizer that waits for its model; None where there is none, or no whole one."""
+    return read_tokenizer(con, CANDIDATE) if is_fitted(con, CANDIDATE) else None
+
+
+def is_fitted(con: duckdb.DuckDBPyConnection, schema: str = "fit") -> bool:
+    """Whether a whole tokenizer lies in this schema, and not what a failed build left of one."""
+    query = "select table_name from duckdb_tables() where schema_name = $schema"
+    tables = {name for (name,) in con.execute(query, {"schema": schema}).fetchall()}
+    return "tokenizer" in tables and "unfinished" not in tables
+
+
+def read_tokenizer(con: duckdb.DuckDBPyConnection, schema: str = "fit") -> Tokenizer:
+    """The tokenizer that the warehouse's tokens are of, or that of another schema."""
+    fit_until = "strftime(fit_until, '%Y-%m-%dT%H:%M:%S')"
+    columns = f"tokenizer_hash, vocabulary_size, {fit_until}, split_rule, spec, bpe"
+    query = f"select {columns} from {schema}.tokenizer"  # noqa: S608 - names of ours
     try:
-        row = con.execute(
-            "select tokenizer_hash, vocabulary_size, strftime(fit_until, '%Y-%m-%dT%H:%M:%S'),"
-            " split_rule, spec, bpe from fit.tokenizer"
-        ).fetchall()[0]
+        row = con.execute(query).fetchall()[0]
     except (duckdb.CatalogException, IndexError):
         raise PragmaError("the warehouse has no tokenizer yet", "pragma build") from None
     return Tokenizer(*row)

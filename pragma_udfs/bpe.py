@@ -68,12 +68,12 @@ def encode(texts: pa.Array, tokenizer: Tokenizer) -> pa.Array:
     return pa.array(rows, pa.list_(pa.int32()))
 
 
-def register_bpe(con: duckdb.DuckDBPyConnection, load: Callable[[], str]) -> None:
-    """Register both functions; `load` gives the JSON of the BPE in force."""
+def register_bpe(con: duckdb.DuckDBPyConnection, load: Callable[[str], str]) -> None:
+    """Register both functions; `load` gives the JSON of the BPE of a hash."""
 
     @lru_cache(maxsize=4)
     def tokenizer_of(bpe_hash: str) -> Tokenizer:
-        bpe = load()
+        bpe = load(bpe_hash)
         found = hashlib.sha256(bpe.encode()).hexdigest()
         if found != bpe_hash:
             raise PragmaError(

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from pragma_sql.errors import PragmaError
-from pragma_sql.warehouse import warehouse_of
+from pragma_sql.warehouse import CANDIDATE, warehouse_of
 from pragma_udfs.arrow import register_function
 from pragma_udfs.bpe import register_bpe
 from pragma_udfs.embed import list_array, register_embed
@@ -27,11 +27,17 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
     Nothing is loaded before the first call, so tokens can be built before any model exists.
     """
 
-    def load_bpe() -> str:
-        rows = con.cursor().execute("select bpe from fit.tokenizer").fetchall()
+    def load_bpe(bpe_hash: str) -> str:
+        cursor = con.cursor()
+        schemas = "select schema_name from duckdb_tables() where table_name = 'bpe' order by all"
+        rows = []
+        for (schema,) in cursor.execute(schemas).fetchall():
+            if schema in ("fit", CANDIDATE):
+                rows += cursor.execute(f"select bpe_hash, bpe from {schema}.bpe").fetchall()  # noqa: S608
         if not rows:
-            raise PragmaError("fit.tokenizer is empty", "pragma build --refit")
-        return str(rows[0][0])
+            raise PragmaError("fit.bpe is empty", "pragma build --refit")
+        found = dict(rows)
+        return str(found.get(bpe_hash, rows[0][1]))
 
     @lru_cache(maxsize=1)
     def warehouse() -> Path:

@@ -74,7 +74,7 @@ class RecordTokenizer:
         self._con = duckdb.connect(":memory:", config={"threads": 1})
         self._con.execute("set TimeZone = 'UTC'")
         bpe = (folder / "bpe.json").read_text("utf-8")
-        register_bpe(self._con, lambda: bpe)
+        register_bpe(self._con, lambda _: bpe)
         # Registered once, and planned once: a plan takes longer than tokenising a user.
         self._given = {"records": _Given(RECORDS), "events": _Given(EVENTS)}
         self._given["profiles"] = _Given(PROFILES)

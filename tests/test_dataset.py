@@ -140,4 +140,4 @@ def test_what_init_writes_builds_as_it_stands_also_without_fit_until(
     init(project)
     said = said_by(home, book_of(None, [], project), project)
     assert "the mapping.yml of bank has changed since the last build" in said
-    assert said_by(home, book_of(None, [], project), project).count("changed") == 0
+    assert said_by(home, book_of(None, [], project), project).count("has changed") == 0

@@ -81,7 +81,7 @@ def tokens_of(
         "select spec, tokenizer_hash, bpe from fit.tokenizer"
     ).fetchall()[0]
     with duckdb.connect() as online:
-        register_bpe(online, lambda: bpe)
+        register_bpe(online, lambda _: bpe)
         for name, rows, schema in (
             ("events", [event.row() for event in events], books.EVENTS),
             ("profiles", [profile.row() for profile in profiles], books.PROFILES),

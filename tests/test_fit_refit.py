@@ -94,7 +94,7 @@ def test_the_old_tables_stay_as_long_as_a_registered_model_is_of_them(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
     old_hash = tokenizer_hash(home)
-    old = {name.split(".")[1]: rows for name, rows in tables(home, "fit", "tokens").items()}
+    old = {name.split(".")[1]: rows for name, rows in tables(home, "fit").items()}
     bundle = register_model_of(home, old_hash)
     archive = f"archive_{old_hash[:12]}"
 

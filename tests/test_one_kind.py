@@ -173,7 +173,7 @@ def online_tokens(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     """The same rows by the bundle's door, which takes the short way for few rows."""
     (found,) = con.execute("select spec, tokenizer_hash, bpe from fit.tokenizer").fetchall()
     spec, tokenizer_hash, bpe = found
-    register_bpe(con, lambda: bpe)
+    register_bpe(con, lambda _: bpe)
     con.execute("create temp view events as from contract.events")
     con.execute("create temp view profiles as from contract.profiles")
     con.execute(tokenize_sql(spec, tokenizer_hash))

@@ -45,7 +45,7 @@ def sql(toy: Home) -> Iterator[Sql]:
         ).fetchall()[0]
     online = duckdb.connect()
     online.register("profiles", PROFILES.empty_table())
-    register_bpe(online, lambda: bpe)
+    register_bpe(online, lambda _: bpe)
 
     def tokenize(events: Sequence[Event]) -> list[Tokens]:
         rows = [{**event.row(), "event_id": f"{i:05d}"} for i, event in enumerate(events)]
@@ -184,7 +184,7 @@ def test_tokenize_sql_is_the_warehouses_own_sql(toy: Home, tmp_path: Path) -> No
         spec, tokenizer_hash, bpe = con.execute(
             "select spec, tokenizer_hash, bpe from fit.tokenizer"
         ).fetchall()[0]
-        register_bpe(con, lambda: bpe)
+        register_bpe(con, lambda _: bpe)
         for name, relation in (
             ("events", "contract.events"),
             ("profiles", "contract.profiles"),

@@ -324,9 +324,9 @@ def test_vectors_of_another_length_are_refused_while_there_are_others(
     assert_same(table(home), before)
 
 
-def test_a_refit_that_the_model_is_not_of_leaves_the_vectors_there(vectors: Vectors) -> None:
+def test_dbt_alone_does_not_refit_what_a_model_is_served_by(vectors: Vectors) -> None:
     before = table(vectors.place.home)
-    with pytest.raises(PragmaError, match="was trained on tokenizer"):
+    with pytest.raises(PragmaError, match="is served by the tokenizer"):
         vectors.build(refit=True, bins=5)
     assert_same(table(vectors.place.home), before)
 

@@ -4,11 +4,10 @@
 
 {% macro _archive(hash) -%}
     {%- set schema = _archive_name(hash) -%}
-    {%- set schemas = ['fit', 'tokens'] if hash[:12] in _registered_hashes() else ['fit'] -%}
     begin;
     drop schema if exists {{ schema }} cascade;
     create schema {{ schema }};
-    {%- for source, table in _tables(schemas) %}
+    {%- for source, table in _tables(['fit']) %}
     create table {{ schema }}.{{ adapter.quote(table) }} as from {{ source }}.{{ adapter.quote(table) }};
     {%- endfor %}
     create table {{ schema }}.unfinished as select now() as since;
@@ -53,13 +52,13 @@
 
 {#- The first 12 digits of the hashes that registered bundles were trained on. -#}
 {% macro _registered_hashes() -%}
-    {%- set path = run_query('select path from duckdb_databases() where database_name = current_database()').rows[0][0] -%}
-    {%- set manifests = modules.re.sub('[^/]*$', 'bundles/*/manifest.json', path or '', count=1) -%}
-    {%- set files = run_query('select file from glob(' ~ literal(manifests) ~ ')').columns[0].values() | list -%}
+    {%- set files = run_query(
+        'select file from glob(' ~ beside_warehouse('bundles/*/manifest.json') ~ ')'
+    ).columns[0].values() | list -%}
     {%- set hashes = [] -%}
     {%- for file in files -%}
         {%- do hashes.append(run_query(
-            "select content ->> 'tokenizer_hash' from read_text(" ~ literal(file) ~ ')'
+            "select content ->> 'tokenizer_hash' from read_text(" ~ file_pattern(file) ~ ')'
         ).rows[0][0][:12]) -%}
     {%- endfor -%}
     {{ return(hashes) }}

@@ -11,6 +11,9 @@
     {{ return(materialization_table_duckdb()) }}
 {% endmaterialization %}
 
+{#- What is tokenised of the contract: a candidate takes all events, whatever of them is new. -#}
+{% macro arrived_events() -%} {{ return('events' if is_candidate() else 'new_events') }} {%- endmacro %}
+
 {#- Whether a relation of `tokens` has to be made anew: it is not there, or of another tokenizer or engine. -#}
 {% macro tokens_are_stale(name) -%}
     {%- if not execute or flags.FULL_REFRESH or fit_is_unfinished() -%} {{ return(true) }} {%- endif -%}

@@ -20,7 +20,7 @@
 
 {#- On run start: a first fit is unfinished until the end of a build that made it and its tokens. -#}
 {% macro begin_fit() -%}
-    {%- if execute and flags.WHICH in ('build', 'run') and 'model.pragma.tokenizer' in selected_resources
+    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') and 'model.pragma.tokenizer' in selected_resources
         and load_relation(_fit_relation('tokenizer')) is none -%}
     create schema if not exists fit;
     create or replace table {{ _fit_relation('unfinished') }} as select now() as since;
@@ -29,7 +29,7 @@
 
 {#- On run end. -#}
 {% macro finish_fit(results) -%}
-    {%- if execute and flags.WHICH in ('build', 'run') and fit_is_unfinished() and fit_succeeded(results) -%}
+    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') and fit_is_unfinished() and fit_succeeded(results) -%}
     drop table {{ _fit_relation('unfinished') }};
     {%- endif -%}
 {%- endmacro %}

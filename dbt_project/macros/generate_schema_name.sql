@@ -1,3 +1,7 @@
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{- custom_schema_name or target.schema -}}
+    {%- set schema = custom_schema_name or target.schema -%}
+    {{- schema ~ '_next' if var('candidate', false) and schema in ('fit', 'tokens') else schema -}}
 {%- endmacro %}
+
+{#- Whether a refit makes its candidate, beside the fit and the tokens that a model is served by. -#}
+{% macro is_candidate() -%} {{ return(var('candidate', false)) }} {%- endmacro %}

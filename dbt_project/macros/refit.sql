@@ -1,8 +1,8 @@
 {#-
     What a refit leaves behind. Before it, the tables of `fit` are copied into the schema
-    `archive_<first 12 of tokenizer_hash>`, and those of `tokens` too where a registered model is of that
-    hash. After it, the archive stays as long as such a model does. A refit that fails or is killed half
-    way is undone from it, so that bins, vocabulary and BPE always belong together.
+    `archive_<first 12 of tokenizer_hash>`; after it, the archive stays as long as a registered model is of that hash. A
+    refit that fails or is killed half way is undone from it, so that bins, vocabulary and BPE always belong together.
+    Where the current model is of the fit, `pragma build --refit` makes a candidate in schemas of its own instead.
 -#}
 
 {#-
@@ -10,21 +10,33 @@
     build has finished is worth no archive.
 -#}
 {% macro before_refit() -%}
-    {%- if execute and flags.WHICH in ('build', 'run') and load_relation(_fit_relation('tokenizer')) is not none -%}
+    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run')
+        and load_relation(_fit_relation('tokenizer')) is not none -%}
         {%- set present = _tokenizer_hash() -%}
         {%- for schema in _archives('unfinished') -%}
             {{ _restore(schema) }}
             drop table {{ schema }}.unfinished;
         {%- endfor -%}
         {%- if flags.FULL_REFRESH and 'model.pragma.tokenizer' in selected_resources and not fit_is_unfinished() -%}
+            {%- do _refuse_if_served(present) -%}
             {{ _archive(present) }}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
+{% macro _refuse_if_served(hash) -%}
+    {%- set current = current_model() -%}
+    {%- if current and current.tokenizer_hash == hash -%}
+        {{ refuse(
+            'model ' ~ current.id ~ ' is served by the tokenizer ' ~ hash[:12] ~ ', which is not replaced before there is a model of another',
+            'pragma build --refit, without --select: it makes a candidate beside it'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- On run end: keep the archive, undo the refit, or throw away what no registered model is of. -#}
 {% macro after_refit(results) -%}
-    {%- if execute and flags.WHICH in ('build', 'run') -%}
+    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') -%}
         {%- set unfinished = _archives('unfinished') -%}
         {%- set refitted = fit_succeeded(results) -%}
         {%- for schema in unfinished -%}
@@ -39,5 +51,32 @@
                 drop schema {{ schema }} cascade;
             {%- endif -%}
         {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    On run end: of a candidate that waits for its model, what the source holds no more is forgotten; one that was never
+    finished goes.
+-#}
+{% macro tend_candidate() -%}
+    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') and 'model.pragma.event_tokens' in selected_resources -%}
+        {%- set there = _tables(['fit_next', 'tokens_next']) -%}
+        {%- if ['fit_next', 'unfinished'] in there -%}
+            drop schema if exists tokens_next cascade; drop schema fit_next cascade;
+        {%- elif ['tokens_next', 'event_tokens'] in there -%}
+            delete from tokens_next.event_tokens as kept
+            where not exists (
+                select 1 from {{ tokens_relation('event_tokens') }} as present
+                where
+                    present.user_id = kept.user_id
+                    and present.ts = kept.ts
+                    and present.event_id is not distinct from kept.event_id
+            );
+            delete from tokens_next.profile_tokens as kept
+            where not exists (
+                select 1 from {{ tokens_relation('profile_tokens') }} as present
+                where present.user_id = kept.user_id and present.as_of is not distinct from kept.as_of
+            );
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

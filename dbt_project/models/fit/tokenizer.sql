@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('settings') }}
 with
 
 vocabulary as (

@@ -1,1 +1,1 @@
-{{ encoded_texts(tokenizer_spec(ref('tokenizer')), checked('new_events'), checked('profiles')) }}
+{{ encoded_texts(tokenizer_spec(ref('tokenizer')), checked(arrived_events()), checked('profiles')) }}

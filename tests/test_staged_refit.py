@@ -1,0 +1,226 @@
+"""A refit beside a model: the old one is served until one of the new tokenizer is registered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+import books
+import duckdb
+import pytest
+from rich.console import Console
+from trained import trained_home
+from typer.testing import CliRunner
+from workplace import forget_dataset
+
+from pragma_sql.book import Variables, book_of
+from pragma_sql.build import build
+from pragma_sql.bundle import open_bundle
+from pragma_sql.cli import app
+from pragma_sql.errors import PragmaError
+from pragma_sql.export import export_shards
+from pragma_sql.home import Home
+from pragma_sql.refit import refit
+from pragma_sql.registry import models_of, register_bundle
+from pragma_udfs.functions import register
+
+Rows = Sequence[tuple[object, ...]]
+
+
+def query(home: Home, sql: str) -> Rows:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        register(con)
+        return con.execute(sql).fetchall()
+
+
+def tokenizer(home: Home, schema: str = "fit") -> str:
+    return str(query(home, f"select tokenizer_hash from {schema}.tokenizer")[0][0])
+
+
+def schemas(home: Home) -> set[str]:
+    found = query(home, "select distinct schema_name from duckdb_tables()")
+    return {str(name) for (name,) in found}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("staged") / "book")
+
+
+def write(folder: Path, without: str = "") -> Path:
+    """The toy book, or what is left of it when a user is gone."""
+    return books.write_book(
+        folder,
+        [event for event in books.toy_events() if event.user_id != without],
+        [profile for profile in books.toy_profiles() if profile.user_id != without],
+        [label for label in books.toy_labels() if label.user_id != without],
+    )
+
+
+def variables(book: Path) -> Variables:
+    return {**book_of(book, []), **books.TOY_VARS}
+
+
+@pytest.fixture(scope="module")
+def served(toy: Home, book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A warehouse with a model and its vectors."""
+    home = trained_home(toy, tmp_path_factory.mktemp("served"))
+    forget_dataset(home)
+    build(home, variables(book))
+    return home
+
+
+@pytest.fixture(scope="module")
+def staged(served: Home, book: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+    """The same after a refit that moves the cut, and what that said."""
+    home = Home.of(tmp_path_factory.mktemp("staged") / "home")
+    shutil.copytree(served.root, home.root)
+    talk = StringIO()
+    console = Console(file=talk, width=400)
+    refit(home, variables(book), until="latest", progress=console)
+    return home, talk.getvalue()
+
+
+@pytest.fixture
+def home(staged: tuple[Home, str], book: Path, tmp_path: Path) -> Home:
+    """A copy that a test may change."""
+    copy = Home.of(tmp_path / "home")
+    shutil.copytree(staged[0].root, copy.root)
+    write(book)
+    return copy
+
+
+def bundle_of(home: Home, tokenizer_hash: str, folder: Path) -> Path:
+    """The bundle of the current model, as if it had been trained on this tokenizer."""
+    current = (home.bundles / "current").read_text().strip()
+    shutil.copytree(home.bundles / current, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "model.safetensors").write_bytes(b"another")
+    manifest["tokenizer_hash"] = tokenizer_hash
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    from pragma_sql.bundle import read_manifest, seal
+
+    seal(folder, read_manifest(folder))
+    return folder
+
+
+def test_the_old_model_its_tokens_and_its_vectors_stay_and_the_next_step_is_said(
+    served: Home, staged: tuple[Home, str]
+) -> None:
+    home, said = staged
+    for relation in ("fit.vocabulary", "tokens.event_tokens", "vectors.user_embeddings"):
+        assert query(home, f"from {relation} order by all") == query(
+            served, f"from {relation} order by all"
+        )
+    assert [row["status"] for row in models_of(home.warehouse).to_pylist()] == ["current"]
+    assert query(home, "select embed('user 05')") == query(served, "select embed('user 05')")
+    assert "waits for a model" in said
+    assert "pragma shards" in said
+    assert tokenizer(home, "fit_next") != tokenizer(home) == tokenizer(served)
+    assert query(home, "select count(*) from tokens_next.event_tokens") == query(
+        home, "select count(*) from contract.events"
+    )
+    listed = CliRunner().invoke(app, ["register", "--home", str(home.root)])
+    assert tokenizer(home, "fit_next")[:12] in listed.stderr
+
+
+def test_shards_are_of_the_candidate_unless_the_current_one_is_asked_for(home: Home) -> None:
+    assert export_shards(home.warehouse, home.shards).manifest.tokenizer_hash == tokenizer(
+        home, "fit_next"
+    )
+    current = export_shards(home.warehouse, home.shards, current=True)
+    assert current.manifest.tokenizer_hash == tokenizer(home)
+
+
+def test_a_user_who_is_gone_is_gone_from_the_candidate_too(home: Home, book: Path) -> None:
+    write(book, without="user 05")
+    build(home, variables(book))
+    for relation in ("event_tokens", "profile_tokens"):
+        assert query(
+            home, f"select count(*) from tokens_next.{relation} where user_id = 'user 05'"
+        ) == [(0,)]
+    assert query(home, "select count(*) > 0 from tokens_next.event_tokens") == [(True,)]
+
+
+def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one_can_come_back(
+    home: Home, book: Path, tmp_path: Path
+) -> None:
+    old, new = tokenizer(home), tokenizer(home, "fit_next")
+    current = (home.bundles / "current").read_text().strip()
+    before = query(home, "from tokens.event_tokens order by all")
+
+    register_bundle(open_bundle(bundle_of(home, new, tmp_path / "new")), home.warehouse)
+    assert tokenizer(home) == new
+    assert not schemas(home) & {"fit_next", "tokens_next"}
+    assert len(query(home, "select embed('user 05')")[0][0]) == 128  # type: ignore[arg-type]
+    build(home, variables(book), select=["models+"])
+    build(home, variables(book))
+    assert f"archive_{old[:12]}" in schemas(home)
+    assert query(home, "select distinct tokenizer_hash from tokens.user_tokens") == [(new,)]
+    assert query(home, "select count(*) from tokens.event_tokens") == [(len(before),)]
+    assert tokenizer(home) == new
+
+    put_back = CliRunner().invoke(app, ["register", current, "--home", str(home.root)])
+    assert put_back.exit_code == 0, put_back.exception
+    assert "next: pragma build " in put_back.stderr
+    assert tokenizer(home) == old
+    build(home, variables(book))
+    assert query(home, "from tokens.event_tokens order by all") == before
+    assert f"archive_{new[:12]}" in schemas(home)
+
+
+def test_a_refit_that_changes_nothing_says_so_and_names_the_cut(
+    served: Home, book: Path, tmp_path: Path
+) -> None:
+    home = Home.of(tmp_path / "home")
+    shutil.copytree(served.root, home.root)
+    write(book)
+    talk = StringIO()
+    refit(home, variables(book), progress=Console(file=talk, width=400))
+    for words in ("the tokenizer that there was", "2024-07-01", "--refit --until latest"):
+        assert words in talk.getvalue()
+    assert "fit_next" not in schemas(home)
+
+
+def test_a_candidate_that_fails_leaves_what_is_served(
+    served: Home, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.of(tmp_path / "home")
+    shutil.copytree(served.root, home.root)
+    write(book)
+
+    def refuse(texts: object, tokenizer: object) -> object:
+        raise PragmaError("no text can be encoded", "try again")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("pragma_udfs.bpe.encode", refuse)
+        with pytest.raises(PragmaError, match="no text can be encoded"):
+            refit(home, variables(book), until="2024-09-01")
+    assert tokenizer(home) == tokenizer(served)
+    assert query(home, "select embed('user 05')") == query(served, "select embed('user 05')")
+    shards = export_shards(home.warehouse, home.shards)
+    assert shards.manifest.tokenizer_hash == tokenizer(home), "half a candidate is none"
+    build(home, variables(book))
+    assert not schemas(home) & {"fit_next", "tokens_next"}
+
+
+def test_a_served_tokenizer_is_not_replaced_by_a_part_of_a_build(served: Home, book: Path) -> None:
+    write(book)
+    with pytest.raises(PragmaError, match="is served by the tokenizer") as refused:
+        refit(served, variables(book), select=["fit", "tokens"])
+    assert "without --select" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["--until", "latest"], "--until moves the cut of a refit"),
+        (["--refit", "--until", "soon"], "--until soon: this is no moment"),
+    ],
+)
+def test_a_cut_that_is_none_is_refused(words: list[str], answer: str, book: Path) -> None:
+    refused = CliRunner().invoke(app, ["build", "--contract", str(book), *words])
+    assert answer in str(refused.exception)
