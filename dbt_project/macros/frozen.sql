@@ -43,7 +43,7 @@
 {% macro fit_succeeded(results) -%}
     {%- set layers, statuses = [], [] -%}
     {%- for result in results if result.node.resource_type == 'model' and result.node.package_name == 'pragma'
-        and result.node.fqn[1] in ('fit', 'tokens') -%}
+        and (result.node.fqn[1] == 'fit' or result.node.name in ('texts', 'event_tokens', 'profile_tokens', 'user_tokens')) -%}
         {%- do layers.append(result.node.fqn[1]) -%}
         {%- do statuses.append([result.node.name, result.status | string]) -%}
     {%- endfor -%}
