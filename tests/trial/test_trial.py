@@ -89,8 +89,10 @@ def the_warehouse_remembers_its_dataset(trial: Trial) -> None:
     trial.holds()
     other = trial.place.folder / "other"
     trial.place.pragma("init", str(other))
+    (other / "mapping.yml").write_text(trial.delivery.mapping(whole=False))
+    trial.place.pragma("init", str(other))
     trial.place.of_home("build", "--project", str(other), code=1)
-    assert "bank" in trial.place.said
+    assert "bank" in trial.place.said, trial.place.said
     trial.holds()
 
 
