@@ -64,16 +64,17 @@ class Published:
     folder: Path
 
 
-def publish_tables(warehouse: Path, folder: Path) -> list[Published]:
+def publish_tables(warehouse: Path, folder: Path, *, at_once: bool = False) -> list[Published]:
     """Write a new version beside the old one and put it into force; returns what is in it.
 
     `bi.duckdb` is replaced in one step. A reader that has the old one open goes on reading the old
-    version until the next build or publication; at once the new one, where a user is gone from it.
+    version until the next build; at once the new one, where a user is gone from it.
 
     Args:
         warehouse: the DuckDB file.
         folder: where the versions and `bi.duckdb` go; its views hold its path, so publish to where
             readers look.
+        at_once: whether readers of the old version go on with the new one in any case.
 
     Raises:
         PragmaError: there are no vectors yet, a relation is missing, or the warehouse is being
@@ -96,8 +97,8 @@ def publish_tables(warehouse: Path, folder: Path) -> list[Published]:
             shutil.rmtree(draft, ignore_errors=True)
             shutil.rmtree(version, ignore_errors=True)
             raise
-        gone = _users_are_gone(con, folder, version)
-    forget_old(folder, at_once=gone)
+        at_once = at_once or _users_are_gone(con, folder, version)
+    forget_old(folder, at_once=at_once)
     return [Published(name, count, version / name) for name, count in rows.items()]
 
 

@@ -23,10 +23,10 @@ HELD = (
 """Tables whose content decides what is published; together they tell of each event and user."""
 
 
-def publish(home: Home, folder: Path | None = None) -> list[Published]:
+def publish(home: Home, folder: Path | None = None, *, at_once: bool = False) -> list[Published]:
     """Publish to a folder, HOME/published by default, and remember it for the builds to come."""
     place = (folder or home.published).resolve()
-    published = publish_tables(home.warehouse, place)
+    published = publish_tables(home.warehouse, place, at_once=at_once)
     _remember(home, {**_remembered(home), str(place): _state(home)})
     return published
 
@@ -34,7 +34,8 @@ def publish(home: Home, folder: Path | None = None) -> list[Published]:
 def republish(home: Home) -> Iterator[str]:
     """After a build: publish anew to each folder that a reader may look in, where vectors changed.
 
-    Yields what was done, and what could not be.
+    Older versions are gone at once, since an event may have been deleted that they know of. Yields
+    what was done, and what could not be.
     """
     states = _remembered(home)
     if not states:
@@ -49,7 +50,7 @@ def republish(home: Home) -> Iterator[str]:
             forget_old(folder, at_once=True)
         else:
             try:
-                publish(home, folder)
+                publish(home, folder, at_once=True)
             except (PragmaError, OSError) as error:
                 what = error.what if isinstance(error, PragmaError) else str(error)
                 yield f"warning: {folder} still holds what was published before: {what}"
@@ -77,16 +78,20 @@ def _file(home: Home) -> Path:
 
 
 def _remembered(home: Home) -> Mapping[str, str]:
-    """Folder -> the state that was published to it; HOME/published of old is of an unknown one."""
+    """Folder -> the state that was published to it; HOME/published of old is of an unknown one.
+
+    What a copy of a home finds there is the original's to publish to, but for HOME/published.
+    """
     known: dict[str, str] = {}
     if (home.published / DATABASE).is_file():
         known[str(home.published)] = ""
     try:
         content = json.loads(_file(home).read_text(encoding="utf-8"))
-        return {**known, **{str(name): str(state) for name, state in content.items()}}
+        states = {str(name): str(state) for name, state in content["folders"].items()}
+        return {**known, **states} if content["home"] == str(home.root) else known
     except FileNotFoundError:
         return known
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         raise PragmaError(
             f"{_file(home)} is damaged: it names the folders that builds publish to",
             "remove it, then pragma publish, once for each folder",
@@ -95,5 +100,6 @@ def _remembered(home: Home) -> Mapping[str, str]:
 
 def _remember(home: Home, states: Mapping[str, str]) -> None:
     draft = _file(home).with_suffix(".draft")
-    draft.write_text(json.dumps(states, indent=1) + "\n", encoding="utf-8")
+    content = {"home": str(home.root), "folders": states}
+    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     os.replace(draft, _file(home))

@@ -189,11 +189,22 @@ def test_a_build_publishes_anew_to_each_folder_what_has_changed(home: Home, tmp_
     assert list(republish(home)) == []
 
 
-def test_the_version_before_stays_until_the_next_build(home: Home) -> None:
+def test_a_build_leaves_one_version_and_connected_readers_go_on_with_it(home: Home) -> None:
     publish(home)
-    with duckdb.connect(str(home.warehouse)) as con:
-        con.execute("update vectors.user_embeddings set as_of = as_of + interval 1 day")
-    assert len(list(republish(home))) == 1
+    with duckdb.connect(str(home.published / "bi.duckdb"), read_only=True) as reader:
+        last = "select max(as_of)::date::varchar from user_embeddings"
+        assert reader.execute(last).fetchall() == [("2024-10-01",)]
+        with duckdb.connect(str(home.warehouse)) as con:
+            con.execute("update vectors.user_embeddings set as_of = as_of + interval 1 month")
+        assert len(list(republish(home))) == 1
+        assert reader.execute(last).fetchall() == [("2024-11-01",)]
+    older, newest = sorted(path for path in home.published.iterdir() if path.is_dir())
+    assert older.resolve() == newest
+
+
+def test_by_hand_the_version_before_stays_until_the_next_build(home: Home) -> None:
+    publish(home)
+    publish(home)
     older, last = sorted(path for path in home.published.iterdir() if path.is_dir())
     assert not older.is_symlink()
     assert list(republish(home)) == []
@@ -212,6 +223,25 @@ def test_a_folder_that_was_removed_is_said_once_and_not_made_again(home: Home) -
 def test_what_was_published_before_the_folders_were_remembered_follows_too(home: Home) -> None:
     publish_tables(home.warehouse, home.published)
     assert list(republish(home)) == [f"published anew: {home.published / 'bi.duckdb'}"]
+
+
+def test_a_copy_of_a_home_publishes_to_its_own_folder_alone(home: Home, tmp_path: Path) -> None:
+    other = tmp_path / "of the original"
+    publish(home)
+    publish(home, other)
+    copy = Home.of(shutil.copytree(home.root, tmp_path / "copy"))
+    with duckdb.connect(str(copy.warehouse)) as con:
+        con.execute(ERASED)
+    assert list(republish(copy)) == [f"published anew: {copy.published / 'bi.duckdb'}"]
+    for folder in (home.published, other):
+        assert len(ask(folder / "bi.duckdb", "from user_embeddings")) == 80
+
+
+def test_a_damaged_memory_of_the_folders_is_said(home: Home) -> None:
+    publish(home)
+    (home.root / "published.json").write_text("[]")
+    with pytest.raises(PragmaError, match="is damaged: it names the folders that builds publish"):
+        list(republish(home))
 
 
 def test_a_build_says_what_it_could_not_publish(home: Home) -> None:
