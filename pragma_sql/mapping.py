@@ -98,6 +98,8 @@ class Profiles:
     """None where there are milestones alone."""
     user: str
     as_of: Time | AsOf
+    latest: str
+    """Of rows of one user and moment, those with the greatest of this count; empty for all."""
     attributes: Picked
     lifelong: tuple[Milestone, ...]
 

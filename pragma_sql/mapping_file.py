@@ -82,7 +82,7 @@ def _events(source: str, section: Section) -> Events:
 
 
 def _profiles(section: Section) -> Profiles:
-    section.allow(("user", "as_of", "attributes", "except", "rename", "lifelong", *TABLE))
+    section.allow(("user", "as_of", "latest", "attributes", "except", "rename", "lifelong", *TABLE))
     lifelong = section.section("lifelong")
     has_table = any(key in section for key in TABLE)
     if not has_table:
@@ -92,6 +92,7 @@ def _profiles(section: Section) -> Profiles:
         rows=_rows(section) if has_table else None,
         user=section.text("user") if has_table else "",
         as_of=_as_of(section),
+        latest=section.text_or("latest"),
         attributes=_picked(section, "attributes"),
         lifelong=tuple(_milestone(lifelong, key, value) for key, value in lifelong.items()),
     )

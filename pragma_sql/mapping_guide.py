@@ -31,6 +31,8 @@ GUIDE = """\
 #     as_of: since              since when the attributes hold: a moment; first_event, for what
 #                               never changes; book_end, which no label sees [book_end].
 #                               Without events, first_event is book_end
+#     latest: updated_at        of rows of one user and moment, those with the greatest of this
+#                               [all; if there are several, a build stops]
 #     attributes: [region, sex] [all other columns]; except and rename, as above
 #     lifelong:                 milestones: a moment of the row, or the first event where ...
 #         joined: joined_on

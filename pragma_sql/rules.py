@@ -98,8 +98,9 @@ def _profile_rules(limits: Limits, known_keys: Sequence[str]) -> tuple[Rule, ...
             scan=PROFILE_MOMENTS,
             column="as_of",
             condition="copy > 1",
-            problem="repeat a moment that the user has a profile for already",
-            fix="keep one profile a user and moment",
+            problem="tell of a moment of which a profile that was delivered later tells too",
+            fix="keep one profile a user and moment (in mapping.yml, `latest: COLUMN`); set aside, "
+            "all but the last delivered, by file name and then by row, are left out",
         ),
         Rule(
             name="profiles_without_events",

@@ -47,6 +47,8 @@ class Repeats(Scan):
     """The relation's other columns, by which copies are put in order."""
     has_key: str
     """SQL: the row has such a key."""
+    last: bool = False
+    """Whether the first copy is the last delivered: by file name, then by row."""
 
     @property
     def hashed(self) -> str:
@@ -55,21 +57,31 @@ class Repeats(Scan):
 
     def over(self, source: str) -> str:
         """SQL of the rows with a key."""
-        return f"(select *, {self._copy} as copy from {source} where {self.has_key})"  # noqa: S608
+        rows = self._delivered(source)
+        return f"(select *, {self._copy} as copy from {rows} where {self.has_key})"  # noqa: S608
 
     def among(self, source: str, hashes: str) -> str:
         """The same, of those rows alone whose hash is among the given ones."""
         repeated = f"{self.hashed} in ({hashes})"
-        return f"(select *, {self._copy} as copy from {source} where {repeated})"  # noqa: S608
+        rows = self._delivered(source)
+        return f"(select *, {self._copy} as copy from {rows} where {repeated})"  # noqa: S608
 
     def without(self, source: str, broken: str) -> str:
         """SQL, in brackets, of the first row of each key and of the rows without one."""
-        return f"(select * from {source} qualify {self._copy} = 1 or not ({self.has_key}))"  # noqa: S608
+        first = f"{self._copy} = 1 or not ({self.has_key})"
+        return f"(select * from {self._delivered(source)} qualify {first})"  # noqa: S608
+
+    def _delivered(self, source: str) -> str:
+        """Rows are read in the order of files and of rows in them; a number keeps it."""
+        if not self.last:
+            return source
+        return f"(select *, row_number() over () as delivered from {source})"  # noqa: S608
 
     @property
     def _copy(self) -> str:
         partition = f"partition by {', '.join(self.key)}"
-        return f"row_number() over ({partition} order by {', '.join(self.others)})"
+        order = ", ".join(("delivered desc",) if self.last else self.others)
+        return f"row_number() over ({partition} order by {order})"
 
 
 @dataclass(frozen=True)
@@ -180,6 +192,7 @@ PROFILE_MOMENTS = Repeats(
     key=("user_id", "as_of"),
     others=("attributes", "lifelong"),
     has_key="user_id is not null and as_of is not null",
+    last=True,
 )
 LABELS = Scan(
     "labels",

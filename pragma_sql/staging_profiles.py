@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
@@ -56,10 +56,29 @@ def _attributes(mapping: BookMapping, tables: UserTables, found: Found) -> Attri
     for milestone in profiles.lifelong:
         if milestone.time:
             parts += _columns_of(found, f"lifelong.{milestone.key}", milestone.time.value)
+    latest = scalar(found, "latest", profiles.latest) if profiles.latest else None
+    if latest:
+        parts.append(latest)
     picked = field_map(found, profiles.attributes, parts, "attributes")
     columns.append(exp.alias_(picked, "attributes"))
     rows = checked(tables, found, columns)
+    if latest:
+        moments = [each.this for each in columns[1:-1]]
+        rows = rows.qualify(_is_latest([user, *moments], latest))
     return Attributes(rows, as_of if isinstance(as_of, str) else None)
+
+
+def _is_latest(key: Sequence[exp.Expr], latest: exp.Expr) -> exp.Expr:
+    """True of the rows with the greatest value of their key, and of those that have no key."""
+    rank = exp.Window(
+        this=exp.Anonymous(this="rank"),
+        partition_by=[each.copy() for each in key],
+        order=exp.Order(
+            expressions=[exp.Ordered(this=latest.copy(), desc=True, nulls_first=False)]
+        ),
+    )
+    absent = [exp.Is(this=each.copy(), expression=exp.Null()) for each in key]
+    return exp.or_(*absent, exp.EQ(this=rank, expression=exp.Literal.number(1)))
 
 
 def _columns_of(found: Found, key: str, value: object) -> list[exp.Expr]:

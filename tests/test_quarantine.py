@@ -92,20 +92,37 @@ def test_a_row_is_listed_once_for_each_rule_that_it_breaks_with_all_that_finds_i
     }
 
 
-def test_of_repeated_keys_the_same_row_stays_in_whatever_order_they_come(
+def test_of_repeated_labels_the_same_row_stays_in_whatever_order_they_come(
     book: duckdb.DuckDBPyConnection,
 ) -> None:
     kept = set()
-    for first, second in (("gold", "plus"), ("plus", "gold")):
+    for answers in ((0, 1), (1, 0)):
         book.execute("begin")
-        for plan in (first, second):
+        for answer in answers:
+            book.execute(f"insert into raw.labels values ('new', 'bob', '2024-02-01', {answer})")
+        set_aside(book, broken_rules(book))
+        kept |= set(book.execute("select label from contract.labels where task = 'new'").fetchall())
+        book.execute("rollback")
+    assert kept == {(0.0,)}
+
+
+def test_of_profiles_of_one_moment_the_last_delivered_stays_and_the_others_are_listed(
+    book: duckdb.DuckDBPyConnection,
+) -> None:
+    for plans in (("gold", "plus", "basic"), ("plus", "basic", "gold")):
+        book.execute("begin")
+        for plan in plans:
             values = f"('bob', '2024-02-01', map {{'plan': '{plan}'}}, [])"
             book.execute(f"insert into raw.profiles values {values}")
         set_aside(book, broken_rules(book))
         query = "select attributes['plan'] from contract.profiles where as_of = '2024-02-01'"
-        kept |= set(book.execute(f"{query} and user_id = 'bob'").fetchall())
+        assert book.execute(f"{query} and user_id = 'bob'").fetchall() == [(plans[-1],)]
+        listed = book.execute(
+            f"select content ->> '$.attributes.plan', reason from {REJECTED} order by all"
+        ).fetchall()
+        assert sorted(plan for plan, _ in listed) == sorted(plans[:-1])
+        assert "delivered later" in listed[0][1]
         book.execute("rollback")
-    assert kept == {("gold",)}
 
 
 def test_events_stay_a_view(book: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,60 @@
+"""The page on corrections says what works: a person is erased by its commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import books
+import pytest
+
+from pragma_sql import cli
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "corrections.md").read_text()
+ERASED = "user 07"
+
+
+def test_a_person_is_erased_by_the_commands_of_the_page(
+    toy: object,
+    toy_book: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PRAGMA_HOME", raising=False)
+    home = toy.root  # type: ignore[attr-defined]
+    shutil.copytree(home, tmp_path / "warehouse", ignore=shutil.ignore_patterns("dbt"))
+    for name, rows in (
+        ("events", books.toy_events()),
+        ("profiles", books.toy_profiles()),
+        ("labels", books.toy_labels()),
+    ):
+        assert any(row.user_id == ERASED for row in rows), name
+    books.write_book(
+        toy_book,
+        [event for event in books.toy_events() if event.user_id != ERASED],
+        [profile for profile in books.toy_profiles() if profile.user_id != ERASED],
+        [label for label in books.toy_labels() if label.user_id != ERASED],
+    )
+    (tmp_path / "book").symlink_to(toy_book)
+    commands = re.findall(r"^pragma .*$", PAGE, re.M)
+    assert len(commands) == 5
+    try:
+        for command in commands:
+            words = shlex.split(command)
+            words += ["--json"] if words[1] == "sql" else []
+            monkeypatch.setattr("sys.argv", words)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+            said = capsys.readouterr()
+            assert stop.value.code in (0, None), said.err
+            if words[1] == "sql":
+                ((count,),) = [row.values() for row in json.loads(said.out)]
+                assert count == 0, command
+    finally:
+        books.write_book(toy_book, books.toy_events(), books.toy_profiles(), books.toy_labels())
