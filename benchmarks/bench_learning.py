@@ -29,11 +29,11 @@ MODELS = {
     "LightGBM on features": "features",
     "LightGBM on embeddings": "embeddings",
     "LightGBM on both": "both",
+    "logistic regression on features": "linear features",
+    "logistic regression on embeddings": "linear embeddings",
 }
-
-
-METRICS = ("roc_auc", "pr_auc")
-SPREAD = ("mean", "spread")
+METRICS = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC"}
+INTERVAL = ("mean", "low", "high")
 SAMPLES = 3
 """Of the training users, that LightGBM is fitted on."""
 
@@ -81,22 +81,32 @@ class Bench:
     def features(self) -> None:
         """Ask what the embeddings of the real books add to features made by hand."""
         for book in self.real:
-            book.train(self.results, self.seeds[0])
-            self.results.once(f"{book.name}, LightGBM", partial(self._probed, book))
+            for seed in self.seeds:
+                book.train(self.results, seed)
+            self.results.once(f"{book.name}, probe", partial(self._probed, book))
+            self.write()
 
     def _probed(self, book: Book) -> Found:
-        """`pragma probe` on the embeddings of the first seed's model."""
-        book.register(self.seeds[0])
-        book.embeddings()
-        count = str(SAMPLES)
-        told = pragma("probe", "--json", "--seeds", count, "--home", str(book.home))
-        return {
-            f"{result['task']} | {MODELS[result['model']]} | {metric} | {what}": value
-            for result in json.loads(told)
-            if result["model"] in MODELS
-            for metric in METRICS
-            for what, value in result[metric].items()
-        }
+        """`pragma probe` on the embeddings of each seed's model."""
+        for seed in self.seeds:
+            book.register(seed)
+            book.embeddings()
+        told = ["--json", "--seeds", str(SAMPLES), "--home", str(book.home), "--models"]
+        results = json.loads(pragma("probe", *told, *map(book.run, self.seeds)))
+        found: Found = {}
+        for result in results:
+            task, short = result["task"], MODELS[result["model"]]
+            found[f"{task} | rows"], found[f"{task} | positives"] = (
+                result["test_rows"],
+                result["positives"],
+            )
+            for metric in METRICS:
+                for what, value in result[metric].items():
+                    if value is not None:
+                        found[f"{task} | {short} | {metric} | {what}"] = value
+                for what, value in (result[f"{metric}_gain"] or {}).items():
+                    found[f"{task} | gain | {metric} | {what}"] = value
+        return found
 
     def peer(self) -> None:
         """Probe both programs' embeddings, seed by seed."""
@@ -130,7 +140,7 @@ class Bench:
         """What has not been measured, in words."""
         first = self.seeds[0]
         wanted = {f"{book.name}, seed {first}": book.name for book in (self.synthetic, *self.real)}
-        wanted |= {f"{book.name}, LightGBM": f"LightGBM on {book.name}" for book in self.real}
+        wanted |= {f"{book.name}, probe": f"the probe of {book.name}" for book in self.real}
         wanted |= {
             f"theirs, probes, seed {seed}": f"pragmatiq's probes of seed {seed}"
             for seed in self.seeds
@@ -206,29 +216,38 @@ class Bench:
     def _features_part(self) -> list[str]:
         rows = []
         for book in self.real:
-            found = self.results.get(f"{book.name}, LightGBM") or {}
+            found = self.results.get(f"{book.name}, probe") or {}
             for task in sorted({name.split(" | ")[0] for name in found}):
-                cells = [
-                    "{:.3f} ({:.3f})".format(
-                        *(found[f"{task} | {short} | {metric} | {what}"] for what in SPREAD)
+                for metric, title in METRICS.items():
+                    cells = [
+                        _cell(found, f"{task} | {kind} | {metric}") for kind in MODELS.values()
+                    ]
+                    size = f"{found[f'{task} | rows']:,.0f} ({found[f'{task} | positives']:,.0f})"
+                    gain = "{:+.3f} [{:+.3f}, {:+.3f}]".format(
+                        *(found[f"{task} | gain | {metric} | {what}"] for what in INTERVAL)
                     )
-                    for metric in METRICS
-                    for short in MODELS.values()
-                ]
-                rows.append(f"| {book.name} | {task} | " + " | ".join(cells) + " |")
+                    rows.append(f"| {book.name} | {task} | {size} | {title} | {cells} | {gain} |")
         if not rows:
             return []
         text = (
-            "**LightGBM** on features made by hand in SQL, on embeddings and on both; test users. "
-            f"The model is that of seed {self.seeds[0]}; {SAMPLES} samples of the training "
-            "users are drawn. Mean over them (largest less smallest). What was tried where nothing "
-            "is gained: [LOG.md](LOG.md)."
+            "**Embeddings beside features** made by hand in SQL, by LightGBM and by logistic "
+            f"regression; test users. {len(self.seeds)} models of other seeds "
+            f"({', '.join(map(str, self.seeds))}), {SAMPLES} samples of the training users each. "
+            "Mean (largest less smallest over the samples / over the models). Both less features: "
+            "LightGBM, 95% interval over test users, paired. What was tried: [LOG.md](LOG.md)."
         )
         head = (
-            "| book | task | ROC-AUC: features | embeddings | both "
-            "| PR-AUC: features | embeddings | both |\n|---|---|---:|---:|---:|---:|---:|---:|"
+            "| book | task | test rows (positive) | metric | features | embeddings | both "
+            "| linear: features | linear: embeddings | both less features |\n"
+            "|---|---|---:|---|---:|---:|---:|---:|---:|---:|"
         )
         return [text, head + "\n" + "\n".join(rows)]
+
+
+def _cell(found: Found, name: str) -> str:
+    models = found.get(f"{name} | model_spread")
+    over = "" if models is None else f" / {models:.3f}"
+    return f"{found[f'{name} | mean']:.3f} ({found[f'{name} | spread']:.3f}{over})"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -29,14 +29,16 @@
 
 {#- Names that no other column has, whatever the case, at most 63 bytes: what databases allow. -#}
 {% macro _named_once(columns) -%}
-    {%- set taken, named = ['user_id', 'eval_ts'], [] -%}
+    {%- set taken, named = {'user_id': true, 'eval_ts': true}, [] -%}
     {%- for column in columns -%}
         {%- set name = namespace(short=_shortened(column.name, 63), copies=1) -%}
-        {%- for _ in columns if name.short | lower in taken -%}
-            {%- set name.copies = name.copies + 1 -%}
-            {%- set name.short = _shortened(column.name, 57) ~ ' (' ~ name.copies ~ ')' -%}
-        {%- endfor -%}
-        {%- do taken.append(name.short | lower) -%}
+        {%- if name.short | lower in taken -%}
+            {%- for _ in columns if name.short | lower in taken -%}
+                {%- set name.copies = name.copies + 1 -%}
+                {%- set name.short = _shortened(column.name, 57) ~ ' (' ~ name.copies ~ ')' -%}
+            {%- endfor -%}
+        {%- endif -%}
+        {%- do taken.update({name.short | lower: true}) -%}
         {%- do named.append({'name': name.short, 'sql': column.sql}) -%}
     {%- endfor -%}
     {{ return(named) }}
