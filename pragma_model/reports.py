@@ -51,6 +51,8 @@ def probe(
         raise PragmaError(f"pragma probe does not know {more[0]!r}", "name models after --models")
     place = Home.of(home)
     ids = [_model_id(name, place) for name in [*(models or []), *(more or [])]]
+    if examples is None and place.examples.is_file():
+        check_made_from(place, "probe_examples")
     talk = Console(stderr=True)
     with talk.status("fitting LightGBM and logistic regression"):
         results = run(_present(examples or place.examples), range(seeds), ids, split_at)
@@ -80,7 +82,9 @@ def map(  # noqa: A001 - the command's name
     from pragma_model.embedding_map import draw
 
     place = Home.of(home)
-    rows = pq.read_table(_present(place.root / "embedding_map.parquet"))
+    path = _present(place.root / "embedding_map.parquet")
+    check_made_from(place, "embedding_map")
+    rows = pq.read_table(path)
     target = picture or place.root / "embedding_map.png"
     draw(rows, target, colour="segment", title="Users by their embeddings")
     print(target)
@@ -98,6 +102,28 @@ def _model_id(name: str, place: Home) -> str:
         there = f"runs: {', '.join(runs) or 'none'}; models: {', '.join(known) or 'none'}"
         raise PragmaError(f"there is no run or model {name!r}; {there}", "name one of these")
     return found[0]
+
+
+def check_made_from(place: Home, relation: str) -> None:
+    """Raise where a file is of another model than the current one, or of vectors as they were.
+
+    A warehouse that is older than `made_from.parquet` cannot tell.
+    """
+    import pyarrow.parquet as pq
+
+    path, pointer = place.root / "made_from.parquet", place.bundles / "current"
+    if not path.is_file():
+        return
+    made = {row["relation"]: row for row in pq.read_table(path).to_pylist()}
+    present, own = made.get("user_embeddings"), made.get(relation)
+    current = pointer.read_text().strip() if pointer.is_file() else ""
+    again = f"pragma build --home {place.root} --select models+"
+    if own is not None and own["model_id"] != current:
+        raise PragmaError(
+            f"{relation} is of model {own['model_id']}, and {current or 'none'} is current", again
+        )
+    if present is None or own is None or own["state"] != present["state"]:
+        raise PragmaError(f"{relation} is older than the vectors that it is made of", again)
 
 
 def _present(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from io import StringIO
@@ -12,7 +11,7 @@ import books
 import duckdb
 import pytest
 from rich.console import Console
-from trained import trained_home
+from trained import another_bundle, trained_home
 from typer.testing import CliRunner
 from workplace import forget_dataset
 
@@ -93,20 +92,6 @@ def home(staged: tuple[Home, str], book: Path, tmp_path: Path) -> Home:
     return copy
 
 
-def bundle_of(home: Home, tokenizer_hash: str, folder: Path) -> Path:
-    """The bundle of the current model, as if it had been trained on this tokenizer."""
-    current = (home.bundles / "current").read_text().strip()
-    shutil.copytree(home.bundles / current, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "model.safetensors").write_bytes(b"another")
-    manifest["tokenizer_hash"] = tokenizer_hash
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    from pragma_sql.bundle import read_manifest, seal
-
-    seal(folder, read_manifest(folder))
-    return folder
-
-
 def test_the_old_model_its_tokens_and_its_vectors_stay_and_the_next_step_is_said(
     served: Home, staged: tuple[Home, str]
 ) -> None:
@@ -152,7 +137,7 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     current = (home.bundles / "current").read_text().strip()
     before = query(home, "from tokens.event_tokens order by all")
 
-    register_bundle(open_bundle(bundle_of(home, new, tmp_path / "new")), home.warehouse)
+    register_bundle(open_bundle(another_bundle(home, tmp_path / "new", new)), home.warehouse)
     assert tokenizer(home) == new
     assert not schemas(home) & {"fit_next", "tokens_next"}
     assert len(query(home, "select embed('user 05')")[0][0]) == 128  # type: ignore[arg-type]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from pragma_sql.bundle import open_bundle
+from pragma_sql.bundle import open_bundle, read_manifest, seal
 from pragma_sql.export import export_shards
 from pragma_sql.home import Home
 from pragma_sql.registry import register_bundle
@@ -25,3 +26,15 @@ def trained_home(toy: Home, folder: Path, run: str = "toy", steps: int = 4) -> H
     train(shards, TrainSettings(steps=steps, budget=1024), home, run)
     register_bundle(open_bundle(home.runs / run / "bundle"), home.warehouse)
     return home
+
+
+def another_bundle(home: Home, folder: Path, tokenizer_hash: str = "") -> Path:
+    """A bundle of another id that scores as the current model, as if trained on this tokenizer."""
+    current = (home.bundles / "current").read_text().strip()
+    shutil.copytree(home.bundles / current, folder)
+    (folder / "model.safetensors").write_bytes(b"another")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["tokenizer_hash"] = tokenizer_hash or manifest["tokenizer_hash"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    seal(folder, read_manifest(folder))
+    return folder

@@ -21,6 +21,13 @@
     {{ return(literal((folder | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) ~ name)) }}
 {%- endmacro %}
 
+{#- The same as the literal of a file to be written, which is no pattern. -#}
+{% macro beside_warehouse_file(name) -%}
+    {%- set path = run_query('select path from duckdb_databases() where database_name = current_database()').rows[0][0]
+        if execute else '' -%}
+    {{ return(literal(modules.re.sub('[^/]*$', '', path or '', count=1) ~ name)) }}
+{%- endmacro %}
+
 {#- The current model's id as a literal, in which an empty string stands for none. -#}
 {% macro current_model_id() -%}
     {%- set current = current_model() -%}

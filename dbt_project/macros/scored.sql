@@ -41,6 +41,7 @@
     {%- endif -%}
     {%- call statement('forget', auto_begin=True) -%} {{ forget_gone(this) }} {%- endcall -%}
     {%- do adapter.commit() -%}
+    {%- if current -%} {%- do keep_state(this, current.id, batches) -%} {%- endif -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

@@ -1,4 +1,8 @@
-{{ config(materialized='external', format='parquet') }}
+{{ config(
+    materialized='external',
+    format='parquet',
+    post_hook=["{{ keep_made_from(this) }}", "{{ show_present_vectors(this) }}"],
+) }}
 
 with
 

@@ -1,7 +1,7 @@
 with
 
 neighbours as (
-    select * from {{ ref('neighbours') }}
+    select * from {{ ref('neighbours') }} where {{ is_of_present_vectors('neighbours') }}
 ),
 
 final as (

@@ -1,0 +1,78 @@
+"""What is made of vectors shows nothing of another model, nor of vectors as they were before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import books
+import duckdb
+import pytest
+from trained import another_bundle, trained_home
+from workplace import forget_dataset
+
+from pragma_model.reports import check_made_from
+from pragma_sql.book import book_of
+from pragma_sql.build import build
+from pragma_sql.bundle import open_bundle
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
+from pragma_sql.registry import register_bundle
+
+SHOWN = ("views.similar_users", "views.embedding_map", "views.probe_examples")
+FILES = ("embedding_map", "probe_examples")
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made") / "book"
+
+
+@pytest.fixture(scope="module")
+def home(toy: Home, book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A warehouse whose model has filled all views; the tests go on from each other."""
+    home = trained_home(toy, tmp_path_factory.mktemp("home"))
+    forget_dataset(home)
+    built(home, book, len(books.toy_events()))
+    return home
+
+
+def built(home: Home, book: Path, events: int, *select: str) -> None:
+    books.write_book(book, books.toy_events()[:events], books.toy_profiles(), books.toy_labels())
+    build(home, {**book_of(book, []), **books.TOY_VARS}, select=select)
+
+
+def shown(home: Home) -> set[str]:
+    """The views that hold rows."""
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return {name for name in SHOWN if con.execute(f"from {name} limit 1").fetchall()}
+
+
+def test_all_is_shown_of_the_vectors_that_it_was_made_of(home: Home) -> None:
+    assert shown(home) == set(SHOWN)
+    for name in FILES:
+        check_made_from(home, name)
+
+
+def test_nothing_is_shown_of_vectors_as_they_were(home: Home, book: Path) -> None:
+    built(home, book, len(books.toy_events()) - 1, "+user_embeddings")
+    assert shown(home) == set()
+    for name in FILES:
+        with pytest.raises(PragmaError, match=f"{name} is older than the vectors") as refused:
+            check_made_from(home, name)
+        assert "--select models+" in refused.value.next_step
+    built(home, book, len(books.toy_events()) - 1, "models+")
+    assert shown(home) == set(SHOWN)
+
+
+def test_nothing_is_shown_of_a_model_that_is_not_current(
+    home: Home, book: Path, tmp_path: Path
+) -> None:
+    old = (home.bundles / "current").read_text().strip()
+    new = register_bundle(open_bundle(another_bundle(home, tmp_path / "new")), home.warehouse)
+    assert shown(home) == set()
+    for name in FILES:
+        with pytest.raises(PragmaError, match=f"{name} is of model {old}, and {new} is current"):
+            check_made_from(home, name)
+    built(home, book, len(books.toy_events()) - 1, "models+")
+    assert shown(home) == set(SHOWN)
+    check_made_from(home, "probe_examples")
