@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+from workplace import forget_dataset
 
 from pragma_sql.home import Home
 from pragma_sql.project import DBT_PROJECT
@@ -35,6 +36,7 @@ def test_the_unit_tests_beside_the_models_pass(
 ) -> None:
     home = Home.of(tmp_path)
     shutil.copy(toy.warehouse, home.warehouse)
+    forget_dataset(home)
     monkeypatch.setenv("PRAGMA_HOME", str(home.root))
     said: list[str] = []
     runner = dbtRunner(callbacks=[lambda event: said.append(event.info.name)])
