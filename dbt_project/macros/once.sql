@@ -1,41 +1,37 @@
-{#- How many rows of each partition say again what another says: rows that do not count. -#}
+{#-
+    How many rows of each partition say again what another says: rows that do not count. Sorting is cheaper than
+    grouping; and where no hash is seen twice, nothing is read again.
+-#}
 {% macro repeats_by_partition(events, partitions) -%}
-    {#- Sorting is cheaper than grouping; and where no hash is seen twice, nothing is read again. -#}
+    {%- set all_changed = tokens_are_stale('event_tokens') -%}
     select
         copies.day,
         copies.bucket,
         sum(copies.rows - 1)::bigint as repeats
     from (
         select
-            twice.day,
-            twice.bucket,
+            {{ event_day('ts') }} as day,
+            {{ event_bucket('user_id') }} as bucket,
             count(*) as rows
         from {{ events }}
-        inner join (
-            select distinct
-                hashed.day,
-                hashed.bucket
-            from (
-                select
-                    day,
-                    bucket,
-                    identity,
-                    lag(identity) over (order by identity) as before
+        where
+            user_id is not null and ts is not null
+            and {{ content_hash(event_identity()) }} in (
+                select sorted.identity
                 from (
                     select
-                        {{ partitions }}.day,
-                        {{ partitions }}.bucket,
-                        {{ content_hash(event_identity()) }} as identity
-                    from {{ events }}
-                    inner join {{ partitions }} on {{ in_partition(events, partitions) }}
-                    where user_id is not null and ts is not null
-                ) as identified
-            ) as hashed
-            where hashed.identity = hashed.before
-        ) as twice
-            on {{ in_partition(events, 'twice') }}
-        where user_id is not null and ts is not null
-        group by twice.day, twice.bucket, {{ event_identity() | join(', ') }}
+                        identity,
+                        lag(identity) over (order by identity) as before
+                    from (
+                        select {{ content_hash(event_identity()) }} as identity
+                        from {{ events }}
+                        {% if not all_changed %}inner join {{ partitions }} on {{ in_partition(events, partitions) }}{% endif %}
+                        where user_id is not null and ts is not null
+                    ) as identified
+                ) as sorted
+                where sorted.identity = sorted.before
+            )
+        group by {{ event_day('ts') }}, {{ event_bucket('user_id') }}, {{ event_identity() | join(', ') }}
         having count(*) > 1
     ) as copies
     group by copies.day, copies.bucket

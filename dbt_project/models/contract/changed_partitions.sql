@@ -3,7 +3,7 @@
 
 with
 
-delivered as (
+delivered as not materialized (
     select * from {{ ref('delivered_events') }} where {{ within('ts', days) }}
 ),
 

@@ -2,7 +2,7 @@
 
 with
 
-delivered as (
+delivered as not materialized (
     select * from {{ ref('delivered_events') }}
 ),
 
