@@ -48,10 +48,11 @@ def show_kinds(
         book: the only book that a line is meant for, where several share the seed; else empty.
         progress: where to; nothing is said without it.
     """
-    if progress is not None and any(_was_fitted(result) for result in results):
-        kinds = kinds_of(home.warehouse)
+    fitted = [result.node.schema for result in results if _was_fitted(result)]
+    if progress is not None and fitted:
+        kinds = kinds_of(home.warehouse, fitted[0])
         if kinds:
-            progress.print(kinds_table(kinds))
+            progress.print(kinds_table(kinds, fitted[0]))
             for line in advice(kinds, folder / OVERRIDES, book):
                 progress.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -64,17 +65,25 @@ def _was_fitted(result: RunResult) -> bool:
     )
 
 
-def kinds_of(warehouse: Path) -> list[Kind]:
-    """The keys of the fit but the reserved ones: doubtful ones first, then those seen most."""
+def kinds_of(warehouse: Path, schema: str = "fit") -> list[Kind]:
+    """The keys of the fit but the reserved ones: doubtful ones first, then those seen most.
+
+    Args:
+        warehouse: its file.
+        schema: where the fit lies; a refit beside one in force lies in another.
+    """
     with opened(warehouse) as con:
-        rows = con.execute(
-            "select key, kind, reason, otherwise, doubt from fit.fields"
-            " where key not in ('source', 'milestone') order by doubtful desc, n desc, key"
-        ).fetchall()
+        rows = (
+            con.table(f"{schema}.fields")
+            .filter("key not in ('source', 'milestone')")
+            .order("doubtful desc, n desc, key")
+            .project("key, kind, reason, otherwise, doubt")
+            .fetchall()
+        )
     return [Kind(*row) for row in rows]
 
 
-def kinds_table(kinds: Sequence[Kind]) -> Table:
+def kinds_table(kinds: Sequence[Kind], schema: str = "fit") -> Table:
     """A row for each doubtful key with what speaks for it and against it, then a row a kind."""
     doubtful = [kind for kind in kinds if kind.doubt]
     table = Table(title=f"kinds: {counted(len(kinds), 'key')}", title_justify="left")
@@ -85,7 +94,8 @@ def kinds_table(kinds: Sequence[Kind]) -> Table:
         table.add_row(f"{kind.kind}?", Text(_short(kind.key)), Text(why))
     if len(doubtful) > SHOWN:
         rest = f"and {len(doubtful) - SHOWN} more"
-        table.add_row("?", Text(rest), "select key, doubt from fit.fields where doubtful")
+        query = Text(" ".join(("select key, doubt from", f"{schema}.fields where doubtful")))
+        table.add_row("?", Text(rest), query)
     table.add_section()
     for name in sorted({kind.kind for kind in kinds}):
         sure = [_short(kind.key) for kind in kinds if kind.kind == name and not kind.doubt]

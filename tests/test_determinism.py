@@ -19,6 +19,8 @@ RELATIONS = (
     "fit.population",
     "fit.field_values",
     "fit.field_stats",
+    "fit.number_shapes",
+    "fit.field_evidence",
     "fit.field_rules",
     "fit.fields",
     "fit.bpe_texts",
