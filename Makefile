@@ -6,7 +6,7 @@ TRITON := .venv-triton
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow trial triton-env test-triton bench-triton clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow trial triton-env test-triton bench-triton bench-drift clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -80,6 +80,9 @@ bench-embed: $(STAMP) bench-env ## scoring beside the rival's, into docs/BENCHMA
 
 bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside the rival's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_triton.py
+
+bench-drift: $(STAMP) ## false alarms and planted drifts found, on real datasets, into docs/BENCHMARKS.md
+	$(BIN)/python benchmarks/bench_drift.py
 
 clean: ## remove what the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs
