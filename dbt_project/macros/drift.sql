@@ -1,8 +1,9 @@
 {#-
     How far the values of each period, source and key lie from the fit; `counts` has period, source, key, token_id, n and
-    is_unseen. Rounded: in what order threads add up must not show.
+    is_unseen; `whole` says whether a period is a week from its first day to its last. Part of a week is judged
+    when it holds half as many values as a usual week. Rounded: in what order threads add up must not show.
 -#}
-{% macro drift_of(counts, usual_weeks, token_groups) -%}
+{% macro drift_of(counts, usual_weeks, token_groups, whole='false') -%}
     select
         keys.period,
         keys.source,
@@ -10,6 +11,10 @@
         keys.n::bigint as n,
         round(keys.n / periods.n, 9)::double as of_all,
         keys.is_unseen,
+        {{ whole }} as is_whole,
+        keys.n >= greatest(
+            {{ var('drift_min_values') }}, case when {{ whole }} then 0 else coalesce(usual.week_values, 0) / 2 end
+        ) as is_enough,
         case when not keys.is_unseen then round(keys.unknown / keys.n, 9) end::double as unk_share,
         usual.unk_share as fit_unk_share,
         round(keys.unknown / keys.n - usual.unk_share, 9)::double as unk_growth,
@@ -34,7 +39,7 @@
     ) as keys
     inner join (select period, sum(n) as n from {{ counts }} group by all) as periods on keys.period = periods.period
     left join (
-        select distinct source, key, unk_share, usual_unk_growth, usual_moved from {{ usual_weeks }}
+        select distinct source, key, week_values, unk_share, usual_unk_growth, usual_moved from {{ usual_weeks }}
     ) as usual
         on keys.source = usual.source and keys.key = usual.key and not keys.is_unseen
     left join ({{ moves_of(counts, usual_weeks, token_groups) }}) as moves
@@ -82,15 +87,19 @@
     group by totals.period, totals.source, totals.key
 {%- endmacro %}
 
-{#- Whether a row of drift is beyond the limits `drift_<level>`: of enough values, far in itself and beside the fit's own weeks. -#}
+{#-
+    Whether a row of drift is beyond the limits `drift_<level>`: of enough values, far in itself and beside the fit's own
+    weeks. Part of a week needs to be twice as far beside them, for days differ more than weeks do.
+-#}
 {% macro beyond(level) -%}
     {%- set limits = var('drift_' ~ level) -%}
+    {%- set times = limits.times ~ ' * case when is_whole then 1 else 2 end' -%}
     coalesce(not is_unseen
-    and n >= {{ var('drift_min_values') }}
+    and is_enough
     and harm >= {{ limits.of_all }}
     and (
-        (moved >= {{ limits.moved }} and moved_times >= {{ limits.times }})
-        or (unk_growth >= {{ limits.unknown }} and unk_growth_times >= {{ limits.times }})
+        (moved >= {{ limits.moved }} and moved_times >= {{ times }})
+        or (unk_growth >= {{ limits.unknown }} and unk_growth_times >= {{ times }})
     ), false)
 {%- endmacro %}
 

@@ -4,7 +4,7 @@ with
 
 weeks as (
     select * from {{ ref('weekly_drift') }}
-    where n >= {{ var('drift_min_values') }} and not is_unseen
+    where is_enough and not is_unseen
 ),
 
 latest as (

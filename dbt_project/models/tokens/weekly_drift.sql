@@ -15,8 +15,14 @@ counts as (
     group by all
 ),
 
+last_day as (
+    select max(day) as day from {{ ref('token_counts') }}
+),
+
 drift as (
-    {{ drift_of('counts', ref('usual_weeks'), ref('token_groups')) }}
+    {{ drift_of(
+        'counts', ref('usual_weeks'), ref('token_groups'), 'keys.period + 6 <= (select last_day.day from last_day)'
+    ) }}
 ),
 
 final as (
