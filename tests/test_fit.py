@@ -55,7 +55,7 @@ def difficult_events() -> list[books.Event]:
             "amount": amount(number),
             "mcc": "N/A" if number % 100 == 7 else str(5_000 + number % 300),
             "postcode": f"{number % 400:05d}",
-            "terminal": str(1_000 + number % 500),
+            "terminal": str(1_000 + number % 250),
             "age": str(number % 900),
             "device": f"device {number % (CAP + 50)}",
             "note": f"note {number}",
