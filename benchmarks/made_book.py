@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -45,6 +46,14 @@ def add_a_day(folder: Path, events_before: int, events: int) -> None:
     moment = f"date '{FIRST_DAY}' + to_days({DAYS}) + to_seconds((hash(i, 1) % 86400)::bigint)"
     path = folder / "events" / "part-9999.parquet"
     _write_events(path, events_before, events_before + events, users, moment)
+
+
+def rewrite(folder: Path) -> None:
+    """Put copies of the same content in the place of all event files, as a nightly export does."""
+    for path in sorted((folder / "events").glob("*.parquet")):
+        copy = path.with_suffix(".copy")
+        shutil.copy(path, copy)
+        copy.replace(path)
 
 
 def _write_events(path: Path, start: int, stop: int, users: int, moment: str) -> None:
