@@ -75,11 +75,12 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
             f"but this warehouse's tokens are of {tokenizer_hash[:12]}",
             "train on the present tokens: pragma shards, then pragma train",
         )
-    if waiting is not None:
-        put_into_force(warehouse, waiting)
     if bundle.path.resolve() != (bundles / manifest.model_id).resolve():
         with replaced_folder(bundles / manifest.model_id) as draft:
             shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
+    if waiting is not None:
+        # After the copy, which may fail: a tokenizer in force needs its model.
+        put_into_force(warehouse, waiting)
     now = datetime.now(UTC).replace(tzinfo=None)
     (bundles / manifest.model_id / REGISTERED).write_text(now.isoformat() + "\n")
     pointer = bundles / ".current"
