@@ -226,7 +226,8 @@ class Bench:
                     gain = "{:+.3f} [{:+.3f}, {:+.3f}]".format(
                         *(found[f"{task} | gain | {metric} | {what}"] for what in INTERVAL)
                     )
-                    rows.append(f"| {book.name} | {task} | {size} | {title} | {cells} | {gain} |")
+                    names = [book.name, task, size, title, *cells, gain]
+                    rows.append(f"| {' | '.join(names)} |")
         if not rows:
             return []
         text = (
