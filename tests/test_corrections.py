@@ -174,7 +174,7 @@ def test_events_that_are_delivered_twice_count_once_everywhere(
         assert checks == [(20, "warn")]
 
 
-@pytest.mark.parametrize("damage", ["delete", "double", "change"])
+@pytest.mark.parametrize("damage", ["delete", "double", "move"])
 def test_damaged_tokens_stop_a_build_and_the_next_mends_them(
     damage: str, workplace: Workplace, first: Path
 ) -> None:
@@ -186,7 +186,7 @@ def test_damaged_tokens_stop_a_build_and_the_next_mends_them(
             {
                 "delete": f"delete from tokens.event_tokens where {one}",
                 "double": f"insert into tokens.event_tokens from tokens.event_tokens where {one}",
-                "change": f"update tokens.event_tokens set value_ids = [1] where {one}",
+                "move": f"update tokens.event_tokens set ts = ts + interval 1 second where {one}",
             }[damage]
         )
     write_parts(workplace, initial(), PROFILES)
@@ -194,3 +194,28 @@ def test_damaged_tokens_stop_a_build_and_the_next_mends_them(
         workplace.build("+user_tokens")
     assert "pragma build" in refusal.value.next_step
     assert tables(workplace.build("+user_tokens"))["event_tokens"] == before
+
+
+OLDER = (
+    "create or replace table tokens.built_partitions as"
+    " select day, bucket, events, checksum from tokens.built_partitions",
+    "create or replace table vectors.scored_users as select model_id, user_id, as_of,"
+    " 1 as profile_items, due_since from vectors.scored_users",
+    "drop table fit.settings",
+    "drop table fit.field_evidence",
+)
+
+
+def test_a_warehouse_of_an_older_version_is_built_on_with_its_own_tokenizer(
+    workplace: Workplace, first: Path
+) -> None:
+    home = workplace.restore(first)
+    before = tables(home)
+    with duckdb.connect(str(home.warehouse)) as con:
+        for statement in OLDER:
+            con.execute(statement)
+    write_parts(workplace, initial(), PROFILES)
+    assert tables(workplace.build("+user_tokens"))["event_tokens"] == before["event_tokens"]
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        made = con.execute("select count(*) from tokens.built_partitions where kept > 0").fetchall()
+    assert made[0][0] > 0

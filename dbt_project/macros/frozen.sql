@@ -4,10 +4,11 @@
     build that made it has also made its tokens: what a failed first build left behind is made again.
 -#}
 {% materialization frozen, adapter='duckdb', supported_languages=['sql', 'python'] %}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- if existing is not none and is_frozen() -%}
+    {%- if is_frozen() -%}
+        {#- A table that a fit of an older version lacks is not made up: it could not say how that fit was made. -#}
+        {%- set existing = load_cached_relation(this) -%}
         {%- call noop_statement('main', 'FROZEN', 'FROZEN') -%} {%- endcall -%}
-        {{ return({'relations': [existing]}) }}
+        {{ return({'relations': [existing] if existing is not none else []}) }}
     {%- endif -%}
     {{ return(materialization_table_duckdb()) }}
 {% endmaterialization %}

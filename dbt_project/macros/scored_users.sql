@@ -10,7 +10,7 @@
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     create schema if not exists vectors;
     {%- set scored = load_relation(scored_users()) -%}
-    {%- if scored and 'profile_items' in adapter.get_columns_in_relation(scored) | map(attribute='name') %}
+    {%- if scored and has_column(scored, 'profile_items') %}
     drop table {{ scored }};
     {%- endif %}
     create table if not exists {{ scored_users() }} (
