@@ -262,8 +262,8 @@ def test_a_file_that_cannot_be_read_leaves_no_trace_of_a_new_warehouse(
     ("arguments", "word"),
     [
         (["build", "--contract", "/no/such/folder"], "/no/such/folder"),
-        (["build", "--var", "bin=3"], "bins"),
-        (["build", "--var", "bins"], "NAME=VALUE"),
+        (["build", "--var", "book=purchase_cards", "--var", "bin=3"], "bins"),
+        (["build", "--var", "book=purchase_cards", "--var", "bins"], "NAME=VALUE"),
         (["sql", "select 1", "--home", "/no/such/home"], "pragma build"),
         (["shards", "--home", "/no/such/home"], "pragma build"),
         (["register", "nothing"], "nothing"),

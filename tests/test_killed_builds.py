@@ -136,8 +136,8 @@ def test_a_second_build_beside_the_first_is_refused(workplace: Workplace, first:
     building.send_signal(signal.SIGCONT)
     assert second.returncode == 1
     assert second.stderr.splitlines()[-2:] == [
-        f"error: {home.warehouse} is open in another process",
-        "next: close it, then build again",
+        f"error: {home.warehouse} is being written by another process",
+        "next: wait for it to end, then try again",
     ]
     building.communicate()
     assert building.returncode == 0, "the first is not disturbed"

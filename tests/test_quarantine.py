@@ -99,7 +99,10 @@ def test_of_repeated_labels_the_same_row_stays_in_whatever_order_they_come(
     for answers in ((0, 1), (1, 0)):
         book.execute("begin")
         for answer in answers:
-            book.execute(f"insert into raw.labels values ('new', 'bob', '2024-02-01', {answer})")
+            book.execute(
+                "insert into raw.labels by name select 'new' as task, 'bob' as user_id,"
+                f" '2024-02-01' as eval_ts, {answer} as label"
+            )
         set_aside(book, broken_rules(book))
         kept |= set(book.execute("select label from contract.labels where task = 'new'").fetchall())
         book.execute("rollback")
