@@ -64,7 +64,7 @@ known as (
 ),
 
 unseen as (
-    {{ unseen_keys(checked('events'), 'days', span, ref('source_values'), ref('field_overrides')) }}
+    {{ unseen_keys(checked('events'), ref('recounted_days'), span, ref('source_values'), ref('field_overrides')) }}
 ),
 
 final as (
