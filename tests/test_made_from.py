@@ -53,6 +53,16 @@ def test_all_is_shown_of_the_vectors_that_it_was_made_of(home: Home) -> None:
         check_made_from(home, name)
 
 
+def test_the_file_says_what_the_table_says_of_relations_that_are_made_side_by_side(
+    home: Home,
+) -> None:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        table = con.execute("from vectors.made_from order by relation").fetchall()
+        file = con.read_parquet(str(home.root / "made_from.parquet")).fetchall()
+    assert {row[0] for row in table} == {"user_embeddings", "neighbours", *FILES}
+    assert file == table
+
+
 def test_nothing_is_shown_of_vectors_as_they_were(home: Home, book: Path) -> None:
     built(home, book, len(books.toy_events()) - 1, "+user_embeddings")
     assert shown(home) == set()

@@ -30,12 +30,22 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- After a relation is made: it is of the vectors as they are now. -#}
+{#- After a relation is made: it is of the vectors as they are now. The file says so once all relations are made. -#}
 {% macro keep_made_from(relation) -%}
     delete from {{ made_from() }} where relation = {{ literal(relation.identifier) }};
     insert into {{ made_from() }}
-    select {{ literal(relation.identifier) }}, model_id, state, vectors from {{ made_from() }} where relation = 'user_embeddings';
+    select {{ literal(relation.identifier) }}, model_id, state, vectors from {{ made_from() }} where relation = 'user_embeddings'
+{%- endmacro %}
+
+{#-
+    On run end, and not by each relation: those are made side by side, and none sees what another has not committed. Until
+    then the file says that what was made of older vectors is out of date.
+-#}
+{% macro write_made_from() -%}
+    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run')
+        and ['vectors', 'made_from'] in _tables(['vectors']) -%}
     {{ _write_made_from() }}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro _write_made_from() -%}
