@@ -8,6 +8,7 @@ from typing import TypedDict
 import duckdb
 
 from pragma_sql.errors import PragmaError
+from pragma_sql.render import load_macros
 from pragma_sql.scans import EVENT_USERS, Repeats, Rule
 
 TALLIES = "contract_tallies"
@@ -91,7 +92,30 @@ def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
     if not con.execute("select 1 from tokens.built_users limit 1").fetchall():
         return EVENT_USERS
     arrived = f"select user_id from {events} where user_id is not null"  # noqa: S608
-    return f"select user_id from tokens.built_users union {arrived}"  # noqa: S608
+    _find_gone(con, arrived)
+    there = "select user_id from tokens.built_users where user_id not in (from users_gone)"
+    return f"{there} union {arrived}"
+
+
+def _find_gone(con: duckdb.DuckDBPyConnection, arrived: str) -> None:
+    """Fill `users_gone`: who has tokens of partitions that are made anew, and no event any more."""
+    macros = load_macros()
+    day, bucket = macros["event_day"]("tokens.ts"), macros["event_bucket"]("tokens.user_id")
+    anew = (
+        "exists (select 1 from contract.changed_partitions as changed"  # noqa: S608
+        f" where {day} is not distinct from changed.day and {bucket} = changed.bucket)"
+    )
+    con.execute(
+        "create or replace temp table users_gone as"  # noqa: S608
+        f" select distinct user_id from tokens.event_tokens as tokens where {anew}"
+        f" and user_id not in ({arrived})"
+    )
+    if con.execute("from users_gone limit 1").fetchall():
+        con.execute(
+            "delete from users_gone where user_id in (select tokens.user_id"  # noqa: S608
+            " from tokens.event_tokens as tokens"
+            f" inner join users_gone using (user_id) where not {anew})"
+        )
 
 
 def _look(rows: str, rules: Sequence[Rule], repeats: Sequence[Repeats] = ()) -> str:

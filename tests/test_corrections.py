@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from books import Event, Profile
+from books import Event, Label, Profile
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from workplace import EVENTS, LABELS, PROFILES, Workplace
@@ -219,3 +219,18 @@ def test_a_warehouse_of_an_older_version_is_built_on_with_its_own_tokenizer(
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         made = con.execute("select count(*) from tokens.built_partitions where kept > 0").fetchall()
     assert made[0][0] > 0
+
+
+def test_a_label_of_a_user_whose_events_are_gone_stops_the_very_next_build(
+    workplace: Workplace, first: Path
+) -> None:
+    workplace.restore(first)
+    shutil.rmtree(workplace.book / "events", ignore_errors=True)
+    user = EVENTS[0].user_id
+    workplace.write(
+        [event for event in EVENTS if event.user_id != user],
+        PROFILES,
+        [Label("churn", str(user), "2024-02-01", 1)],
+    )
+    with pytest.raises(PragmaError, match="1 of 1 rows belong to users without events"):
+        workplace.build("+user_tokens")

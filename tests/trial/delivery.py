@@ -140,6 +140,10 @@ class Delivery:
             {"until": self.dataset.fit_until},
         ).fetchall()
         self.con.execute("delete from delivered where booked::date = $day::date", {"day": day})
+        # A label of a user without events would stop the build.
+        self.con.execute(
+            "delete from labels where customer not in (select customer from delivered)"
+        )
         return day
 
     def deliver_late(self) -> int:
