@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import clear_frames
 
 import torch
 import torch.distributed as dist
@@ -71,15 +73,27 @@ def joined() -> Iterator[Processes]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(rank, count, device)
-    except RuntimeError as error:
-        if not _is_lost_peer(error):
+    except BaseException as error:
+        _release(error)
+        if not isinstance(error, RuntimeError) or not _is_lost_peer(error):
             raise
         raise PragmaError(
             "another process of the run went away, and the others stop",
             "the same command with --resume: the last checkpoint stands",
         ) from error
     finally:
+        # Gloo's threads want the interpreter's lock to free the tensors of their last work. A group
+        # that dies with a wrapped model dies under that lock, and would wait for them for ever.
+        gc.collect()
         dist.destroy_process_group()
+
+
+def _release(error: BaseException) -> None:
+    """Let go of what the functions held that an error has ended."""
+    link: BaseException | None = error
+    while link is not None:
+        clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:

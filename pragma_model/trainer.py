@@ -70,77 +70,90 @@ def train(
     """
     options, watch = options or RunOptions(), watch or Watch()
     with joined() as processes, explained(settings), reproducible(settings.seed):
-        reader = _reader(shards, settings, processes)
-        kernel = _kernel(reader, settings, processes.device)
-        folder = run_folder(home, run)
-        if processes.leads and not options.resume:
-            new_folder(home, run, options.overwrite)
-        processes.wait()
-        origin = Origin(
-            settings=settings,
-            tokenizer_hash=shards.manifest.tokenizer_hash,
-            vocabulary_size=shards.manifest.vocabulary_size,
-            shards=sha256(shards.path / "manifest.json"),
-            text_encoder=shards.texts.encoder.name if shards.texts else "",
-        )
-        found = resumable(folder, options.readout, watch.warn) if options.resume else None
-        if found is not None:
-            check_origin(found, origin, run)
-        state = found.state if found else RunState()
+        # In a function of its own: what shares the work has to go before the processes part.
+        return _train(processes, shards, settings, home, run, options, watch)
 
-        model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
-        model.attend_with(kernel)
-        model.readout = options.readout or Readout.BOTH
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        learner = Learner(model.to(processes.device), settings, processes, options)
-        if found is not None:
-            restore(found, learner)
-        trackers = trackers_of(folder, run, settings, options) if processes.leads else []
-        about = _about(run, settings, shards, processes, parameters)
-        with (
-            described(folder, about, state) if processes.leads else nullcontext(),
-            RunLog(folder, trackers, state.metrics_bytes, leads=processes.leads) as log,
-            stop_requests() as request,
+
+def _train(
+    processes: Processes,
+    shards: Shards,
+    settings: TrainSettings,
+    home: Home,
+    run: str,
+    options: RunOptions,
+    watch: Watch,
+) -> RunSummary | None:
+    reader = _reader(shards, settings, processes)
+    kernel = _kernel(reader, settings, processes.device)
+    folder = run_folder(home, run)
+    if processes.leads and not options.resume:
+        new_folder(home, run, options.overwrite)
+    processes.wait()
+    origin = Origin(
+        settings=settings,
+        tokenizer_hash=shards.manifest.tokenizer_hash,
+        vocabulary_size=shards.manifest.vocabulary_size,
+        shards=sha256(shards.path / "manifest.json"),
+        text_encoder=shards.texts.encoder.name if shards.texts else "",
+    )
+    found = resumable(folder, options.readout, watch.warn) if options.resume else None
+    if found is not None:
+        check_origin(found, origin, run)
+    state = found.state if found else RunState()
+
+    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
+    model.attend_with(kernel)
+    model.readout = options.readout or Readout.BOTH
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    learner = Learner(model.to(processes.device), settings, processes, options)
+    if found is not None:
+        restore(found, learner)
+    trackers = trackers_of(folder, run, settings, options) if processes.leads else []
+    about = _about(run, settings, shards, processes, parameters)
+    with (
+        described(folder, about, state) if processes.leads else nullcontext(),
+        RunLog(folder, trackers, state.metrics_bytes, leads=processes.leads) as log,
+        stop_requests() as request,
+    ):
+        saver = Saver(folder, learner, origin, log, options, watch, state.step)
+        examiner = Examiner(shards, settings, options, processes)
+        for metrics in train_steps(
+            learner, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
         ):
-            saver = Saver(folder, learner, origin, log, options, watch, state.step)
-            examiner = Examiner(shards, settings, options, processes)
-            for metrics in train_steps(
-                learner, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
-            ):
-                log.write(metrics)
-                watch.step(metrics)
-                every, last = options.validate_every, state.step == settings.steps
-                if every and state.step % every == 0 and not last:
-                    for line in examiner.look(whole_weights(model), state.step):
-                        log.write(line)
-                if saver.step(state, request) and not last:
-                    raise StoppedError(run, state.step, saver.saved_step, request.number)
-
-            weights = whole_weights(model)
-            if not processes.leads:
-                return None
-            watch.stage("validate")
-            validation = None
-            for line in examiner.look(weights, state.step):
-                log.write(line)
-                validation = line if isinstance(line, Validation) else validation
-            bundle = None
-            if options.bundle:
-                watch.stage("export")
-                bundle = finish(folder, weights, shards, settings, model.readout, validation)
-            if request:
+            log.write(metrics)
+            watch.step(metrics)
+            every, last = options.validate_every, state.step == settings.steps
+            if every and state.step % every == 0 and not last:
+                for line in examiner.look(whole_weights(model), state.step):
+                    log.write(line)
+            if saver.step(state, request) and not last:
                 raise StoppedError(run, state.step, saver.saved_step, request.number)
-            return RunSummary(
-                run=run,
-                size=settings.size,
-                parameters=parameters,
-                steps=settings.steps,
-                tokens=state.tokens,
-                padding=1 - state.filled / settings.steps,
-                seconds=state.seconds,
-                validation=validation,
-                bundle=bundle,
-            )
+
+        weights = whole_weights(model)
+        if not processes.leads:
+            return None
+        watch.stage("validate")
+        validation = None
+        for line in examiner.look(weights, state.step):
+            log.write(line)
+            validation = line if isinstance(line, Validation) else validation
+        bundle = None
+        if options.bundle:
+            watch.stage("export")
+            bundle = finish(folder, weights, shards, settings, model.readout, validation)
+        if request:
+            raise StoppedError(run, state.step, saver.saved_step, request.number)
+        return RunSummary(
+            run=run,
+            size=settings.size,
+            parameters=parameters,
+            steps=settings.steps,
+            tokens=state.tokens,
+            padding=1 - state.filled / settings.steps,
+            seconds=state.seconds,
+            validation=validation,
+            bundle=bundle,
+        )
 
 
 def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> SplitReader:

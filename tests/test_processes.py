@@ -75,6 +75,48 @@ def test_two_processes_have_the_losses_of_one_on_the_same_batches(
     assert (folder / "bundle" / "manifest.json").is_file()
 
 
+PARTED = """
+import gc, sys
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from pragma_sql.cli import main
+
+part = dist.destroy_process_group
+
+def parted():
+    models = [x for x in gc.get_objects() if isinstance(x, DistributedDataParallel)]
+    print(f"parted with {len(models)} wrapped models", file=sys.stderr)
+    part()
+
+dist.destroy_process_group = parted
+main()
+"""
+
+
+DISK_FULL = """
+from pragma_model.saver import Saver
+
+def step(*_):
+    raise OSError(28, "No space left on device")
+
+Saver.step = step
+"""
+
+
+@pytest.mark.parametrize(("trouble", "ends_well"), [("", True), (DISK_FULL, False)])
+def test_processes_part_after_the_model_that_they_shared_is_gone(
+    shards: Shards, tmp_path: Path, trouble: str, ends_well: bool
+) -> None:
+    """A process group that goes with such a model may wait forever for a thread of its own."""
+    script = tmp_path / "parted.py"
+    script.write_text(trouble + PARTED)
+    words = command(shards, Home(tmp_path), *FEW, *FOUR, "--no-bundle", processes=2)
+    module = words.index("-m", 3)
+    code, said = ended(started([*words[:module], "--", str(script), *words[module + 3 :]]))
+    assert (code == 0) == ends_well, said
+    assert said.count("parted with 0 wrapped models") == 2, said
+
+
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_when_a_process_dies_all_stop_and_the_run_goes_on_from_its_checkpoint(
     shards: Shards, alone: Path, tmp_path: Path, parallel: str
