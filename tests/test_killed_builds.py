@@ -92,6 +92,37 @@ def test_a_later_build_that_was_killed_loses_and_doubles_nothing(
     assert tables(workplace.build("+tokens")) == undisturbed[1]
 
 
+def test_a_build_whose_reader_goes_away_ends_quietly_and_is_finished_by_the_next(
+    workplace: Workplace, first: Path, undisturbed: tuple[Tables, Tables]
+) -> None:
+    home = workplace.restore(first)
+    process = subprocess.Popen(
+        command(home, workplace.write(NEXT_DAY)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    try:
+        assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    finally:
+        process.kill()
+    assert tables(workplace.build("+tokens")) == undisturbed[1]
+
+
+@pytest.mark.parametrize(("words", "gone"), [(["--help"], "stdout"), (["init", "made"], "stderr")])
+def test_any_command_whose_reader_is_gone_says_nothing(
+    words: list[str], gone: str, tmp_path: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, gone: writing}
+    ended = subprocess.run([sys.executable, "-m", "pragma_sql", *words], cwd=tmp_path, **streams)
+    os.close(writing)
+    assert ended.returncode == 128 + signal.SIGPIPE
+    assert not ended.stdout
+    assert not ended.stderr
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     return books.write_book(tmp_path / "book", EVENTS, PROFILES, LABELS)
