@@ -6,7 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pragma_sql.errors import PragmaError
+
 DEFAULT = "warehouse"
+
+UNREADABLE = ("?", "#", "{{", "{%")
+"""What no path of a warehouse may hold: DuckDB puts its log before a `?`, dbt-duckdb takes what
+follows a `#` for no part of the path, and dbt reads the braces as Jinja."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,14 @@ class Home:
     def of(cls, folder: Path | None = None, project: Path | None = None) -> Home:
         """The folder given, else PRAGMA_HOME, else `warehouse` in the project, if any, or here."""
         default = (project or Path()) / DEFAULT
-        return cls((folder or Path(os.environ.get("PRAGMA_HOME", default))).resolve())
+        root = (folder or Path(os.environ.get("PRAGMA_HOME", default))).resolve()
+        for mark in UNREADABLE:
+            if mark in str(root):
+                raise PragmaError(
+                    f"no warehouse can lie at {root}: its path holds `{mark}`",
+                    "choose another folder: --home FOLDER",
+                )
+        return cls(root)
 
     @property
     def warehouse(self) -> Path:

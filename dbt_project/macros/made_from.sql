@@ -66,9 +66,20 @@
 
 {#- Of a file that is shown as a view: only what is of the present vectors. -#}
 {% macro show_present_vectors(relation) -%}
+    {{ show_own_file(relation) }}
+    {%- if execute %}
+    and {{ is_of_present_vectors(relation.identifier) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    A file beside the warehouse as a view: dbt's own takes the path for a pattern, and in a folder named `*` reads other
+    warehouses' files, too. Where there are no rows, the file has one of nulls.
+-#}
+{% macro show_own_file(relation) -%}
     {%- if execute -%}
     create or replace view {{ relation }} as
     select * from read_parquet({{ beside_warehouse(relation.identifier ~ '.parquet') }})
-    where {{ is_of_present_vectors(relation.identifier) }}
+    where model_id is not null
     {%- endif -%}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{{ config(materialized='external', format='parquet') }}
+{{ config(materialized='external', format='parquet', post_hook=["{{ show_own_file(this) }}"]) }}
 
 with
 
