@@ -10,7 +10,6 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.cluster.vq import kmeans2
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -107,6 +106,9 @@ def groups(vectors: Float, most: int) -> Int:
     distinct, which = unit[0], unit[1].ravel()
     if len(distinct) < 2:
         return np.ones(len(vectors), np.int64)
+    # A third of a second, which a build without vectors does not spend.
+    from scipy.cluster.vq import kmeans2
+
     _, label = kmeans2(distinct, min(most, len(distinct)), minit="++", rng=0, missing="warn")
     counts = np.bincount(label[which], minlength=most)
     rank = np.empty(len(counts), np.int64)

@@ -114,7 +114,10 @@ def test_processes_part_after_the_model_that_they_shared_is_gone(
     module = words.index("-m", 3)
     code, said = ended(started([*words[:module], "--", str(script), *words[module + 3 :]]))
     assert (code == 0) == ends_well, said
-    assert said.count("parted with 0 wrapped models") == 2, said
+    counts = [line for line in said.splitlines() if line.startswith("parted with")]
+    # Where one fails, torchrun may stop the other before it parts.
+    assert len(counts) == 2 if ends_well else counts, said
+    assert set(counts) == {"parted with 0 wrapped models"}
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])

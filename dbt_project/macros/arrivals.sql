@@ -4,9 +4,7 @@
 -#}
 {% materialization arrivals, adapter='duckdb' %}
     {%- if tokens_are_stale('event_tokens') -%}
-        {%- set existing = load_cached_relation(this) -%}
-        {%- if existing is not none and existing.is_table -%} {%- do adapter.drop_relation(existing) -%} {%- endif -%}
-        {{ return(materialization_view_default()) }}
+        {{ return(materialization_view_duckdb()) }}
     {%- endif -%}
     {{ return(materialization_table_duckdb()) }}
 {% endmaterialization %}
@@ -14,15 +12,17 @@
 {#- What is tokenised of the contract: a candidate takes all events, whatever of them is new. -#}
 {% macro arrived_events() -%} {{ return('events' if is_candidate() else 'new_events') }} {%- endmacro %}
 
-{#- Whether a relation of `tokens` has to be made anew: it is not there, or of another tokenizer or engine. -#}
+{#- Whether a relation of `tokens` has to be made again: it is not there, or of another tokenizer or engine. -#}
 {% macro tokens_are_stale(name) -%}
-    {%- if not execute or flags.FULL_REFRESH or fit_is_unfinished() -%} {{ return(true) }} {%- endif -%}
-    {%- set marks = load_relation(tokens_relation('built')) -%}
-    {%- if load_relation(tokens_relation(name)) is none or marks is none -%} {{ return(true) }} {%- endif -%}
-    {%- set found = run_query(
-        'select tokenizer_hash, content_probe from ' ~ marks ~ ' where relation = ' ~ literal(name)
-    ).rows -%}
-    {{ return(not found or [found[0][0], found[0][1]] != [_tokenizer_hash(), content_probe()]) }}
+    {%- set marks, tokenizer = load_relation(tokens_relation('built')), load_relation(_fit_relation('tokenizer')) -%}
+    {%- if not execute or flags.FULL_REFRESH or not marks or not tokenizer or not load_relation(tokens_relation(name)) -%}
+        {{ return(true) }}
+    {%- endif -%}
+    {{ return(not run_query(
+        'select 1 from ' ~ marks ~ ' as built inner join ' ~ tokenizer ~ ' as present on built.tokenizer_hash = present.tokenizer_hash'
+        ~ ' where built.relation = ' ~ literal(name) ~ ' and built.content_probe = ' ~ content_probe()
+        ~ ' and not exists (' ~ unfinished_fit() ~ ')'
+    ).rows) }}
 {%- endmacro %}
 
 {#- Remember, in the transaction that fills a relation of `tokens`, what it was made with. -#}
@@ -34,12 +34,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Another version of the engine may hash otherwise; then no content_hash can be trusted. -#}
-{% macro content_probe() -%}
-    {{ return(run_query(
-        'select ' ~ content_hash(["'pragma'", map_hash("map {'a': 'b'}")])
-    ).rows[0][0]) }}
-{%- endmacro %}
+{#- A hash as this engine makes it: where another version makes another, no content_hash can be trusted. -#}
+{% macro content_probe() -%} {{ content_hash(["'pragma'", map_hash("map {'a': 'b'}")]) }} {%- endmacro %}
 
 {% macro tokens_relation(name) -%}
     {{ return(api.Relation.create(database=target.database, schema='tokens', identifier=name)) }}

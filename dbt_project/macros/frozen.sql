@@ -36,8 +36,12 @@
 {%- endmacro %}
 
 {#- Whether a first fit was begun and no build has yet made all of it, its tokens included. -#}
-{% macro fit_is_unfinished() -%}
-    {{ return(execute and ['fit', 'unfinished'] in _tables(['fit'])) }}
+{% macro fit_is_unfinished() -%} {{ return(execute and run_query(unfinished_fit()).rows | length > 0) }} {%- endmacro %}
+
+{% macro unfinished_fit() -%}
+    {{ return(
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'fit' and table_name = 'unfinished'"
+    ) }}
 {%- endmacro %}
 
 {#- Whether a build has made the fit anew, or left it alone, and nothing of the fit and its tokens failed. -#}
