@@ -1,4 +1,36 @@
 {#-
+    How the values after the fit differ from the fit's, period by period, and whether that is beyond the limits: a query.
+    `period` makes one of a day and is named `name`; `days` is a relation of the only days that count.
+-#}
+{% macro drift_by(period, name, token_counts, usual_weeks, token_groups, population, whole='false', days=none) -%}
+    with counts as (
+        select
+            {{ period }} as period,
+            source,
+            key,
+            token_id,
+            is_unseen,
+            sum(n) as n
+        from {{ token_counts }}
+        where
+            day >= {{ literal(fit_population(population).fit_until) }}::timestamp
+            {% if days %}and day in (select of_period.day from {{ days }} as of_period){% endif %}
+        group by all
+    ),
+
+    drift as (
+        {{ drift_of('counts', usual_weeks, token_groups, whole) }}
+    )
+
+    select
+        period as {{ name }},
+        * exclude (period),
+        {{ beyond('warn') }} as is_beyond,
+        {{ beyond('error') }} as is_far_beyond
+    from drift
+{%- endmacro %}
+
+{#-
     How far the values of each period, source and key lie from the fit; `counts` has period, source, key, token_id, n and
     is_unseen; `whole` says whether a period is a week from its first day to its last. Part of a week is judged
     when it holds half as many values as a usual week. Rounded: in what order threads add up must not show.

@@ -2,36 +2,15 @@
 
 with
 
-counts as (
-    select
-        {{ week_of('day') }} as period,
-        source,
-        key,
-        token_id,
-        is_unseen,
-        sum(n) as n
-    from {{ ref('token_counts') }}
-    where day >= {{ literal(fit_population(ref('population')).fit_until) }}::timestamp
-    group by all
-),
-
 last_day as (
     select max(day) as day from {{ ref('token_counts') }}
 ),
 
-drift as (
-    {{ drift_of(
-        'counts', ref('usual_weeks'), ref('token_groups'), 'keys.period + 6 <= (select last_day.day from last_day)'
-    ) }}
-),
-
 final as (
-    select
-        period as week,
-        * exclude (period),
-        {{ beyond('warn') }} as is_beyond,
-        {{ beyond('error') }} as is_far_beyond
-    from drift
+    {{ drift_by(
+        week_of('day'), 'week', ref('token_counts'), ref('usual_weeks'), ref('token_groups'), ref('population'),
+        whole='keys.period + 6 <= (select last_day.day from last_day)'
+    ) }}
 )
 
 select * from final
