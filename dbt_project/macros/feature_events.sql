@@ -1,16 +1,14 @@
 {#-
-    The events of labelled users, each once, in the order of the tokens (`place`) and with the time since the one before
-    (`gap`); what of them lies before each moment; and their fields, a row each.
+    The events of labelled users in the order of the tokens (`place`) and with the time since the one before (`gap`); what
+    of them lies before each moment; and their fields, a row each. Events are each once in the contract.
 -#}
 {% macro feature_events(events) -%}
-ordered as (
+events as (
     select
         user_id,
         ts,
         source,
         fields,
-        event_id,
-        {{ content_identity() }} as content_hash,
         {{ calendar('ts', var('calendar_tz')) }},
         row_number() over in_time as place,
         date_diff('microsecond', lag(ts) over in_time, ts) as gap
@@ -19,12 +17,6 @@ ordered as (
     window in_time as (
         partition by user_id order by ts, event_id nulls first, {{ content_hash(['source', 'fields']) }}
     )
-),
-
-events as (
-    -- An event that was delivered twice counts once.
-    select * from ordered
-    qualify row_number() over (partition by user_id, ts, event_id, content_hash order by place) = 1
 ),
 
 histories as (
