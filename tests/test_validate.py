@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import duckdb
+import pytest
 from books import Event
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.build import validate
+from pragma_sql.errors import PragmaError
+from pragma_sql.home import Home
 
 ODD = Event("user 03", "2024-02-02", {"amount": None, "mcc": "5411"}, event_id="odd")
 LATE = Event("user 03", "2024-02-03", {"amount": "7.5", "mcc": "5411"}, event_id="late")
@@ -40,3 +43,36 @@ def test_validate_checks_all_rows_and_a_build_what_is_new(workplace: Workplace) 
     assert found["labels_user_unknown"] == (0, len(LABELS))
     workplace.build("+event_tokens")
     assert checked(workplace)[null] == (0, 1)
+
+
+def event_tokens(home: Home) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        return con.execute("from tokens.event_tokens order by all").fetchall()
+
+
+def test_tokens_that_a_hand_wrote_are_found_by_validate_and_made_anew_by_the_next_build(
+    workplace: Workplace,
+) -> None:
+    workplace.write([*EVENTS, ODD])
+    home = workplace.build("+event_tokens")
+    tokens = event_tokens(home)
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute(
+            "update tokens.event_tokens set value_ids = list_reverse(value_ids)"
+            " where event_id = 'odd'"
+        )
+    workplace.write([*EVENTS, ODD, LATE])
+    validate(home, workplace.variables(tokens_checked=0))
+    with pytest.raises(PragmaError) as found:
+        validate(home, workplace.variables())
+    assert found.value.what.splitlines()[0] == (
+        "rows of tokens.event_tokens are not what contract.events says"
+    )
+    (said,) = found.value.what.splitlines()[1:]
+    assert said.startswith("2024-02-02 (users of bucket ")
+    assert said.endswith("): 1, for example user 03 at 2024-02-02 00:00:00")
+    assert found.value.next_step == "pragma build, which makes those days anew"
+    workplace.write([*EVENTS, ODD])
+    workplace.build("+event_tokens")
+    assert event_tokens(home) == tokens
+    validate(home, workplace.variables())

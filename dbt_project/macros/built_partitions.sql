@@ -134,9 +134,14 @@
     {%- if failed -%}
     create or replace temp table unlike as
     {{ partitions_unlike_tokens(tokens_relation('event_tokens'), contract_relation('event_partitions')) }};
-    delete from {{ tokens_relation('built_partitions') }} as built
-    where exists (select 1 from unlike where {{ same_partition('built', 'unlike') }});
-    insert into {{ tokens_relation('built_partitions') }} by name
-    select distinct day, bucket, -1 as events from unlike
+    {{ forget_partitions('unlike') }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- As if they had never been built: the next build makes them anew. -#}
+{% macro forget_partitions(unlike) -%}
+    delete from {{ tokens_relation('built_partitions') }} as built
+    where exists (select 1 from {{ unlike }} as unlike where {{ same_partition('built', 'unlike') }});
+    insert into {{ tokens_relation('built_partitions') }} by name
+    select distinct day, bucket, -1 as events from {{ unlike }}
 {%- endmacro %}
