@@ -101,20 +101,26 @@ def _find_gone(con: duckdb.DuckDBPyConnection, arrived: str) -> None:
     """Fill `users_gone`: who has tokens of partitions that are made anew, and no event any more."""
     macros = load_macros()
     day, bucket = macros["event_day"]("tokens.ts"), macros["event_bucket"]("tokens.user_id")
-    anew = (
+    changed = (
         "exists (select 1 from contract.changed_partitions as changed"  # noqa: S608
         f" where {day} is not distinct from changed.day and {bucket} = changed.bucket)"
     )
+    # No row passes where nothing changed, and few files' worth where a day did.
+    days = (
+        "(tokens.ts >= (select min(day) from contract.changed_partitions)"
+        " and tokens.ts < (select max(day) from contract.changed_partitions) + interval 1 day"
+        " or tokens.ts is null)"
+    )
     con.execute(
         "create or replace temp table users_gone as"  # noqa: S608
-        f" select distinct user_id from tokens.event_tokens as tokens where {anew}"
+        f" select distinct user_id from tokens.event_tokens as tokens where {days} and {changed}"
         f" and user_id not in ({arrived})"
     )
     if con.execute("from users_gone limit 1").fetchall():
         con.execute(
             "delete from users_gone where user_id in (select tokens.user_id"  # noqa: S608
             " from tokens.event_tokens as tokens"
-            f" inner join users_gone using (user_id) where not {anew})"
+            f" inner join users_gone using (user_id) where not {changed})"
         )
 
 
