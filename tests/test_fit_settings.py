@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
 from rich.console import Console
 from typer.testing import CliRunner
 from workplace import Workplace
@@ -16,6 +19,7 @@ from pragma_sql.cli import app
 from pragma_sql.errors import PragmaError
 from pragma_sql.fit_settings import asked_for, differences, made_with
 from pragma_sql.home import Home
+from pragma_sql.project import DBT_PROJECT
 
 EVENTS = ["+events"]
 
@@ -56,8 +60,32 @@ def test_each_changed_var_is_named_with_both_values_and_the_command(
         "test_share: the fit was made with 0.2, asked for is 0.3",
         "pragma build --refit",
     ):
-        assert line in said
+        assert said.count(line) == 1
     assert 'asked for is ["none"]' in said
+
+
+def test_plain_dbt_names_each_as_well_and_nothing_where_all_is_as_it_was(
+    home: Home, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRAGMA_HOME", str(home.root))
+    said: list[str] = []
+    runner = dbtRunner(callbacks=[lambda event: said.append(getattr(event.data, "msg", ""))])
+    for more in ({}, {"bins": 4, "missing_words": ["none"]}):
+        said.clear()
+        asked = json.dumps(workplace.variables(**more))
+        folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+        paths = ["--target-path", str(home.dbt / "target"), "--log-path", str(home.dbt / "logs")]
+        try:
+            command = ["build", "--select", "settings", "field_overrides", "--vars", asked]
+            assert runner.invoke([*command, *folders, *paths]).success
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+        told = [line for line in said if line.startswith("warning")]
+        assert [line.split(": ")[1] for line in told] == sorted(more)
+    assert told[0] == (
+        "warning: bins: the fit was made with 8, asked for is 4, which is ignored until "
+        "`pragma build --refit`"
+    )
 
 
 def test_strict_makes_it_an_error_before_anything_is_built(

@@ -12,6 +12,65 @@
     {{ return(value | string if value is string or value is number or value is not iterable else tojson(value)) }}
 {%- endmacro %}
 
+{#- What is asked for: each of these vars, as one row. -#}
+{% macro asked_vars() -%}
+    select
+        'var' as kind,
+        setting.name,
+        setting.value
+    from (
+        select unnest([
+            {%- for name in fit_vars() %}
+            {'name': {{ literal(name) }}, 'value': {{ literal(setting_text(var(name))) }}}{{ ',' if not loop.last }}
+            {%- endfor %}
+        ]) as setting
+    )
+{%- endmacro %}
+
+{#- And each override of this book. -#}
+{% macro asked_overrides(overrides) -%}
+    select
+        'override' as kind,
+        key as name,
+        concat_ws(', ', nullif(kind, ''), case when static then 'static' end) as value
+    from {{ overrides }}
+    where coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
+{%- endmacro %}
+
+{#-
+    On run end of plain dbt: what a frozen fit was made with otherwise than is asked for. Our own commands have said so
+    before they began; they silence dbt's log, which is how they are told apart.
+-#}
+{% macro say_ignored_settings() -%}
+    {%- if execute and flags.WHICH == 'build' and invocation_args_dict.get('log_level') != 'none' and not fit_is_unfinished()
+        and ['fit', 'settings'] in _tables(['fit']) and ['fit', 'field_overrides'] in _tables(['fit']) -%}
+        {%- set ignored = run_query(_ignored_settings()).rows -%}
+        {%- for name, made, asked in ignored -%}
+            {%- do log('warning: ' ~ name ~ ': the fit was made with ' ~ (made or 'nothing') ~ ', asked for is '
+                ~ (asked or 'nothing') ~ ', which is ignored until `pragma build --refit`', info=true) -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _ignored_settings() -%}
+    select
+        case when coalesce(made.kind, asked.kind) = 'override' then 'field_overrides.csv: ' else '' end
+        || coalesce(made.name, asked.name) as name,
+        made.value as made,
+        asked.value as asked
+    from (select * from {{ _fit_relation('settings') }} where kind <> 'moved') as made
+    full join (
+        {{ asked_vars() }}
+        union all
+        {{ asked_overrides(_fit_relation('field_overrides')) }}
+    ) as asked on made.kind = asked.kind and made.name = asked.name
+    where
+        coalesce(made.value, '') <> coalesce(asked.value, '')
+        and (made.name is not null or asked.kind = 'override')
+        and exists (select 1 from {{ _fit_relation('settings') }})
+    order by 1
+{%- endmacro %}
+
 {#-
     The moment that an earlier `pragma build --refit --until` moved the cut to; it holds until another is given, or
     until the var fit_until, which it overrules, is changed. Empty where there is none.

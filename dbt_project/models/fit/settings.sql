@@ -4,17 +4,7 @@
 with
 
 vars as (
-    select
-        'var' as kind,
-        setting.name,
-        setting.value
-    from (
-        select unnest([
-            {%- for name in fit_vars() %}
-            {'name': {{ literal(name) }}, 'value': {{ literal(setting_text(var(name))) }}}{{ ',' if not loop.last }}
-            {%- endfor %}
-        ]) as setting
-    )
+    {{ asked_vars() }}
 ),
 
 moved as (
@@ -26,12 +16,7 @@ moved as (
 ),
 
 overrides as (
-    select
-        'override' as kind,
-        key as name,
-        concat_ws(', ', nullif(kind, ''), case when static then 'static' end) as value
-    from {{ ref('field_overrides') }}
-    where coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
+    {{ asked_overrides(ref('field_overrides')) }}
 ),
 
 unioned as (
