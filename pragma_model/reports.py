@@ -117,7 +117,7 @@ def check_made_from(place: Home, relation: str) -> None:
     made = {row["relation"]: row for row in pq.read_table(path).to_pylist()}
     present, own = made.get("user_embeddings"), made.get(relation)
     current = pointer.read_text().strip() if pointer.is_file() else ""
-    again = f"pragma build --home {place.root} --select models+"
+    again = f"pragma build {place.option} --select models+"
     if own is not None and own["model_id"] != current:
         raise PragmaError(
             f"{relation} is of model {own['model_id']}, and {current or 'none'} is current", again

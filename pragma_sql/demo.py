@@ -45,7 +45,7 @@ def run_demo(home: Home) -> None:
     out.print(f"data docs   {data_docs_page(home.data_docs)}", soft_wrap=True, highlight=False)
     out.print(f"probe       {home.root / 'probe.json'}", soft_wrap=True, highlight=False)
     out.print(f"picture     {home.root / 'embedding_map.png'}", soft_wrap=True, highlight=False)
-    folder = "" if home.root == Home.of().root else f" --home {home.root}"
+    folder = "" if home.root == Home.of().root else f" {home.option}"
     out.print("\ntry next:", highlight=False)
     for command in TRY_NEXT:
         out.print(f"  pragma {command.format(home=folder)}", soft_wrap=True, highlight=False)

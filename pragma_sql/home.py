@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,15 @@ class Home:
                     "choose another folder: --home FOLDER",
                 )
         return cls(root)
+
+    @property
+    def option(self) -> str:
+        """What names it in a command, as a shell reads it.
+
+        >>> Home(Path("/my data")).option
+        "--home '/my data'"
+        """
+        return f"--home {shlex.quote(str(self.root))}"
 
     @property
     def warehouse(self) -> Path:

@@ -5,6 +5,7 @@ See docs/decisions/refit.md.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -79,11 +80,11 @@ def refit(
 
 def candidate_text(made: Tokenizer, home: Home) -> str:
     """What there is of a candidate, and the commands that put it into force."""
-    place = f" --home {home.root}"
+    place, shards = home.option, shlex.quote(str(home.shards))
     return (
         f"tokenizer {made.tokenizer_hash[:12]}, fitted before {made.fit_until}, waits for a model;"
         " until one is registered, the current model is served as before\n"
-        f"next: pragma shards{place}, pragma train {home.shards}{place}, pragma register RUN{place}"
+        f"next: pragma shards {place}, pragma train {shards} {place}, pragma register RUN {place}"
     )
 
 
