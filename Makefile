@@ -16,7 +16,7 @@ setup: $(STAMP) ## virtual environment with the pinned packages
 $(STAMP): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,tensorboard,mlflow,dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## the whole loop on real purchase cards, into ./warehouse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,7 +66,8 @@ class MLflow:
         import mlflow
 
         known = folder / "mlflow_run_id"
-        store = None if mlflow.is_tracking_uri_set() else f"sqlite:///{folder.parent / 'mlflow.db'}"
+        elsewhere: bool = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        store = None if elsewhere else f"sqlite:///{folder.parent / 'mlflow.db'}"
         self._client = mlflow.MlflowClient(store)
         if known.is_file():
             self._run_id = known.read_text()
@@ -84,7 +86,11 @@ class MLflow:
         from mlflow.entities import Metric
 
         step, at = _step(content), int(1000 * _number(content.get("seconds")))
-        metrics = [Metric(name, value, at, step) for name, value in numbers(content)]
+        # Of the characters that a field's name may have, MLflow takes these.
+        metrics = [
+            Metric(re.sub(r"[^\w/.\- :]", "_", name), value, at, step)
+            for name, value in numbers(content)
+        ]
         self._client.log_batch(self._run_id, metrics)
 
     def close(self) -> None:
@@ -93,13 +99,17 @@ class MLflow:
 
 
 def numbers(content: Mapping[str, object]) -> Iterator[tuple[str, float]]:
-    """The numbers of a line by a path that says what kind of line it is."""
+    """The numbers of a line, each by its path; the path begins with the kind of line."""
     kind = "train" if "epoch" in content else "probe" if "probe_users" in content else "validation"
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{kind}/{name}/{key}", float(each)) for key, each in value.items())
-        elif isinstance(value, (int, float)) and name != "step":
-            yield f"{kind}/{name}", float(value)
+    yield from _flat(kind, {name: value for name, value in content.items() if name != "step"})
+
+
+def _flat(path: str, value: object) -> Iterator[tuple[str, float]]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _flat(f"{path}/{name}", each)
+    elif isinstance(value, (int, float)):
+        yield path, float(value)
 
 
 def _step(content: Mapping[str, object]) -> int:

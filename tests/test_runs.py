@@ -185,19 +185,26 @@ def test_without_being_asked_for_no_tracker_is_imported(home: Home) -> None:
 def test_tensorboard_shows_the_losses_of_the_metrics(
     shards: Shards, tmp_path: Path, home: Home
 ) -> None:
-    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     with pytest.raises(RuntimeError, match="the power went"):
         train(shards, SETTINGS, Home(tmp_path), "a", RunOptions(tensorboard=True), CutShort())
-    shown = accumulators.EventAccumulator(str(tmp_path / "runs" / "a" / "tensorboard")).Reload()
-    losses = [scalar.value for scalar in shown.Scalars("train/loss")]
-    lines = map(json.loads, (tmp_path / "runs" / "a" / "metrics.jsonl").open())
+    shown = EventAccumulator(str(tmp_path / "runs" / "a" / "tensorboard")).Reload()
+    losses, of_tokens = (
+        [scalar.value for scalar in shown.Scalars(name)]
+        for name in ("train/loss", "train/by_mask/token/loss")
+    )
+    lines = [json.loads(x) for x in (tmp_path / "runs" / "a" / "metrics.jsonl").open()]
     np.testing.assert_allclose(losses, [line["loss"] for line in lines], rtol=1e-6)
+    tokens = [line["by_mask"]["token"]["loss"] for line in lines]
+    np.testing.assert_allclose(of_tokens, tokens, rtol=1e-6)
 
 
 def test_mlflow_keeps_the_losses_of_the_metrics_and_the_settings(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'store.db'}")
     with pytest.raises(RuntimeError, match="the power went"):
         train(shards, SETTINGS, Home(tmp_path), "a", RunOptions(mlflow=True), CutShort())
@@ -207,3 +214,18 @@ def test_mlflow_keeps_the_losses_of_the_metrics_and_the_settings(
     lines = map(json.loads, (tmp_path / "runs" / "a" / "metrics.jsonl").open())
     assert [metric.value for metric in history] == [line["loss"] for line in lines]
     assert found.data.params["budget"] == "512"
+
+
+def test_mlflow_takes_the_metrics_of_fields_whatever_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    from pragma_model.trackers import MLflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'store.db'}")
+    tracker = MLflow(tmp_path, "a", SETTINGS)
+    tracker.line({"epoch": 0, "step": 1, "by_field": {"Betrag (€) #1": {"loss": 0.5}}})
+    tracker.close()
+    (found,) = mlflow.search_runs(experiment_names=["pragma"], output_format="list")
+    assert found.data.metrics == {"train/epoch": 0, "train/by_field/Betrag ___ _1/loss": 0.5}
