@@ -36,9 +36,10 @@ def build(home: Home, book: Path) -> None:
     run_build(home, {**book_of(book, []), **books.TOY_VARS}, select=["+tokens"])
 
 
-def killed_after(model: str, home: Home, book: Path) -> None:
+def killed_after(model: str, home: Home, book: Path, *options: str) -> None:
     """Kill a build as soon as it says that a model is done."""
-    process = subprocess.Popen(command(home, book), stderr=subprocess.PIPE, text=True)
+    words = [*command(home, book), *options]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if line.split()[1:2] == [model]:
@@ -154,6 +155,18 @@ def test_a_build_killed_at_any_moment_is_finished_by_the_next(
         fresh = Home.of(tmp_path / "fresh")
         build(fresh, book)
         assert found == tables(fresh)
+
+
+@pytest.mark.parametrize("model", ["file_partitions", "token_counts"])
+def test_a_refit_that_was_killed_leaves_a_warehouse_that_opens(
+    workplace: Workplace, first: Path, undisturbed: tuple[Tables, Tables], model: str
+) -> None:
+    home = workplace.restore(first)
+    book = workplace.write()
+    killed_after(model, home, book, "--refit")
+    assert tables(home).keys() == undisturbed[0].keys()
+    build(home, book)
+    assert tables(home) == undisturbed[0]
 
 
 def test_a_second_build_beside_the_first_is_refused(workplace: Workplace, first: Path) -> None:

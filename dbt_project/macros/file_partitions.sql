@@ -40,11 +40,15 @@
     {%- if texts -%} {{ column }} in ({{ literals(texts) }}) {%- else -%} false {%- endif -%}
 {%- endmacro %}
 
-{#- Before files are read: what is known of those, and of files that are gone, is of no use any more. -#}
+{#-
+    Before files are read: what is known of those, and of files that are gone, is of no use any more. A refresh replaces
+    the table and deletes nothing from it first: DuckDB cannot replay, after a crash, a transaction that deletes rows and
+    then renames their table, and the warehouse would not open.
+-#}
 {% macro forget_changed_files(file_partitions) -%}
     {%- if _files_are_known() -%}
     delete from {{ file_partitions }} where read_as not in ({{ unchanged_files() }})
-    {%- elif execute and load_relation(file_partitions) is not none -%}
+    {%- elif is_incremental() -%}
     delete from {{ file_partitions }}
     {%- endif -%}
 {%- endmacro %}
