@@ -46,6 +46,8 @@ lint: $(STAMP) ## ruff, mypy --strict, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy serving/tests
+	for model in serving/triton/*/1/model.py; do $(BIN)/mypy $$model || exit 1; done
 	$(BIN)/sqlfluff lint dbt_project/models
 
 format: $(STAMP) ## what of lint can be mended by machine

@@ -19,6 +19,7 @@ import onnxruntime
 from pragma_sql.bundle import Bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.packing import Float, PackedEvents, PackedUsers
+from pragma_udfs.cores import usable_cores
 
 SETTING = "PRAGMA_SCORING"
 
@@ -60,9 +61,9 @@ class OnnxEngine:
 
     token_budget = 4_096
     history_budget = 4_096
-    calls = os.cpu_count() or 1
 
-    def __init__(self, folder: Path, *, int8: bool = False) -> None:
+    def __init__(self, folder: Path, *, int8: bool = False, calls: int | None = None) -> None:
+        self.calls = calls or usable_cores()
         self._events = _session(folder / "event_encoder.onnx", int8)
         self._users = _session(folder / "user_encoder.onnx", int8)
 
@@ -85,10 +86,11 @@ class OnnxEngine:
         return np.asarray(session.run([output], inputs)[0], np.float32)
 
 
-def engine_of(bundle: Bundle, form: Form | None = None) -> Engine:
+def engine_of(bundle: Bundle, form: Form | None = None, calls: int | None = None) -> Engine:
     """The engine for a bundle, of the form asked for, else of the one that PRAGMA_SCORING names.
 
-    A GPU is used where torch is installed and finds one.
+    A GPU is used where torch is installed and finds one. On a CPU, `calls` run at once, by default
+    as many as there are cores.
     """
     form = form or chosen_form()
     if form is Form.BF16 or (form is not Form.INT8 and _may_have_gpu()):
@@ -99,7 +101,7 @@ def engine_of(bundle: Bundle, form: Form | None = None) -> Engine:
         )
         if engine is not None:
             return engine
-    return OnnxEngine(bundle.path, int8=form is Form.INT8)
+    return OnnxEngine(bundle.path, int8=form is Form.INT8, calls=calls)
 
 
 def chosen_form() -> Form:

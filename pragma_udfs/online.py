@@ -132,9 +132,11 @@ class RecordTokenizer:
 class RecordScorer:
     """A bundle that embeds JSON records; threads may share it."""
 
-    def __init__(self, bundle: Bundle, form: Form | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, form: Form | None = None, calls: int | None = None
+    ) -> None:
         """Load the model; see `Scorer`."""
-        self.scorer = Scorer(bundle, form)
+        self.scorer = Scorer(bundle, form=form, calls=calls)
         self._folder = bundle.path
         self._lock = threading.Lock()
         self._loaded: RecordTokenizer | None = None

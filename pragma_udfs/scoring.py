@@ -29,13 +29,21 @@ class Scorer:
     again, as long as its vector is kept.
     """
 
-    def __init__(self, bundle: Bundle, form: Form | None = None) -> None:
-        """Load the model; without a form, in the one that PRAGMA_SCORING names."""
+    def __init__(
+        self, bundle: Bundle, *, form: Form | None = None, calls: int | None = None
+    ) -> None:
+        """Load the model.
+
+        Args:
+            bundle: an opened one.
+            form: default: the one that PRAGMA_SCORING names.
+            calls: of the model that run at once; default: as many as there are cores.
+        """
         self.manifest = bundle.manifest
         self.texts: TextVectors | None = None
         if bundle.manifest.text_encoder:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
-        self._engine = engine_of(bundle, form)
+        self._engine = engine_of(bundle, form, calls)
         self._cache = EventCache(bundle.manifest.event_size)
         self._encoding = threading.Lock()
         self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")

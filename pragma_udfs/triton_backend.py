@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from pragma_sql.bundle import Bundle, open_bundle
 from pragma_sql.errors import PragmaError
 from pragma_sql.packing import Float
 from pragma_udfs.answers import answers
+from pragma_udfs.cores import usable_cores
+from pragma_udfs.engines import chosen_form
 from pragma_udfs.token_requests import Tensors
 
 OUTPUT = "embeddings"
@@ -38,9 +39,9 @@ class Served:
         )
         instances = sum(group["count"] for group in config["instance_group"])
         self.bundle: Bundle = open_bundle(folder.resolve())
-        self.threads = max(1, (os.cpu_count() or 1) // instances)
+        self.calls = max(1, usable_cores() // instances)
         self.inputs = [entry["name"] for entry in config["input"]]
-        self._counters = Counters(config["name"], self.bundle)
+        self._counters = Counters(config["name"], self.bundle, self.calls)
 
     def execute(self, requests: Sequence[object], embedded: Embedded) -> list[object]:
         """Triton's responses to requests that it hands over together, in their order."""
@@ -71,7 +72,7 @@ class Served:
 class Counters:
     """What Triton does not count: users, and refusals, which it takes for successes."""
 
-    def __init__(self, model: str, bundle: Bundle) -> None:
+    def __init__(self, model: str, bundle: Bundle, calls: int) -> None:
         counter, gauge = triton.MetricFamily.COUNTER, triton.MetricFamily.GAUGE
         self._families = [  # kept, for a metric lives as long as its family
             triton.MetricFamily(name=name, description=description, kind=kind)
@@ -90,6 +91,8 @@ class Counters:
                 "model": model,
                 "model_id": manifest.model_id,
                 "tokenizer_hash": manifest.tokenizer_hash[:12],
+                "form": chosen_form(),
+                "calls": str(calls),
             }
         )
         self._served.set(1)

@@ -46,7 +46,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def exact(bundle: Bundle) -> Float:
-    return Scorer(bundle, Form.FP32).score(USERS, MOMENTS)
+    return Scorer(bundle, form=Form.FP32).score(USERS, MOMENTS)
 
 
 def cosines(one: Float, other: Float) -> Float:
@@ -57,7 +57,7 @@ def cosines(one: Float, other: Float) -> Float:
 
 @pytest.mark.parametrize("form", [Form.INT8, Form.BF16])
 def test_a_faster_form_points_the_same_way(form: Form, bundle: Bundle, exact: Float) -> None:
-    found = Scorer(bundle, form).score(USERS, MOMENTS)
+    found = Scorer(bundle, form=form).score(USERS, MOMENTS)
     assert cosines(found, exact).min() > 0.995
     assert np.abs(found - exact).max() > 0  # it is another form
 
@@ -97,7 +97,7 @@ def test_an_event_is_encoded_once_in_all_calls(
         return encode(self, packed)
 
     monkeypatch.setattr(OnnxEngine, "event_vectors", counting)
-    scorer = Scorer(bundle, Form.FP32)
+    scorer = Scorer(bundle, form=Form.FP32)
     everyone = np.arange(len(USERS))
     for users in (everyone[:9], everyone[5:], everyone):
         found = scorer.score(USERS.select(users), MOMENTS[users])

@@ -56,13 +56,16 @@ class Server:
 
     @classmethod
     @contextmanager
-    def started(cls, command: Sequence[str], log: Path) -> Iterator[Server]:
+    def started(
+        cls, command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
         """Start the command that `pragma serve` printed, on free ports, and wait until ready."""
         ports = dict(zip(("http", "grpc", "metrics"), free_ports(3), strict=True))
         words = [*command, *(f"--{name}-port={port}" for name, port in ports.items())]
         words.append("--exit-timeout-secs=3")
         with log.open("wb") as out:
-            process = subprocess.Popen(words, env=ENVIRONMENT, stdout=out, stderr=out)
+            environment = {**ENVIRONMENT, **(settings or {})}
+            process = subprocess.Popen(words, env=environment, stdout=out, stderr=out)
         server = cls(process, ports, log)
         try:
             server.wait_until_ready()

@@ -214,11 +214,11 @@ BROKEN_TOKENS: Mapping[str, tuple[Callable[[dict[str, npt.NDArray[np.generic]]],
         "these tokens are of ffffffffffff",
     ),
     "an id beyond the vocabulary": (
-        lambda row: row.update(key_ids=row["key_ids"] + np.int32(10_000_000)),
+        lambda row: row.update(key_ids=np.add(row["key_ids"], np.int32(10_000_000))),
         "key_ids holds",
     ),
     "lengths that do not fit": (
-        lambda row: row.update(event_lengths=row["event_lengths"] + np.uint8(1)),
+        lambda row: row.update(event_lengths=np.add(row["event_lengths"], np.uint8(1))),
         "event_lengths sum up to",
     ),
     "a column cut short": (lambda row: row.update(hour=row["hour"][:, 1:]), "hour has"),

@@ -19,6 +19,8 @@ import pytest
 from server import ROOT, Server, asked, free_ports
 from toy import Toy, Vectors
 
+from pragma_udfs.cores import usable_cores
+
 pytest.importorskip("tritonclient.grpc", reason="its own environment: make test-triton")
 
 TOLERANCE = 1e-4
@@ -120,6 +122,24 @@ def test_a_bundle_that_is_damaged_later_is_not_loaded_and_the_old_model_goes_on(
         shutil.rmtree(other)
         toy.serve("first", folder)
         assert server.load("embed_records").status == 200
+
+
+def test_the_precision_of_all_doors_holds_for_both_models_and_instances_share_the_cores(
+    prepared: tuple[Path, list[str]], toy: Toy, tmp_path: Path
+) -> None:
+    _, command = prepared
+    user = "user 09"
+    exact = toy.vectors()[user]
+    settings = {"PRAGMA_SCORING": "int8"}
+    with Server.started(command, tmp_path / "log", settings) as server:
+        found = vector_of(server, toy.records[user])
+        served = [name for name in server.metrics() if name.startswith("pragma_model_info")]
+    assert 0 < np.abs(found - exact).max() < 0.1
+    cosine = found @ exact / np.linalg.norm(found) / np.linalg.norm(exact)
+    assert cosine > 0.99
+    calls = max(1, usable_cores() // 2)
+    assert len(served) == 2
+    assert all('form="int8"' in name and f'calls="{calls}"' in name for name in served)
 
 
 def in_force(folder: Path) -> str:

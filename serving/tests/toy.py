@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,8 @@ class Toy:
     @cached_property
     def records(self) -> Mapping[str, dict[str, object]]:
         """A record for each user."""
-        return json.loads((self.folder / "records.json").read_text())
+        found: dict[str, dict[str, object]] = json.loads((self.folder / "records.json").read_text())
+        return found
 
     def vectors(self, run: str = "first", function: str = "embed") -> Mapping[str, Vectors]:
         """For each user what `embed(user_id)` or `embed_at(user_id, MOMENT)` gave.
@@ -56,9 +58,9 @@ class Toy:
         return shlex.split(run([*words, "--home", str(self.folder / "home")]))
 
 
-def _tensors(row: Mapping[str, object]) -> dict[str, npt.NDArray[np.generic]]:
+def _tensors(row: Mapping[str, Any]) -> dict[str, npt.NDArray[np.generic]]:
     """Arrays [1, length], as a client would make them of a row."""
-    found = {}
+    found: dict[str, npt.NDArray[np.generic]] = {}
     for name, values in row.items():
         if name in ("user_id", "split"):
             continue

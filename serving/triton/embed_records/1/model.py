@@ -19,7 +19,7 @@ class TritonPythonModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the bundle, and use it once: a model is ready when it is warm."""
         self.served = Served(args)
-        self.scorer = RecordScorer(self.served.bundle, self.served.threads)
+        self.scorer = RecordScorer(self.served.bundle, calls=self.served.calls)
         self.scorer.embed_records(['{"events": []}'])
 
     def execute(self, requests: Sequence[object]) -> list[object]:
@@ -33,9 +33,9 @@ class TritonPythonModel:
         return np.split(vectors, np.cumsum([len(row) for row in rows])[:-1])
 
 
-def text_of(record: bytes) -> str:
-    """A record as text."""
+def text_of(record: object) -> str:
+    """A record as text; Triton gives bytes."""
     try:
-        return record.decode()
+        return bytes(record).decode() if isinstance(record, bytes) else str(record)
     except UnicodeDecodeError:
         raise PragmaError("a record is not UTF-8", "send JSON in UTF-8") from None

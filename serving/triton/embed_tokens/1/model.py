@@ -16,7 +16,7 @@ class TritonPythonModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the bundle."""
         self.served = Served(args)
-        self.scorer = Scorer(self.served.bundle, self.served.threads)
+        self.scorer = Scorer(self.served.bundle, calls=self.served.calls)
 
     def execute(self, requests: Sequence[object]) -> list[object]:
         """Answer the requests that arrived together."""
