@@ -66,7 +66,7 @@ class MLflow:
         import mlflow
 
         known = folder / "mlflow_run_id"
-        elsewhere: bool = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        elsewhere: bool = mlflow.is_tracking_uri_set()
         store = None if elsewhere else f"sqlite:///{folder.parent / 'mlflow.db'}"
         self._client = mlflow.MlflowClient(store)
         if known.is_file():
