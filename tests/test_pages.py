@@ -27,6 +27,9 @@ IMPORTED_AS = {
 IF_THERE = {"flash_attn", "sentence_transformers", "triton_python_backend_utils", "umap"}
 """Packages that are used where somebody installed them."""
 
+FOR_TYPES = {"_typeshed"}
+"""What type checkers bring along."""
+
 TOLD_BY_US = {"PRAGMA_TRITON", "PRAGMA_TOY_MODELS"}
 """Variables that a page or a test sets for itself."""
 
@@ -49,7 +52,7 @@ def imported(path: Path) -> set[str]:
 
 def test_each_package_that_is_imported_is_declared() -> None:
     ours = {"pragma_sql", "pragma_model", "pragma_udfs"}
-    known = declared() | IF_THERE
+    known = declared() | IF_THERE | FOR_TYPES
     for package in ours:
         for path in (ROOT / package).glob("**/*.py"):
             used = imported(path) - ours - sys.stdlib_module_names
