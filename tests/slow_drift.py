@@ -13,6 +13,8 @@ UNK = 2
 LEAST_WEEKS = 8
 LEAST_USUAL = 0.005
 FEW_WEEKS_USUAL = 0.1
+LEAST_RESCALED = 0.02
+MOST_RESCALED = 0.5
 
 Week = Counter[int]
 """How often each token occurs."""
@@ -26,6 +28,12 @@ class Drift:
     unk_growth_times: float
     moved: float
     moved_times: float
+    rescaled: float | None
+    rescaled_times: float | None
+
+
+Edges = Sequence[tuple[int, float | None, float | None]]
+"""Of a number's bins from the second on: token, what it is above, and what it is up to."""
 
 
 def monday(day: date) -> date:
@@ -44,16 +52,46 @@ def groups_of(
         if numeric:
             place = below + share / 2
             below += share
-            groups[token] = firsts.setdefault(int(round(place / 0.02, 6)), token)
+            groups[token] = firsts.setdefault(int(round(place / 0.01, 6)), token)
         else:
             groups[token] = token if share >= 0.005 else 0
     return groups
 
 
+def gains(
+    shares: Mapping[int, float], edges: Edges, groups: Mapping[int, int], factor: float
+) -> dict[int, float]:
+    """What the share of each group would gain were all values of the fit times a factor."""
+    gained = dict.fromkeys(groups.values(), 0.0)
+    for token, lower, upper in edges:
+        if lower is None or upper is None:
+            points = [bound for bound in (lower, upper) if bound is not None] * 8
+        else:
+            points = [lower + (upper - lower) * step / 8 for step in range(1, 9)]
+        for point in [] if upper is None and factor > 1 else points:
+            number = point * factor - abs(point * factor) * 1e-9
+            (target,) = (
+                other
+                for other, above, upto in edges
+                if (above is None or number > above) and (upto is None or number <= upto)
+            )
+            gained[groups[token]] -= shares.get(token, 0.0) / 8
+            gained[groups[target]] += shares.get(token, 0.0) / 8
+    return gained
+
+
 def drift(
-    fit: Sequence[Week], later: Sequence[Week], groups: Mapping[int, int], *, numeric: bool
+    fit: Sequence[Week],
+    later: Sequence[Week],
+    groups: Mapping[int, int],
+    ways: Sequence[Mapping[int, float]] = (),
+    *,
+    numeric: bool,
 ) -> list[Drift]:
-    """Each later week of one source and key, held against the fit's weeks."""
+    """Each later week of one source and key, held against the fit's weeks.
+
+    `ways` is what groups gain where numbers are times a factor, and divided by it.
+    """
     large = [week for week in fit if week.total() >= 20]
     usual = median([week.total() for week in large]) if large else 20
     unknown = [_unknown(week, fit, numeric=numeric) for week in fit]
@@ -74,12 +112,61 @@ def drift(
             for week in large
         ]
     )
+    looks = [way for gain in ways if (way := _way(fit, groups, gain, usual)) is not None]
     found = []
     for week in later:
         growth = week[UNK] / week.total() - unk_share
         moved = _moved(week, fit, fit, groups, usual)
-        found.append(Drift(growth, growth / usual_growth, moved, moved / usual_moved))
+        seen = [(_rescaled(week, fit, groups, weights, usual), most) for weights, most in looks]
+        share, most = max(seen, key=lambda way: way[0] / way[1], default=(None, None))
+        found.append(
+            Drift(
+                growth,
+                growth / usual_growth,
+                moved,
+                moved / usual_moved,
+                share,
+                None if share is None or most is None else share / most,
+            )
+        )
     return found
+
+
+def _way(
+    fit: Sequence[Week], groups: Mapping[int, int], gain: Mapping[int, float], usual: float
+) -> tuple[dict[int, float], float] | None:
+    """What each group counts, and the most that a week looks rescaled; None above half."""
+    large = [week for week in fit if week.total() >= 20]
+    if len(large) < LEAST_WEEKS or sum(abs(value) for value in gain.values()) < 0.1:
+        return None
+    variances = {}
+    for group in gain:
+        share = _share(fit, group, groups)
+        squares = [week.total() * (_share([week], group, groups) - share) ** 2 for week in large]
+        sampling = share * (1 - share) + 1 / usual
+        variances[group] = max(sum(squares) / (len(large) - 1), sampling)
+    total = sum(value**2 / variances[group] for group, value in gain.items())
+    weights = {group: value / variances[group] / total for group, value in gain.items()}
+    most = max(
+        _rescaled(week, [other for other in fit if other is not week], groups, weights, usual)
+        for week in large
+    )
+    return None if most > MOST_RESCALED else (weights, max(most, LEAST_RESCALED))
+
+
+def _rescaled(
+    week: Week,
+    others: Sequence[Week],
+    groups: Mapping[int, int],
+    weights: Mapping[int, float],
+    usual: float,
+) -> float:
+    """How far a week leans the way of its weights, 1 where all values are rescaled."""
+    lean = sum(
+        weight * (_share([week], group, groups) - _share(others, group, groups))
+        for group, weight in weights.items()
+    )
+    return lean * sqrt(min(1, week.total() / usual))
 
 
 def _unknown(week: Week, fit: Sequence[Week], *, numeric: bool) -> int:

@@ -6,7 +6,7 @@ import io
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def week(number: int, count: int = 100) -> list[Event]:
             f"{FIRST + timedelta(weeks=number, days=n % 7)} 12:{n % 60:02d}",
             {
                 "amount": f"{chance.lognormvariate(3, 1):.2f}",
-                "price": f"{chance.lognormvariate(1, 1):.2f}",
+                "price": f"{chance.lognormvariate(3, 0.3):.2f}",
                 "shop": chance.choices(SHOPS, (30, 25, 20, 15, 10))[0],
             },
             event_id=f"{number}-{n}",
@@ -57,6 +57,7 @@ FIT = [event for number in range(FIT_WEEKS) for event in week(number)]
 CALM = [event for n in range(CALM_WEEKS) for event in week(FIT_WEEKS + n)]
 LAST = week(FIT_WEEKS + CALM_WEEKS)
 """Of this week something changes, from Thursday on."""
+WHOLE = [event for n in range(2) for event in week(FIT_WEEKS + CALM_WEEKS + n)]
 PROFILES = [Profile(f"user {n:02d}", str(FIRST), {"region": "north"}) for n in range(40)]
 
 
@@ -136,8 +137,8 @@ def test_each_drift_is_said_in_the_week_in_which_it_begins_the_worst_first(later
     said = later.said([*FIT, *CALM, *drifted])
     lines = [line for line in said if line.startswith("drift:")]
     assert [line.split(" (card)")[0] for line in lines] == [
-        "drift: amount",
         "drift: price",
+        "drift: amount",
         "drift: shop",
     ]
     assert "of the values moved up since 2024-08-12, " in lines[0]
@@ -148,6 +149,16 @@ def test_each_drift_is_said_in_the_week_in_which_it_begins_the_worst_first(later
     )
     assert said[-2].startswith("warning: the data drift from what the tokenizer was fitted on")
     assert "`pragma build --refit --until latest`" in said[-1]
+
+
+def test_prices_a_fifth_higher_or_lower_are_heard_though_they_stay_among_the_others(
+    later: Later,
+) -> None:
+    for factor, said_of in ((1.2, "times 1.2"), (1 / 1.2, "divided by 1.2")):
+        dearer = [changed(e, times(e, "price", factor)) for e in WHOLE]
+        said = later.said([*FIT, *CALM, *dearer])
+        (line,) = [line for line in said if line.startswith("drift: price (card)")]
+        assert f"of the values look as the fit's {said_of} since 2024-08-" in line
 
 
 def test_sources_and_keys_that_the_fit_never_saw_are_said_however_few(later: Later) -> None:
@@ -209,27 +220,34 @@ def test_weeks_are_as_plain_python_finds_them(later: Later) -> None:
             {int(str(token)): float(str(share)) for token, share in shares},
             numeric=numeric,
         )
+        edges = later.query(
+            "select t.first_id + b.bin, b.lower_edge, b.upper_edge from fit.numeric_bins as b"
+            f" join fit.field_tokens as t using (key) where key = '{key}' and bin > 0"
+        )
+        ways = [
+            slow_drift.gains(
+                {int(str(token)): float(str(share)) for token, share in shares},
+                edges,  # type: ignore[arg-type]
+                groups,
+                factor,
+            )
+            for factor in ((1.2, 1 / 1.2) if numeric else ())
+        ]
         of_key = {day: week for (name, day), week in weeks.items() if name == key}
         after = sorted(day for day in of_key if day >= FIT_UNTIL)
         expected = slow_drift.drift(
             [week for day, week in of_key.items() if day < FIT_UNTIL],
             [of_key[day] for day in after],
             groups,
+            ways,
             numeric=numeric,
         )
         found = later.query(
-            "select week, unk_growth, unk_growth_times, moved, moved_times"
-            f" from tokens.weekly_drift where key = '{key}' order by week"
+            "select week, unk_growth, unk_growth_times, moved, moved_times, rescaled,"
+            f" rescaled_times from tokens.weekly_drift where key = '{key}' order by week"
         )
         assert [row[0] for row in found] == after
+        assert any(row[-1] is not None for row in found) == (key == "price")
         for row, reference in zip(found, expected, strict=True):
-            assert row[1:] == pytest.approx(
-                (
-                    reference.unk_growth,
-                    reference.unk_growth_times,
-                    reference.moved,
-                    reference.moved_times,
-                ),
-                rel=1e-4,
-                abs=1e-6,
-            )
+            for value, plain in zip(row[1:], astuple(reference), strict=True):
+                assert value == (plain and pytest.approx(plain, rel=1e-4, abs=1e-6))

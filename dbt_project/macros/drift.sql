@@ -25,8 +25,9 @@
     select
         period as {{ name }},
         * exclude (period),
-        {{ beyond('warn') }} as is_beyond,
-        {{ beyond('error') }} as is_far_beyond
+        {{ beyond('warn') }} or {{ beyond_rescaled() }} as is_beyond,
+        {{ beyond('error') }} as is_far_beyond,
+        {{ beyond_rescaled() }} and not {{ beyond('warn') }} as is_rescaled
     from drift
 {%- endmacro %}
 
@@ -43,7 +44,7 @@
         keys.n::bigint as n,
         round(keys.n / periods.n, 9)::double as of_all,
         keys.is_unseen,
-        {{ whole }} as is_whole,
+        {{ whole }} and keys.n >= coalesce(usual.week_values, 0) / 2 as is_whole,
         keys.n >= greatest(
             {{ var('drift_min_values') }}, case when {{ whole }} then 0 else coalesce(usual.week_values, 0) / 2 end
         ) as is_enough,
@@ -54,9 +55,16 @@
         moves.moved,
         round(moves.moved / usual.usual_moved, 6)::double as moved_times,
         moves.place,
+        moves.rescaled,
+        moves.rescaled_times,
+        moves.is_higher,
         round(keys.n / periods.n * case
             when keys.is_unseen then 1
-            else greatest(keys.unknown / keys.n - coalesce(usual.unk_share, 0), coalesce(moves.moved, 0), 0)
+            else greatest(
+                keys.unknown / keys.n - coalesce(usual.unk_share, 0),
+                coalesce(moves.moved, 0),
+                case when moves.rescaled_times > 1 then least(moves.rescaled, 1) else 0 end
+            )
         end, 9)::double as harm
     from (
         select
@@ -78,47 +86,6 @@
         on keys.period = moves.period and keys.source = moves.source and keys.key = moves.key and not keys.is_unseen
 {%- endmacro %}
 
-{#- Of numbers and categories: the share that moved, and of numbers the mean place among the fit's values, 0.5 in the fit. -#}
-{% macro moves_of(counts, usual_weeks, token_groups) -%}
-    select
-        totals.period,
-        totals.source,
-        totals.key,
-        round({{ moved_share(
-            'coalesce(grouped.n, 0)', 'totals.n', 'usual.share', 'usual.spread', 'usual.week_values', 'usual.weeks'
-        ) }}, 9)::double as moved,
-        round(sum(grouped.placed) / sum(grouped.n_placed), 6)::double as place
-    from (
-        select
-            period,
-            source,
-            key,
-            sum(n)::double as n
-        from {{ counts }}
-        where not is_unseen
-        group by all
-    ) as totals
-    inner join {{ usual_weeks }} as usual on totals.source = usual.source and totals.key = usual.key
-    left join (
-        select
-            counted.period,
-            counted.source,
-            counted.key,
-            groups.token_group,
-            sum(counted.n) as n,
-            sum(counted.n) filter (where groups.place is not null) as n_placed,
-            sum(counted.n * groups.place) as placed
-        from {{ counts }} as counted
-        inner join {{ token_groups }} as groups using (source, key, token_id)
-        where not counted.is_unseen
-        group by all
-    ) as grouped
-        on
-            totals.period = grouped.period and totals.source = grouped.source and totals.key = grouped.key
-            and usual.token_group = grouped.token_group
-    group by totals.period, totals.source, totals.key
-{%- endmacro %}
-
 {#-
     Whether a row of drift is beyond the limits `drift_<level>`: of enough values, far in itself and beside the fit's own
     weeks. Part of a week needs to be twice as far beside them, for days differ more than weeks do.
@@ -133,6 +100,17 @@
         (moved >= {{ limits.moved }} and moved_times >= {{ times }})
         or (unk_growth >= {{ limits.unknown }} and unk_growth_times >= {{ times }})
     ), false)
+{%- endmacro %}
+
+{#- Whether its numbers look as the fit's times a factor; said, but no reason for a build to fail. -#}
+{% macro beyond_rescaled() -%}
+    {%- set limits = var('drift_warn') -%}
+    coalesce(
+        is_enough
+        and harm >= {{ limits.of_all }}
+        and rescaled >= {{ limits.rescaled }}
+        and rescaled_times >= {{ limits.rescaled_times }} * case when is_whole then 1 else 2 end, false
+    )
 {%- endmacro %}
 
 {#- A share as people write it: 30%, and 3.3% below ten. -#}

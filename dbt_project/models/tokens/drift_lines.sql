@@ -8,6 +8,7 @@ runs as (
         ', ' || case
             when unk_share - fit_unk_share >= {{ var('drift_warn').unknown }}
                 then {{ share_in_words('first_unk_share') }}
+            when is_rescaled then {{ share_in_words('first_rescaled') }}
             else {{ share_in_words('first_moved') }}
         end || ' in the first week' as beginning
     from {{ ref('drift_runs') }}
@@ -22,9 +23,13 @@ delivered as (
 ),
 
 drifted as (
-    select source, key, since, unk_share, fit_unk_share, moved, place, harm, is_far_beyond, beginning from runs
-    union all
-    select source, key, since, unk_share, fit_unk_share, moved, place, harm, is_far_beyond, beginning from delivered
+    {% for found in ['runs', 'delivered'] %}
+    select
+        source, key, since, beginning, unk_share, fit_unk_share, moved, place, rescaled, is_rescaled, is_higher,
+        harm, is_far_beyond
+    from {{ found }}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 ),
 
 drift as (
@@ -39,6 +44,11 @@ drift as (
                 then
                     {{ share_in_words('unk_share') }} || ' unknown since ' || since || beginning
                     || '; in the fit ' || {{ share_in_words('fit_unk_share') }}
+            when is_rescaled
+                then
+                    {{ share_in_words('rescaled') }} || ' of the values look as the fit''s '
+                    || case when is_higher then 'times ' else 'divided by ' end || '{{ var('drift_factor') }}'
+                    || ' since ' || since || beginning
             else
                 {{ share_in_words('moved') }} || ' of the values moved'
                 || case when place > 0.55 then ' up' when place < 0.45 then ' down' else '' end

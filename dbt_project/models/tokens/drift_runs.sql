@@ -47,6 +47,10 @@ final as (
         max(weeks.fit_unk_share) as fit_unk_share,
         round(sum(weeks.n * weeks.moved) / sum(weeks.n), 9)::double as moved,
         min_by(weeks.moved, weeks.week) as first_moved,
+        round(sum(weeks.n * weeks.rescaled) / sum(weeks.n), 9)::double as rescaled,
+        min_by(weeks.rescaled, weeks.week) as first_rescaled,
+        bool_and(weeks.is_rescaled) as is_rescaled,
+        min_by(weeks.is_higher, weeks.week) as is_higher,
         round(sum(weeks.n * weeks.place) / sum(weeks.n), 6)::double as place,
         round(sum(weeks.n * weeks.harm) / sum(weeks.n), 9)::double as harm,
         bool_or(weeks.is_far_beyond) as is_far_beyond

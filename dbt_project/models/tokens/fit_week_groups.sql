@@ -37,11 +37,18 @@ grouped as (
 ),
 
 groups as (
-    select distinct
-        source,
-        key,
-        token_group
-    from {{ ref('token_groups') }}
+    select
+        token_groups.source,
+        token_groups.key,
+        token_groups.token_group,
+        coalesce(sum(rescaled.higher), 0) as higher,
+        coalesce(sum(rescaled.lower), 0) as lower
+    from {{ ref('token_groups') }} as token_groups
+    left join {{ ref('rescaled_shares') }} as rescaled
+        on
+            token_groups.source = rescaled.source and token_groups.key = rescaled.key
+            and token_groups.token_id = rescaled.token_id
+    group by token_groups.source, token_groups.key, token_groups.token_group
 ),
 
 -- Each week beside all of them, also where it has nothing of a group.
@@ -50,6 +57,8 @@ filled as (
         weeks.source,
         weeks.key,
         groups.token_group,
+        groups.higher,
+        groups.lower,
         weeks.n as week_n,
         weeks.is_large,
         weeks.week,
