@@ -233,10 +233,12 @@ def _reporter(progress: Console) -> Callable[[EventMsg], None]:
             if said := unmatched(event.data.spec_raw):
                 progress.print(said, soft_wrap=True, highlight=False, markup=False)
             return
-        model = event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model"
-        if model and event.data.node_info.node_status != "skipped":
+        if event.info.name != "NodeFinished":
+            return
+        node = event.data.node_info
+        made = node.resource_type == "model" and node.materialized != "ephemeral"
+        if made and node.node_status != "skipped":
             seconds = event.data.run_result.execution_time
-            node = event.data.node_info
             progress.print(f"  {node.node_status:8} {node.node_name} {seconds:.1f} s", style="dim")
 
     return report

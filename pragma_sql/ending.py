@@ -57,7 +57,7 @@ class _Pipe(FileIO):
     """Ends the process as SIGPIPE would once nobody reads it, whichever thread writes.
 
     An error would do less: in a thread of dbt's it ends that thread, and the main thread waits for
-    it for ever. The signal itself would end a server, too, one of whose callers hangs up.
+    it forever. The signal itself would end a server, too, one of whose callers hangs up.
     """
 
     def write(self, data: ReadableBuffer, /) -> int:

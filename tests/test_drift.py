@@ -92,6 +92,16 @@ class Later:
         **variables: object,
     ) -> list[str]:
         """Build; the lines about drift, and the step after them."""
+        lines = self.progress(events, profiles, **variables)
+        return [line for line in lines if line.startswith(("drift:", "warning:", "next:"))]
+
+    def progress(
+        self,
+        events: Sequence[Event],
+        profiles: Sequence[Profile] = PROFILES,
+        **variables: object,
+    ) -> list[str]:
+        """Build; all lines that are said meanwhile."""
         talk = io.StringIO()
         self.workplace.write(events, profiles, [])
         build(
@@ -100,8 +110,7 @@ class Later:
             select=["+drift_lines", "token_drift"],
             progress=Console(file=talk, width=200),
         )
-        lines = talk.getvalue().splitlines()
-        return [line for line in lines if line.startswith(("drift:", "warning:", "next:"))]
+        return talk.getvalue().splitlines()
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.workplace.home.warehouse), read_only=True) as con:
@@ -128,6 +137,13 @@ def test_weeks_like_those_of_the_fit_are_passed_over_in_silence(
     calm: tuple[Path, list[str]],
 ) -> None:
     assert calm[1] == []
+
+
+def test_progress_names_what_is_made_and_not_what_is_part_of_another_model(later: Later) -> None:
+    words = [line.split() for line in later.progress([*FIT, *CALM])]
+    made = {word[1] for word in words if word[:1] == ["success"]}
+    assert {"usual_weeks", "drift_lines"} <= made
+    assert made.isdisjoint({"fit_weeks", "drift_runs", "delivery_drift"})
 
 
 def test_each_drift_is_said_in_the_week_in_which_it_begins_the_worst_first(later: Later) -> None:

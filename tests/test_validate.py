@@ -50,7 +50,7 @@ def event_tokens(home: Home) -> list[tuple[object, ...]]:
         return con.execute("from tokens.event_tokens order by all").fetchall()
 
 
-def test_tokens_that_a_hand_wrote_are_found_by_validate_and_made_anew_by_the_next_build(
+def test_tokens_that_a_hand_wrote_are_found_by_validate_and_made_again_by_the_next_build(
     workplace: Workplace,
 ) -> None:
     workplace.write([*EVENTS, ODD])
@@ -71,7 +71,7 @@ def test_tokens_that_a_hand_wrote_are_found_by_validate_and_made_anew_by_the_nex
     (said,) = found.value.what.splitlines()[1:]
     assert said.startswith("2024-02-02 (users of bucket ")
     assert said.endswith("): 1, for example user 03 at 2024-02-02 00:00:00")
-    assert found.value.next_step.startswith("pragma build, which makes those days anew; ")
+    assert found.value.next_step.startswith("pragma build, which makes those days again; ")
     workplace.write([*EVENTS, ODD])
     workplace.build("+event_tokens")
     assert event_tokens(home) == tokens

@@ -138,7 +138,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- As if they had never been built: the next build makes them anew. -#}
+{#- As if they had never been built: the next build makes them again. -#}
 {% macro forget_partitions(unlike) -%}
     delete from {{ tokens_relation('built_partitions') }} as built
     where exists (select 1 from {{ unlike }} as unlike where {{ same_partition('built', 'unlike') }});

@@ -1,7 +1,7 @@
 {#-
     On run end of `pragma validate`: the tokens of a sample of partitions are made again from what contract.events says, and
     held against tokens.event_tokens. Builds do not do this: they hold numbers, users and moments, and a row's ids differ
-    only where a hand wrote into the table. Partitions that differ are forgotten, so that the next build makes them anew.
+    only where a hand wrote into the table. Partitions that differ are forgotten, so that the next build makes them again.
 -#}
 {% macro hold_tokens_against_events() -%}
     {%- if execute and var('check_all_events') and not is_candidate() and flags.WHICH == 'build'
@@ -104,6 +104,6 @@
     {%- if unlike | length > 5 -%} {%- do said.append('and ' ~ (unlike | length - 5) ~ ' more') -%} {%- endif -%}
     {{ refuse(
         'rows of tokens.event_tokens are not what contract.events says\n' ~ said | join('\n'),
-        'pragma build, which makes those days anew; then all others: pragma validate --var tokens_checked=1000000000'
+        'pragma build, which makes those days again; then all others: pragma validate --var tokens_checked=1000000000'
     ) }}
 {%- endmacro %}

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import books  # type: ignore[import-not-found] # noqa: E402
+import books  # noqa: E402
 import duckdb  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 

@@ -28,14 +28,14 @@ class TritonPythonModel:
 
     def embedded(self, requests: Sequence[Tensors]) -> list[Float]:
         """Vectors of each request, [n, d]: all their records in one pass."""
-        rows = [request["records_json"].ravel() for request in requests]
+        rows = [request["records_json"].ravel().tolist() for request in requests]
         vectors = self.scorer.embed_records([text_of(record) for row in rows for record in row])
         return np.split(vectors, np.cumsum([len(row) for row in rows])[:-1])
 
 
-def text_of(record: object) -> str:
-    """A record as text; Triton gives bytes."""
+def text_of(record: bytes) -> str:
+    """A record as text."""
     try:
-        return bytes(record).decode() if isinstance(record, bytes) else str(record)
+        return record.decode()
     except UnicodeDecodeError:
         raise PragmaError("a record is not UTF-8", "send JSON in UTF-8") from None
