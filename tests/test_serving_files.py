@@ -36,11 +36,11 @@ def test_the_image_that_is_built_comes_from_a_pinned_one_with_pinned_packages() 
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in lines)
 
 
-def test_the_image_has_the_versions_that_are_tested_together_but_for_numpy_and_arrow() -> None:
+def test_the_image_has_the_versions_that_are_tested_together_but_for_what_triton_needs() -> None:
     tested = set((SERVING.parent / "constraints.txt").read_text().splitlines())
     lines = (SERVING / "requirements.txt").read_text().splitlines()
     others = [line for line in lines if not line.startswith("#") and line not in tested]
-    assert [line.split("==")[0] for line in others] == ["numpy", "pyarrow"]
+    assert [line.split("==")[0] for line in others] == ["ml_dtypes", "numpy", "onnx", "pyarrow"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
