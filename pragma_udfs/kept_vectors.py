@@ -23,7 +23,7 @@ MOST_KEPT = 50_000
 FEW = 64
 """Users of a query's chunk up to which they are kept: a scan of all would push the others out."""
 
-Key = tuple[str, str | None, int | None]
+VectorKey = tuple[str, str | None, int | None]
 """Model, user and moment in microseconds."""
 
 
@@ -33,7 +33,7 @@ class KeptVectors:
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
         self._lock = threading.Lock()
-        self._vectors: OrderedDict[Key, Float | None] = OrderedDict()
+        self._vectors: OrderedDict[VectorKey, Float | None] = OrderedDict()
 
     def given(
         self, model_id: str, users: pa.Array, moments: pa.Array, embed: Callable[[], pa.Array]
@@ -53,7 +53,7 @@ class KeptVectors:
         self._keep(keys, vectors)
         return vectors
 
-    def _keep(self, keys: Sequence[Key], vectors: pa.Array) -> None:
+    def _keep(self, keys: Sequence[VectorKey], vectors: pa.Array) -> None:
         made = [None if v is None else np.array(v, np.float32) for v in vectors.to_pylist()]
         with self._lock:
             self._vectors.update(zip(keys, made, strict=True))
