@@ -20,9 +20,9 @@ import duckdb
 from drift_books import BOOKS, Book, shuffled, write
 from page import machine, write_section
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 SEEDS = (21, 22, 23, 24)
 """None of those that the limits were chosen on."""

@@ -19,18 +19,18 @@ import torch
 from bench_train import BUDGET, Bench
 from page import machine, write_section
 
-from pragma_model.attention import Kernel, Rows
-from pragma_model.data import SplitReader
-from pragma_model.evaluation import key_names
-from pragma_model.inputs import Batch
-from pragma_model.kernels import arrange, available
-from pragma_model.metrics import RunState
-from pragma_model.model import PragmaModel
-from pragma_model.processes import Processes
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.sizes import HEAD_WIDTH
-from pragma_model.steps import Learner, Read, plans_of, read_ahead
-from pragma_sql.shards import Shards, open_shards
+from pragma_model.evaluation.validation import key_names
+from pragma_model.model.attention.base import Kernel, Rows
+from pragma_model.model.attention.kernels import arrange, available
+from pragma_model.model.inputs import Batch
+from pragma_model.model.model import PragmaModel
+from pragma_model.model.sizes import HEAD_WIDTH
+from pragma_model.runs.metrics import RunState
+from pragma_model.training.data import SplitReader
+from pragma_model.training.distributed import Processes
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.steps import Learner, Read, plans_of, read_ahead
+from pragma_sql.formats.shards import Shards, open_shards
 
 ROUNDS = 5
 KERNELS = tuple(kernel for kernel in Kernel if kernel is not Kernel.AUTO)

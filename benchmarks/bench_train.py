@@ -20,8 +20,8 @@ from flops import FORMULA, matrix_rate, step_flops
 from page import machine, write_section
 from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
 
-from pragma_model.sizes import size_of
-from pragma_sql.shards import open_shards
+from pragma_model.model.sizes import size_of
+from pragma_sql.formats.shards import open_shards
 
 Line = dict[str, Any]
 """Of a file of metrics."""

@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from pragma_model.sizes import ModelSize
+from pragma_model.model.sizes import ModelSize
 
 FORMULA = (
     "6 (12 D² (event layers (tokens + events) + history layers · events) "
@@ -25,7 +25,7 @@ def step_flops(
 ) -> float:
     """`FORMULA`, for one step.
 
-    >>> from pragma_model.sizes import SMALL
+    >>> from pragma_model.model.sizes import SMALL
     >>> round(step_flops(SMALL, 15_538, 13_400, 1_560, 4_000) / 1e9)
     281
     """

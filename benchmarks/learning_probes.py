@@ -22,10 +22,10 @@ from learning_results import Found, Results
 from learning_users import CHOSEN, questions, write_books
 from programs import PEER, called
 
-from pragma_sql.bundle import open_bundle
-from pragma_sql.histories import Histories
-from pragma_sql.warehouse import opened
-from pragma_udfs.scoring import Scorer
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.histories import Histories
+from pragma_sql.scoring.scorer import Scorer
+from pragma_sql.warehouse.connection import opened
 
 PEER_BUDGET = 16_384
 FOLDS = 5

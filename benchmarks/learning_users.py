@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pragma_sql.shards import SPLITS, open_shards
+from pragma_sql.formats.shards import SPLITS, open_shards
 
 TASKS = ("default_12m", "churn_6m", "ltv_positive")
 CHOSEN = "asked.parquet"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.sizes import Readout
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.shards import open_shards
-from pragma_sql.texts import NGRAMS
+from pragma_model.model.sizes import Readout
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import open_shards
+from pragma_sql.formats.text_encoder import NGRAMS
 
 if TYPE_CHECKING:
-    from pragma_model.metrics import RunSummary
+    from pragma_model.runs.metrics import RunSummary
 
 DEFAULTS = TrainSettings()
 HOW = RunOptions()
@@ -121,10 +121,10 @@ def train(
     Example: pragma train warehouse/shards --size small --auto
     """
     require_train_extra("pragma train")
-    from pragma_model.metrics import StoppedError
-    from pragma_model.progress import progress
-    from pragma_model.sizing import resolved
-    from pragma_model.trainer import train as train_run
+    from pragma_model.runs.metrics import StoppedError
+    from pragma_model.runs.progress import progress
+    from pragma_model.training.sizing import resolved
+    from pragma_model.training.trainer import train as train_run
 
     given = {
         name: value

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
 
 HomeOption = Annotated[
     Path | None,
@@ -44,8 +44,8 @@ def probe(
     With several models, such as runs of other seeds, the spread over them is shown beside that over
     the probe's own seeds. Example: pragma probe --models first second third --split-at 2017-04-01
     """
-    from pragma_model.probe import probe as run
-    from pragma_model.probe_table import to_json, to_table
+    from pragma_model.evaluation.probe import probe as run
+    from pragma_model.evaluation.probe_table import to_json, to_table
 
     if more and not models:
         raise PragmaError(f"pragma probe does not know {more[0]!r}", "name models after --models")
@@ -79,7 +79,7 @@ def map(  # noqa: A001 - the command's name
     """
     import pyarrow.parquet as pq
 
-    from pragma_model.embedding_map import draw
+    from pragma_model.evaluation.plot import draw
 
     place = Home.of(home)
     path = _present(place.root / "embedding_map.parquet")
@@ -142,8 +142,7 @@ def runs(
 
     Example: pragma runs nano small --plot curves.png
     """
-    from pragma_model.run_curves import draw_curves
-    from pragma_model.runs import differences, read_runs, to_json, to_table
+    from pragma_model.runs.comparison import differences, draw_curves, read_runs, to_json, to_table
 
     place = Home.of(home)
     found = read_runs(place.runs, names or [])

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pragma_sql.ending import ending
+from pragma_sql.error_handling import ending
 from pragma_sql.model_commands import publish, register, shards
 from pragma_sql.options import (
     ContractOption,
@@ -40,7 +40,7 @@ def demo(home: HomeOption = None) -> None:
     Example: pragma demo
     """
     from pragma_sql.demo import run_demo
-    from pragma_sql.home import Home
+    from pragma_sql.formats.paths import Home
 
     run_demo(Home.of(home))
 
@@ -58,8 +58,8 @@ def init(
 
     Example: pragma init my_bank --table cards=data/cards.parquet
     """
-    from pragma_sql.init import init as run
-    from pragma_sql.init import models_text, summary
+    from pragma_sql.datasets.init import init as run
+    from pragma_sql.datasets.init import models_text, summary
 
     made = run(folder, table or [])
     if as_json:
@@ -94,15 +94,14 @@ def build(
 
     Example: pragma build --contract my_book --var fit_until=2024-01-01
     """
-    from pragma_sql.book import book_of
-    from pragma_sql.build import build as run
-    from pragma_sql.build import built_table
-    from pragma_sql.dataset import Source, source_of
-    from pragma_sql.home import Home
-    from pragma_sql.refit import check_until
-    from pragma_sql.refit import refit as again
-    from pragma_sql.republish import republish
-    from pragma_sql.selection import selectors
+    from pragma_sql.datasets.dataset import Source, book_of, source_of
+    from pragma_sql.formats.paths import Home
+    from pragma_sql.warehouse.build import build as run
+    from pragma_sql.warehouse.build import built_table
+    from pragma_sql.warehouse.refit import check_until
+    from pragma_sql.warehouse.refit import refit as again
+    from pragma_sql.warehouse.republish import republish
+    from pragma_sql.warehouse.selection import selectors
 
     chosen = selectors(select or [], more or [])
     place = Home.of(home, project)
@@ -140,11 +139,10 @@ def validate(
 
     Example: pragma validate --contract my_book
     """
-    from pragma_sql.book import book_of
-    from pragma_sql.build import validate as run
-    from pragma_sql.checks import raise_if_stopped
-    from pragma_sql.dataset import Source, source_of
-    from pragma_sql.home import Home
+    from pragma_sql.checks.gate import raise_if_stopped
+    from pragma_sql.datasets.dataset import Source, book_of, source_of
+    from pragma_sql.formats.paths import Home
+    from pragma_sql.warehouse.build import validate as run
 
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))

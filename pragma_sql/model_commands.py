@@ -31,8 +31,8 @@ def shards(
 
     Example: pragma shards --until 2016-07-01
     """
-    from pragma_sql.export import export_shards
-    from pragma_sql.home import Home
+    from pragma_sql.formats.paths import Home
+    from pragma_sql.warehouse.export_shards import export_shards
 
     place = Home.of(home)
     written = export_shards(place.warehouse, place.shards, until, current=current)
@@ -57,11 +57,11 @@ def register(
 
     Example: pragma register nano
     """
-    from pragma_sql.bundle import open_bundle
-    from pragma_sql.home import Home
-    from pragma_sql.promote import next_build
-    from pragma_sql.refit import waiting_text
-    from pragma_sql.registry import find_bundle, models_of, register_bundle
+    from pragma_sql.formats.bundle import open_bundle
+    from pragma_sql.formats.paths import Home
+    from pragma_sql.warehouse.promote import next_build
+    from pragma_sql.warehouse.refit import waiting_text
+    from pragma_sql.warehouse.registry import find_bundle, models_of, register_bundle
 
     place = Home.of(home)
     if run is not None:
@@ -94,10 +94,10 @@ def publish(
 
     Example: pragma publish --to /shared/embeddings
     """
-    from pragma_sql.home import Home
-    from pragma_sql.publish import DATABASE
-    from pragma_sql.republish import publish as run
+    from pragma_sql.formats.paths import Home
     from pragma_sql.tables import published_table
+    from pragma_sql.warehouse.publish import DATABASE
+    from pragma_sql.warehouse.republish import publish as run
 
     place = Home.of(home)
     folder = to or place.published

@@ -10,8 +10,8 @@ import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
-from pragma_sql.publish import Published
-from pragma_sql.shards import SPLITS, Shards
+from pragma_sql.formats.shards import SPLITS, Shards
+from pragma_sql.warehouse.publish import Published
 
 Cell = str | int | float | bool | None | list[float] | Mapping[str, object]
 

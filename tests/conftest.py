@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 from workplace import Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 # Where a run decides what lands, made-up cases are the same each time; elsewhere they go on
 # searching.

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pragma_sql.bundle import TOKENIZER_FILES
-from pragma_sql.files import sha256
-from pragma_sql.histories import NO_TIME, Histories, Int, offsets_of
-from pragma_sql.shards import (
+from pragma_sql.formats.bundle import TOKENIZER_FILES
+from pragma_sql.formats.files import sha256
+from pragma_sql.formats.histories import NO_TIME, Histories, Int, offsets_of
+from pragma_sql.formats.shards import (
     SPLITS,
     ShardManifest,
     Shards,

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 from jinja2 import Environment
 
-from pragma_sql.mapping_file import parse_mapping
-from pragma_sql.sqltext import to_model
-from pragma_sql.staging import staging
-from pragma_sql.user_tables import attach, user_tables
+from pragma_sql.datasets.from_clause import to_model
+from pragma_sql.datasets.mapping_file import parse_mapping
+from pragma_sql.datasets.staging import staging
+from pragma_sql.datasets.user_tables import attach, user_tables
 
 BOOK = "bank"
 

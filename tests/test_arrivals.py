@@ -14,7 +14,7 @@ import pytest
 from books import Event, Profile
 from workplace import EVENTS, PROFILES, Workplace
 
-from pragma_sql.home import Home
+from pragma_sql.formats.paths import Home
 
 Row = tuple[object, ...]
 

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pragma_model.attention import Attention, Kernel, Rows
-from pragma_model.dropout import Dropout
-from pragma_model.gpu_attention import has_flash_package
-from pragma_model.inputs import Batch
-from pragma_model.kernels import ARRANGE, arrange, available, chosen
-from pragma_model.loss import value_loss
-from pragma_model.masking import hide_values
-from pragma_model.model import PragmaModel
-from pragma_model.settings import MaskRates
-from pragma_model.sizes import HEAD_WIDTH, ModelSize
-from pragma_sql.errors import PragmaError
-from pragma_sql.packing import Layout, pack
+from pragma_model.model.attention.base import Attention, Kernel, Rows
+from pragma_model.model.attention.gpu import has_flash_package
+from pragma_model.model.attention.kernels import ARRANGE, arrange, available, chosen
+from pragma_model.model.inputs import Batch
+from pragma_model.model.layers import Dropout
+from pragma_model.model.model import PragmaModel
+from pragma_model.model.sizes import HEAD_WIDTH, ModelSize
+from pragma_model.training.masking import hide_values
+from pragma_model.training.objective import value_loss
+from pragma_model.training.settings import MaskRates
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import Layout, pack
 
 HEADS = 2
 TWO_LAYERS = ModelSize("two layers", HEADS * HEAD_WIDTH, 2, 2, 2)

@@ -16,7 +16,7 @@ import pytest
 from workplace import Workplace
 
 from pragma_sql import cli
-from pragma_sql.home import Home
+from pragma_sql.formats.paths import Home
 
 RELATIONS = ("fit.tokenizer", "tokens.event_tokens", "tokens.profile_tokens", "tokens.user_tokens")
 

@@ -24,17 +24,17 @@ from histories_fixture import (
     write_shards,
 )
 
-from pragma_model import baselines
-from pragma_model.baselines import NONE, fit_baselines, values_before
-from pragma_model.data import SplitReader
-from pragma_model.evaluation import validate
-from pragma_model.inputs import Batch
-from pragma_model.masking import hide_values
-from pragma_model.metrics import Validation
-from pragma_model.model import PragmaModel
-from pragma_model.settings import MaskRates, TrainSettings
-from pragma_sql.packing import EVT, MASK, UNK
-from pragma_sql.shards import Shards
+from pragma_model.evaluation import baselines
+from pragma_model.evaluation.baselines import NONE, fit_baselines, values_before
+from pragma_model.evaluation.validation import validate
+from pragma_model.model.inputs import Batch
+from pragma_model.model.model import PragmaModel
+from pragma_model.runs.metrics import Validation
+from pragma_model.training.data import SplitReader
+from pragma_model.training.masking import hide_values
+from pragma_model.training.settings import MaskRates, TrainSettings
+from pragma_sql.formats.packing import EVT, MASK, UNK
+from pragma_sql.formats.shards import Shards
 
 CAFE, OFFICE, GYM = 20, 21, 22
 NO_MASKS = {"event": 0.0, "key": 0.0, "unknown": 0.0}

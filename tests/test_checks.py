@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from clean_book import CLEAN_BOOK, events, profiles
 
-from pragma_sql.checks import (
+from pragma_sql.checks.gate import (
     CheckResult,
     count_rejected,
     data_docs_page,
@@ -23,8 +23,8 @@ from pragma_sql.checks import (
     run_checks,
     to_arrow,
 )
-from pragma_sql.errors import PragmaError
-from pragma_sql.rules import contract_rules
+from pragma_sql.checks.rules import contract_rules
+from pragma_sql.formats.errors import PragmaError
 
 TWO_WITHOUT_USER = events("null, '2024-01-09', 'card', map {}, 'x'") * 2
 A_STRANGER = profiles("'cleo', '2024-01-01', map {}, []")
@@ -275,6 +275,6 @@ def test_pages_that_were_never_written_are_asked_for_by_their_command(tmp_path: 
 
 
 def test_the_library_is_not_imported_before_it_is_needed() -> None:
-    script = "import sys, pragma_sql.checks; print('great_expectations' in sys.modules)"
+    script = "import sys, pragma_sql.checks.gate; print('great_expectations' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"

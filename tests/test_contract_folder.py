@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 from workplace import Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.errors import PragmaError
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.errors import PragmaError
 
 Rows = list[tuple[object, ...]]
 

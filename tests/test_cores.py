@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pragma_udfs.cores import usable_cores
+from pragma_sql.scoring.engines import usable_cores
 
 NOWHERE = Path("/nowhere")
 

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
 
 Row = tuple[object, ...]
 Tables = dict[str, list[Row]]

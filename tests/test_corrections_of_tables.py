@@ -9,10 +9,10 @@ import duckdb
 import pytest
 from own_tables import staged, write_table
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
-from pragma_sql.init import init
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.init import init
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 Row = tuple[object, ...]
 

@@ -14,13 +14,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 from workplace import Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
 from pragma_sql.cli import app
-from pragma_sql.dataset import dataset_of
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.init import init
+from pragma_sql.datasets.dataset import book_of, dataset_of
+from pragma_sql.datasets.init import init
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 Value = str | int | float
 CARDS = "user_id,ts,amount,shop\n" + "".join(

@@ -12,8 +12,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from workplace import forget_dataset
 
-from pragma_sql.home import Home
-from pragma_sql.project import DBT_PROJECT
+from pragma_sql.formats.paths import DBT_PROJECT, Home
 
 # A unit test needs the relations that its model reads, though not their rows.
 NEEDED = {"folder": [], "purchase_cards": ["purchase_cards_transactions"]}

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from workplace import EVENTS, Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 RELATIONS = (
     "fit.population",

@@ -17,8 +17,8 @@ from books import Event, Profile
 from rich.console import Console
 from workplace import Workplace
 
-from pragma_sql.build import build
-from pragma_sql.errors import PragmaError
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.warehouse.build import build
 
 FIRST = date(2024, 1, 1)
 """A Monday."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from matplotlib.image import imread
 
-from pragma_model.embedding_map import COLOURS, GREY, biggest_groups, draw, vectors_of
-from pragma_sql.errors import PragmaError
+from pragma_model.evaluation.plot import COLOURS, GREY, biggest_groups, draw, vectors_of
+from pragma_sql.formats.errors import PragmaError
 
 
 def people(*segments: str | None) -> pa.Table:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pragma_sql.extensions import load_extension
-from pragma_udfs.neighbours import neighbours
-from pragma_udfs.projection import by_pca, groups, layout
+from pragma_sql.scoring.neighbours import neighbours
+from pragma_sql.scoring.projection import by_pca, groups, layout
+from pragma_sql.warehouse.connection import load_extension
 
 FOUR = {
     "east": [1.0, 0.0],
@@ -51,7 +51,7 @@ def test_the_nearest_point_the_same_way_however_long_they_are() -> None:
 
 
 def test_all_pairs_in_parts_are_those_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pragma_udfs.neighbours.SCORES_AT_A_TIME", 1_000)
+    monkeypatch.setattr("pragma_sql.scoring.neighbours.SCORES_AT_A_TIME", 1_000)
     random = np.random.default_rng(1)
     # Whole numbers, so that many users are equally near; the first by name comes first.
     vectors = {f"u{i:03}": random.integers(1, 4, 3).astype(float).tolist() for i in range(120)}

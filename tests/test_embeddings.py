@@ -15,23 +15,23 @@ import pyarrow as pa
 import pytest
 from trained import trained_home
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.histories import Histories, Int
-from pragma_sql.home import Home
-from pragma_sql.packing import pack
-from pragma_sql.registry import current_bundle, register_bundle
-from pragma_sql.render import tokenize_sql
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories, Int
+from pragma_sql.formats.packing import pack
+from pragma_sql.formats.paths import Home
+from pragma_sql.scoring.scorer import Scorer
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.registry import current_bundle, register_bundle
+from pragma_sql.warehouse.render import tokenize_sql
 from pragma_udfs.bpe import register_bpe
 from pragma_udfs.functions import register
-from pragma_udfs.scoring import Scorer
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.export import load_model  # noqa: E402
-from pragma_model.inputs import Batch  # noqa: E402
+from pragma_model.export.bundle import load_model  # noqa: E402
+from pragma_model.model.inputs import Batch  # noqa: E402
 
 MOMENT = "2024-07-01"
 TOLERANCE = 1e-4
@@ -316,7 +316,7 @@ def test_any_duckdb_client_reads_the_table(home: Home) -> None:
 
 
 def test_the_shards_hold_nothing_from_the_cut_off_on(home: Home) -> None:
-    from pragma_sql.shards import SPLITS, open_shards
+    from pragma_sql.formats.shards import SPLITS, open_shards
 
     shards = open_shards(home.shards)
     until = micros(shards.manifest.as_of)

@@ -6,19 +6,19 @@ import histories_fixture as fixture
 import numpy as np
 import pytest
 
-from pragma_sql.bundle import Bundle, BundleManifest
-from pragma_sql.errors import PragmaError
-from pragma_sql.packing import Float, PackedEvents, pack
-from pragma_udfs.engines import Form, OnnxEngine, chosen_form, engine_of
-from pragma_udfs.event_cache import EventCache, RowKeys
-from pragma_udfs.scoring import Scorer
+from pragma_sql.formats.bundle import Bundle, BundleManifest
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import Float, PackedEvents, pack
+from pragma_sql.scoring.caches import EventCache, RowKeys
+from pragma_sql.scoring.engines import Form, OnnxEngine, chosen_form, engine_of
+from pragma_sql.scoring.scorer import Scorer
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.export import write_bundle  # noqa: E402
-from pragma_model.model import PragmaModel  # noqa: E402
-from pragma_model.scoring import TorchEngine  # noqa: E402
-from pragma_model.sizes import NANO  # noqa: E402
+from pragma_model.export.bundle import write_bundle  # noqa: E402
+from pragma_model.export.torch_engine import TorchEngine  # noqa: E402
+from pragma_model.model.model import PragmaModel  # noqa: E402
+from pragma_model.model.sizes import NANO  # noqa: E402
 
 USERS = fixture.histories([*fixture.ragged_users(), *fixture.shoppers(20)])
 MOMENTS = fixture.moments(len(USERS))
@@ -66,7 +66,7 @@ def test_torch_gives_what_onnx_runtime_gives(
     bundle: Bundle, exact: Float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = TorchEngine(bundle, torch.device("cpu"), half=False)
-    monkeypatch.setattr("pragma_udfs.scoring.engine_of", lambda *_: engine)
+    monkeypatch.setattr("pragma_sql.scoring.scorer.engine_of", lambda *_: engine)
     np.testing.assert_allclose(Scorer(bundle).score(USERS, MOMENTS), exact, atol=1e-4)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pragma_udfs.event_order import SORTED_BY, settled
+from pragma_sql.scoring.reader import SORTED_BY, settled
 
 COLUMNS = {
     "number": pa.int32(),

@@ -10,11 +10,10 @@ import duckdb
 import pytest
 
 from pragma_sql import cli
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
-from pragma_sql.init import init
-from pragma_sql.project import DATA, DBT_PROJECT
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.init import init
+from pragma_sql.formats.paths import DATA, DBT_PROJECT, Home
+from pragma_sql.warehouse.build import build
 
 EXAMPLES = DATA / "examples"
 CREDIT = EXAMPLES / "credit_default"

@@ -26,21 +26,21 @@ from histories_fixture import (
     write_tokenizer,
 )
 
-from pragma_model import export
-from pragma_model.export import load_model, write_bundle
-from pragma_model.graphs import (
+from pragma_model.export import bundle as export
+from pragma_model.export.bundle import load_model, write_bundle
+from pragma_model.export.graphs import (
     EVENT_GRAPH,
     USER_GRAPH,
     Graphs,
     export_graphs,
     largest_difference,
 )
-from pragma_model.inputs import Batch
-from pragma_model.model import Encoded, PragmaModel
-from pragma_model.sizes import SIZES, ModelSize
-from pragma_sql.bundle import BundleManifest, open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.packing import Float, Packed, pack
+from pragma_model.model.inputs import Batch
+from pragma_model.model.model import Encoded, PragmaModel
+from pragma_model.model.sizes import SIZES, ModelSize
+from pragma_sql.formats.bundle import BundleManifest, open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import Float, Packed, pack
 
 CLOSE = 1e-4
 
@@ -191,7 +191,7 @@ def test_the_difference_is_the_largest_of_all_batches(model: PragmaModel, graphs
 def test_weights_too_large_for_a_graph_lie_beside_it_and_are_guarded(
     model: PragmaModel, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pragma_model.graphs.LARGEST_GRAPH", 100_000)
+    monkeypatch.setattr("pragma_model.export.graphs.LARGEST_GRAPH", 100_000)
     batch = packed(ragged_users())
     bundle = write_bundle(tmp_path / "bundle", model, tokenizer, MANIFEST, [batch])
     beside = {name for name in bundle.manifest.files if name.endswith(".data")}

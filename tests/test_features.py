@@ -15,8 +15,8 @@ from rich.console import Console
 from slow_features import Keys, Value, slow_features
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.build import build
-from pragma_sql.home import Home
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 MOMENT = "2024-07-01"
 SHOP = 'the "shop" isn\'t'

@@ -15,11 +15,10 @@ import pytest
 from rich.console import Console
 from workplace import Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.project import DBT_PROJECT, MACROS
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import DBT_PROJECT, MACROS, Home
+from pragma_sql.warehouse.build import build
 
 NASTY = [
     'amount"; drop table fit.fields; --',
@@ -97,7 +96,7 @@ def difficult(
     (root / "dbt_project" / "seeds" / "field_overrides.csv").write_text(OVERRIDES)
     home = Home.of(root / "home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pragma_sql.build.DBT_PROJECT", root / "dbt_project")
+        patch.setattr("pragma_sql.warehouse.build.DBT_PROJECT", root / "dbt_project")
         build(
             home,
             {**book_of(book, []), "fit_until": "2024-07-01", "fit_users": "all"},

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined
 
-from pragma_sql.project import DBT_PROJECT
+from pragma_sql.formats.paths import DBT_PROJECT
 
 Edges = Callable[[list[float], int], list[float | None]]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer
 
-from pragma_sql.errors import PragmaError
+from pragma_sql.formats.errors import PragmaError
 from pragma_udfs.bpe import encode, train
 
 BYTES = 256

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from slow_tokenizer import parse
 
-from pragma_sql.render import load_macros
+from pragma_sql.warehouse.render import load_macros
 
 Parse = Callable[[Sequence[str]], list[float | None]]
 

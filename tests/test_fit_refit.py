@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 from workplace import Workplace
 
-from pragma_sql.build import build
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 Value = str | int | float
 Tables = dict[str, list[tuple[object, ...]]]

@@ -14,12 +14,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 from workplace import Workplace
 
-from pragma_sql.build import build, validate
 from pragma_sql.cli import app
-from pragma_sql.errors import PragmaError
-from pragma_sql.fit_settings import asked_for, differences, made_with
-from pragma_sql.home import Home
-from pragma_sql.project import DBT_PROJECT
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import DBT_PROJECT, Home
+from pragma_sql.warehouse.build import build, validate
+from pragma_sql.warehouse.fit_settings import asked_for, differences, made_with
 
 EVENTS = ["+events"]
 

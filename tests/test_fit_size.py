@@ -10,7 +10,7 @@ import books
 import duckdb
 import pytest
 
-from pragma_sql.home import Home
+from pragma_sql.formats.paths import Home
 
 ROWS = 1_000_000
 
@@ -27,9 +27,9 @@ from range({ROWS}) as numbers(i)
 BUILD = """
 import resource, sys
 from pathlib import Path
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.warehouse.build import build
+from pragma_sql.formats.paths import Home
 home, book = map(Path, sys.argv[1:])
 variables = {**book_of(book, []), "fit_users": "all", "text_sample": 5000}
 build(Home.of(home), variables, select=["+tokenizer"])

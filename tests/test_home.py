@@ -8,10 +8,10 @@ import books
 import duckdb
 import pytest
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 VIEWS = ("views.probe_examples", "views.probe_vectors", "views.embedding_map")
 

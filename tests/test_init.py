@@ -14,12 +14,12 @@ import yaml
 from own_tables import write_table
 
 from pragma_sql import cli
-from pragma_sql.book import book_of
-from pragma_sql.build import build, validate
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.init import init
-from pragma_sql.mapping_file import read_mapping
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.init import init
+from pragma_sql.datasets.mapping_file import read_mapping
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build, validate
 
 EVENTS = """
     select 'user ' || (i % 20) as client_id, timestamp '2024-01-01' + interval (i * 7) hour as ts,
@@ -130,8 +130,8 @@ def test_without_tables_a_documented_mapping_is_left_to_fill_in(tmp_path: Path) 
 
 
 def test_every_key_that_the_guide_shows_is_accepted(tmp_path: Path) -> None:
-    from pragma_sql.mapping_file import parse_mapping
-    from pragma_sql.mapping_guide import GUIDE
+    from pragma_sql.datasets.mapping_file import parse_mapping
+    from pragma_sql.datasets.scaffold import GUIDE
 
     lines = [line.removeprefix("# ").removeprefix("#") for line in GUIDE.splitlines()]
     start = next(n for n, line in enumerate(lines) if line.startswith("events:"))

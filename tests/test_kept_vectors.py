@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pragma_udfs import kept_vectors
-from pragma_udfs.kept_vectors import FEW, KeptVectors
+from pragma_sql.scoring import caches as kept_vectors
+from pragma_sql.scoring.caches import FEW, KeptVectors
 
 USERS = pa.array(["ann", "bob", None], pa.string())
 ALWAYS = pa.nulls(3, pa.timestamp("us"))

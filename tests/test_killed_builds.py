@@ -16,9 +16,9 @@ import pytest
 from books import Event
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.book import book_of
-from pragma_sql.build import build as run_build
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build as run_build
 
 Tables = dict[str, list[tuple[object, ...]]]
 

@@ -13,10 +13,10 @@ from kinds_corpus import Key, corpus, events_of
 from rich.console import Console
 from workplace import Workplace
 
-from pragma_sql.book import Variables
-from pragma_sql.build import build
-from pragma_sql.home import Home
-from pragma_sql.kinds import Kind, advice, kinds_of
+from pragma_sql.datasets.dataset import Variables
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.kinds import Kind, advice, kinds_of
 
 KEYS = corpus()
 LEARNT = [key for key in KEYS if not key.held]

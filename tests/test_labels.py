@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from workplace import Workplace
 
-from pragma_sql.build import build
+from pragma_sql.warehouse.build import build
 
 RAW = pa.schema(
     {

@@ -9,8 +9,8 @@ import pytest
 from own_tables import staged, write_table
 from rich.console import Console
 
-from pragma_sql.book import book_of
-from pragma_sql.init import Project, init, summary
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.init import Project, init, summary
 
 LOANS = """
     select 'u' || (i % 9) as client, timestamp '2024-01-01' + interval (i) day as granted,

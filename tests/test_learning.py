@@ -8,13 +8,13 @@ import pytest
 import torch
 from histories_fixture import VOCABULARY_SIZE, shopper_shards
 
-from pragma_model.data import SplitReader
-from pragma_model.metrics import RunState
-from pragma_model.model import PragmaModel
-from pragma_model.processes import Processes
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.steps import Learner, train_steps
-from pragma_model.trainer import reproducible
+from pragma_model.model.model import PragmaModel
+from pragma_model.runs.metrics import RunState
+from pragma_model.training.data import SplitReader
+from pragma_model.training.distributed import Processes
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.trainer import reproducible
 
 SETTINGS = TrainSettings(steps=20, budget=512, seed=0)
 EXPECTED = {1: 9.6679, 5: 4.2209, 10: 3.1447, 20: 1.6031}

@@ -11,12 +11,12 @@ from trained import another_bundle, trained_home
 from workplace import forget_dataset
 
 from pragma_model.reports import check_made_from
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.registry import register_bundle
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.registry import register_bundle
 
 SHOWN = ("views.similar_users", "views.embedding_map", "views.probe_examples")
 FILES = ("embedding_map", "probe_examples")

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from own_tables import staged, write_table
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.mapping_file import parse_mapping
+from pragma_sql.datasets.mapping_file import parse_mapping
+from pragma_sql.formats.errors import PragmaError
 
 CARDS = """
     select * from (values

@@ -20,11 +20,11 @@ from histories_fixture import (
 )
 from torch import Tensor
 
-from pragma_model.inputs import Batch
-from pragma_model.masking import KINDS, Masked, hide_values
-from pragma_model.settings import MaskRates
-from pragma_sql.errors import PragmaError
-from pragma_sql.packing import EVT, MASK, UNK, pack
+from pragma_model.model.inputs import Batch
+from pragma_model.training.masking import KINDS, Masked, hide_values
+from pragma_model.training.settings import MaskRates
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import EVT, MASK, UNK, pack
 
 NOTHING = MaskRates(token=0, event=0, key=0, unknown=0)
 

@@ -25,13 +25,13 @@ from histories_fixture import (
 )
 from torch import Tensor, nn
 
-from pragma_model.inputs import Batch
-from pragma_model.layers import Encoder, Layer, Rotation
-from pragma_model.model import Encoded, PragmaModel, sinusoids
-from pragma_model.sizes import HEAD_WIDTH, SIZES, ModelSize, Readout, size_of
-from pragma_sql.errors import PragmaError
-from pragma_sql.histories import Histories
-from pragma_sql.packing import EVT, MASK, USR, pack
+from pragma_model.model.inputs import Batch
+from pragma_model.model.layers import Encoder, Layer, Rotation
+from pragma_model.model.model import Encoded, PragmaModel, sinusoids
+from pragma_model.model.sizes import HEAD_WIDTH, SIZES, ModelSize, Readout, size_of
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories
+from pragma_sql.formats.packing import EVT, MASK, USR, pack
 
 TWO_HEADS = ModelSize("two heads", 2 * HEAD_WIDTH, 1, 2, 1)
 CLOSE = 2e-5

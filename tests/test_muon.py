@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim import Muon, Optimizer
 
-from pragma_model.muon import BatchedMuon, orthogonal
+from pragma_model.training.optimizers import BatchedMuon, orthogonal
 
 SHAPES = [(8, 8), (32, 8), (8, 32), (8, 8), (32, 8)]
 

@@ -13,8 +13,8 @@ from slow_tokenizer import Tokens
 from test_tokens import slow_tokenizer
 from workplace import Workplace
 
-from pragma_sql.project import DBT_PROJECT, MACROS
-from pragma_sql.render import load_macros, tokenize_sql
+from pragma_sql.formats.paths import DBT_PROJECT, MACROS
+from pragma_sql.warehouse.render import load_macros, tokenize_sql
 from pragma_udfs.bpe import register_bpe
 
 SIDES = [0, 1, 252, 253, 254, 255, 256, 257, 65_533, 65_534, 65_535, 65_536, 65_537]
@@ -145,7 +145,7 @@ def test_a_dataset_of_one_kind_of_key_builds_as_the_slow_tokenizer_has_it(
     name: str, workplace: Workplace, own_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, profiles, kinds = ONE_KIND[name]
-    monkeypatch.setattr("pragma_sql.build.DBT_PROJECT", own_project)
+    monkeypatch.setattr("pragma_sql.warehouse.build.DBT_PROJECT", own_project)
     first = str(events[0].user_id)
     profiles = profiles or [Profile(first, "2024-01-01")]
     workplace.write(events, profiles, [Label("task", first, "2024-02-01", 1.0)])

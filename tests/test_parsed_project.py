@@ -9,12 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pragma_sql.book import Variables, book_of
-from pragma_sql.build import build
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.parsed_project import PARSED_WITH, ParsedProject
-from pragma_sql.project import DBT_PROJECT
+from pragma_sql.datasets.dataset import Variables, book_of
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import DBT_PROJECT, Home
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.dbt_project import PARSED_WITH, ParsedProject
 
 
 @pytest.fixture
@@ -99,9 +98,9 @@ def test_a_project_that_cannot_be_parsed_leaves_what_was_parsed_before_to_the_pa
 ) -> None:
     project, home = tmp_path / "dbt_project", Home.of(tmp_path / "home")
     shutil.copytree(DBT_PROJECT, project)
-    monkeypatch.setattr("pragma_sql.build.DBT_PROJECT", project)
+    monkeypatch.setattr("pragma_sql.warehouse.build.DBT_PROJECT", project)
     built_events(home, variables)
-    (project / "models" / "contract" / "_contract.yml").write_text("models: [")
+    (project / "models" / "contract" / "events.yml").write_text("models: [")
     for _ in range(2):
         with pytest.raises(PragmaError):
             built_events(home, variables)

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from pragma_model.probe import Metric, ProbeResult, probe
-from pragma_model.probe_fits import Sample
-from pragma_model.probe_scores import Ranking, differences
-from pragma_model.probe_table import to_json, to_table
-from pragma_sql.errors import PragmaError
+from pragma_model.evaluation.probe import Metric, ProbeResult, probe
+from pragma_model.evaluation.probe_fits import Sample
+from pragma_model.evaluation.probe_scores import Ranking, differences
+from pragma_model.evaluation.probe_table import to_json, to_table
+from pragma_sql.formats.errors import PragmaError
 
 USERS = {"train": 400, "validation": 150, "test": 250}
 FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC = (

@@ -12,12 +12,12 @@ import pytest
 from histories_fixture import shopper_shards
 from training import command, ended, finished, lines, started, wait_until
 
-from pragma_model.data import Place, SplitReader
-from pragma_model.metrics import RunState
-from pragma_model.settings import TrainSettings
-from pragma_model.steps import plans_of
-from pragma_sql.home import Home
-from pragma_sql.shards import Shards
+from pragma_model.runs.metrics import RunState
+from pragma_model.training.data import Place, SplitReader
+from pragma_model.training.settings import TrainSettings
+from pragma_model.training.steps import plans_of
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import Shards
 
 # On a CPU with bfloat16 units, `--precision auto` would round the curves that are compared.
 FEW = (
@@ -94,7 +94,7 @@ main()
 
 
 DISK_FULL = """
-from pragma_model.saver import Saver
+from pragma_model.training.checkpoint import Saver
 
 def step(*_):
     raise OSError(28, "No space left on device")
@@ -155,7 +155,7 @@ def test_torchrun_that_is_asked_to_stop_leaves_a_checkpoint(shards: Shards, tmp_
 def test_processes_share_the_groups_of_a_step_and_leave_none_out(shards: Shards) -> None:
     import torch
 
-    from pragma_model.processes import Processes
+    from pragma_model.training.distributed import Processes
 
     settings = TrainSettings(steps=3, budget=256, accumulation=4)
     reader = SplitReader(shards, "train", settings.budget, settings.window)

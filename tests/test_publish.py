@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from workplace import Workplace
 
 from pragma_sql.cli import app
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.publish import publish_tables
-from pragma_sql.republish import publish, republish
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.publish import publish_tables
+from pragma_sql.warehouse.republish import publish, republish
 
 READER = """
 import duckdb, json, sys
@@ -287,7 +287,7 @@ def test_a_publication_that_fails_changes_nothing_for_readers(
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("pragma_sql.publish.os.replace", full)
+    monkeypatch.setattr("pragma_sql.warehouse.publish.os.replace", full)
     with pytest.raises(OSError, match="no space"):
         publish_tables(home.warehouse, home.published)
     assert {path: path.stat().st_ino for path in home.published.rglob("*")} == before

@@ -10,11 +10,11 @@ import pytest
 from clean_book import CLEAN_BOOK
 from defects import DEFECTS, Defect
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.quarantine import REJECTED, set_aside
-from pragma_sql.rules import contract_rules
-from pragma_sql.scans import Rule
-from pragma_sql.tallies import TALLIES, tally
+from pragma_sql.checks.quarantine import REJECTED, set_aside
+from pragma_sql.checks.rule import Rule
+from pragma_sql.checks.rules import contract_rules
+from pragma_sql.checks.violations import TALLIES, tally
+from pragma_sql.formats.errors import PragmaError
 
 RELATIONS = ("events", "profiles", "labels", "transfers")
 ERRORS = {rule.name: rule for rule in contract_rules() if rule.severity == "error"}

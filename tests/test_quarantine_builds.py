@@ -11,8 +11,8 @@ import pytest
 from books import Event, Label
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
 
 Row = tuple[object, ...]
 BROKEN = ["events_ts_outside", "events_user_id_blank", "labels_user_unknown", "profiles_repeated"]
@@ -84,7 +84,7 @@ def test_building_again_gives_the_same(built: Home, workplace: Workplace) -> Non
 def test_a_build_that_was_stopped_in_between_is_made_good_by_the_next(
     built: Home, workplace: Workplace
 ) -> None:
-    workplace.build("+checks", quarantine=True)
+    workplace.build("+checks.checks", quarantine=True)
     workplace.build("+rejected", quarantine=True)
     assert query(built, "select count(*) from contract.events") == [(len(EVENTS) - 2,)]
 

@@ -14,17 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 from trained import trained_home
 
-from pragma_sql.build import build
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.export import export_shards
-from pragma_sql.histories import Histories
-from pragma_sql.home import Home
-from pragma_sql.project import DATA
-from pragma_sql.registry import current_bundle
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories
+from pragma_sql.formats.paths import DATA, Home
+from pragma_sql.serving.online import RecordScorer, RecordTokenizer
+from pragma_sql.serving.records import read_record
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.registry import current_bundle
 from pragma_udfs.functions import register
-from pragma_udfs.online import RecordScorer, RecordTokenizer
-from pragma_udfs.records import read_record
 
 EVENT: Mapping[str, object] = {"ts": "2024-05-01", "source": "card", "fields": {"mcc": "5411"}}
 RECORDS = """

@@ -15,19 +15,19 @@ import pytest
 from trained import trained_home
 from typer.testing import CliRunner
 
-from pragma_sql.bundle import FORMAT_VERSION, open_bundle
 from pragma_sql.cli import app
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.registry import find_bundle, register_bundle
+from pragma_sql.formats.bundle import FORMAT_VERSION, open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.registry import find_bundle, register_bundle
 from pragma_udfs.functions import register
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.settings import RunOptions, TrainSettings  # noqa: E402
-from pragma_model.sizes import Readout  # noqa: E402
-from pragma_model.trainer import train  # noqa: E402
-from pragma_sql.shards import open_shards  # noqa: E402
+from pragma_model.model.sizes import Readout  # noqa: E402
+from pragma_model.training.settings import RunOptions, TrainSettings  # noqa: E402
+from pragma_model.training.trainer import train  # noqa: E402
+from pragma_sql.formats.shards import open_shards  # noqa: E402
 
 Models = dict[str, str]
 

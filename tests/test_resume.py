@@ -15,16 +15,16 @@ import torch
 from histories_fixture import CUT, DAY, SHOP, Event, User, shopper_shards, shoppers, write_shards
 from training import command, ended, finished, lines, started, wait_until
 
-from pragma_model import reconstruction
-from pragma_model.checkpoint import begun_settings
-from pragma_model.metrics import StepMetrics, Watch
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.sizes import Readout
-from pragma_model.trainer import train
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.shards import Shards, open_shards
+from pragma_model.model.sizes import Readout
+from pragma_model.runs.metrics import StepMetrics, Watch
+from pragma_model.training import objective as reconstruction
+from pragma_model.training.checkpoint import begun_settings
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.trainer import train
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import Shards, open_shards
 
 STEPS = 30
 FEW = ("--steps", str(STEPS), "--budget", "128", "--dropout", "0.1", "--run", "a")
@@ -273,7 +273,7 @@ def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
     users = [User(f"user {number}", events) for number in range(40)]
     shards = write_shards(tmp_path / "s", {"train": users})
     starve = (
-        "import resource, torch, pragma_model.trainer\n"
+        "import resource, torch, pragma_model.training.trainer\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2_000_000_000,) * 2)"
     )

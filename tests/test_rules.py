@@ -10,10 +10,10 @@ import pytest
 from clean_book import CLEAN_BOOK, events
 from defects import DEFECTS, UNKNOWN_KEYS, Defect
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.limits import Limits
-from pragma_sql.rules import contract_rules
-from pragma_sql.tallies import TALLIES, tally
+from pragma_sql.checks.rule import Limits
+from pragma_sql.checks.rules import contract_rules
+from pragma_sql.checks.violations import TALLIES, tally
+from pragma_sql.formats.errors import PragmaError
 
 KNOWN_KEYS = ("amount", "shop", "page", "plan")
 

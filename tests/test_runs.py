@@ -15,14 +15,14 @@ import typer
 from histories_fixture import FIRST_VALUE, shopper_shards, shoppers
 from typer.testing import CliRunner
 
-from pragma_model.metrics import StepMetrics, Watch
 from pragma_model.reports import runs as runs_command
-from pragma_model.runs import differences, read_runs
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.trainer import train
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.shards import Shards
+from pragma_model.runs.comparison import differences, read_runs
+from pragma_model.runs.metrics import StepMetrics, Watch
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.trainer import train
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import Shards
 
 SETTINGS = TrainSettings(steps=9, budget=512)
 STEPS_ONLY = RunOptions(bundle=False)
@@ -172,7 +172,7 @@ def test_labels_that_cannot_be_probed_for_are_refused(
 def test_a_tracker_that_is_not_installed_names_the_extra(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setattr("pragma_model.trackers.find_spec", {}.get)
+    monkeypatch.setattr("pragma_model.runs.trackers.find_spec", {}.get)
     with pytest.raises(PragmaError, match=rf"(?s)needs the package {package}.*sql\[{package}\]"):
         train(shards, SETTINGS, Home(tmp_path), "a", RunOptions(**{package: True}))
 
@@ -221,7 +221,7 @@ def test_mlflow_takes_the_metrics_of_fields_whatever_their_names(
 ) -> None:
     import mlflow
 
-    from pragma_model.trackers import MLflow
+    from pragma_model.runs.trackers import MLflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'store.db'}")
     tracker = MLflow(tmp_path, "a", SETTINGS)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pragma_udfs.triton_repository import SERVER_OPTIONS
+from pragma_sql.serving.triton_export import SERVER_OPTIONS
 
 SERVING = Path(__file__).resolve().parent.parent / "serving"
 COMPOSE = yaml.safe_load((SERVING / "compose.yaml").read_text())

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from histories_fixture import CUT, DAY, TEXT, Event, User, shoppers, write_shards
 
-from pragma_model.data import Place, SplitReader
-from pragma_sql import shards as module
-from pragma_sql.errors import PragmaError
-from pragma_sql.files import sha256
-from pragma_sql.shards import Shards, open_shards
+from pragma_model.training.data import Place, SplitReader
+from pragma_sql.formats import shards as module
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.files import sha256
+from pragma_sql.formats.shards import Shards, open_shards
 
 Manifest = dict[str, object]
 

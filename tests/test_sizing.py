@@ -9,16 +9,16 @@ import pytest
 import torch
 from histories_fixture import VOCABULARY_SIZE, shoppers, write_shards
 
-from pragma_model import sizing
-from pragma_model.data import SplitReader
-from pragma_model.metrics import RunState
-from pragma_model.model import PragmaModel
-from pragma_model.processes import Processes
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.sizing import best_precision, resolved
-from pragma_model.steps import Learner, train_steps
-from pragma_model.trainer import reproducible
-from pragma_sql.shards import Shards
+from pragma_model.model.model import PragmaModel
+from pragma_model.runs.metrics import RunState
+from pragma_model.training import sizing
+from pragma_model.training.data import SplitReader
+from pragma_model.training.distributed import Processes
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.sizing import best_precision, resolved
+from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.trainer import reproducible
+from pragma_sql.formats.shards import Shards
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
 FEW = TrainSettings(steps=4, budget=256)

@@ -15,8 +15,8 @@ from own_tables import write_table
 from test_corrections import counts, write_parts
 from workplace import EVENTS, PROFILES, Workplace
 
-from pragma_sql import source_files
-from pragma_sql.home import Home
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse import source_files
 
 ROWS = "select i::varchar as user_id, timestamp '2024-01-01' as ts, i as n from range(9) t(i)"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.sources import check_source
+from pragma_sql.datasets.sources import check_source
+from pragma_sql.formats.errors import PragmaError
 
 CARDS = {"user_id": "VARCHAR", "ts": "TIMESTAMP", "fields": "MAP(VARCHAR, VARCHAR)"}
 CARD = "select 'u1' as user_id, timestamp '2024-01-05' as ts, map {'amount': '5'} as fields"

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pragma_sql.cli import app
-from pragma_sql.home import Home
+from pragma_sql.formats.paths import Home
 
 pytest.importorskip("pragma_udfs")
 

@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from workplace import Workplace
 
-from pragma_sql.bundle import open_bundle
-from pragma_sql.export import export_shards
-from pragma_sql.extensions import load_extension
-from pragma_sql.registry import register_bundle
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.warehouse.connection import load_extension
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.registry import register_bundle
 from pragma_udfs.functions import register
 
 pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.settings import TrainSettings
-from pragma_model.trainer import train
+from pragma_model.training.settings import TrainSettings
+from pragma_model.training.trainer import train
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "sql.md").read_text()

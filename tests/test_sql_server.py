@@ -14,10 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.extensions import load_extension, need_extension
-from pragma_sql.home import Home
-from pragma_udfs.sql_server import address_of, folders_of_views, is_loopback, only_reads
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.serving.sql_server import address_of, folders_of_views, is_loopback, only_reads
+from pragma_sql.warehouse.connection import load_extension, need_extension
 
 TOKEN = "a token that has letters enough"
 

@@ -15,15 +15,15 @@ from trained import another_bundle, trained_home
 from typer.testing import CliRunner
 from workplace import forget_dataset
 
-from pragma_sql.book import Variables, book_of
-from pragma_sql.build import build
-from pragma_sql.bundle import open_bundle
 from pragma_sql.cli import app
-from pragma_sql.errors import PragmaError
-from pragma_sql.export import export_shards
-from pragma_sql.home import Home
-from pragma_sql.refit import refit
-from pragma_sql.registry import models_of, register_bundle
+from pragma_sql.datasets.dataset import Variables, book_of
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.refit import refit
+from pragma_sql.warehouse.registry import models_of, register_bundle
 from pragma_udfs.functions import register
 
 Rows = Sequence[tuple[object, ...]]

@@ -16,31 +16,30 @@ import pytest
 from histories_fixture import CUT, DAY, SHOP, SOURCE, TEXT, VOCABULARY_SIZE, Event, User, moments
 from histories_fixture import histories as plain_histories
 
-from pragma_sql import build as building
-from pragma_sql.book import book_of
-from pragma_sql.build import build
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.export import export_shards
-from pragma_sql.histories import Histories
-from pragma_sql.home import Home
-from pragma_sql.packing import Packed, pack
-from pragma_sql.project import DBT_PROJECT, MACROS
-from pragma_sql.registry import register_bundle
-from pragma_sql.texts import Float, HashedNgrams, Texts, TextVectors, text_encoder
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories
+from pragma_sql.formats.packing import Packed, pack
+from pragma_sql.formats.paths import DBT_PROJECT, MACROS, Home
+from pragma_sql.formats.text_encoder import Float, HashedNgrams, Texts, TextVectors, text_encoder
+from pragma_sql.warehouse import build as building
+from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.registry import register_bundle
 from pragma_udfs.functions import register
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.export import load_model  # noqa: E402
-from pragma_model.graphs import Graphs, export_graphs  # noqa: E402
-from pragma_model.inputs import Batch  # noqa: E402
-from pragma_model.masking import hide_values  # noqa: E402
-from pragma_model.model import PragmaModel  # noqa: E402
-from pragma_model.reconstruction import reconstruct  # noqa: E402
-from pragma_model.settings import MaskRates, TrainSettings  # noqa: E402
-from pragma_model.sizes import SIZES  # noqa: E402
-from pragma_model.trainer import train  # noqa: E402
+from pragma_model.export.bundle import load_model  # noqa: E402
+from pragma_model.export.graphs import Graphs, export_graphs  # noqa: E402
+from pragma_model.model.inputs import Batch  # noqa: E402
+from pragma_model.model.model import PragmaModel  # noqa: E402
+from pragma_model.model.sizes import SIZES  # noqa: E402
+from pragma_model.training.masking import hide_values  # noqa: E402
+from pragma_model.training.objective import reconstruct  # noqa: E402
+from pragma_model.training.settings import MaskRates, TrainSettings  # noqa: E402
+from pragma_model.training.trainer import train  # noqa: E402
 
 SENTINEL = 49
 """The value id that stands for a string in these histories."""
@@ -123,7 +122,7 @@ def test_each_distinct_string_is_encoded_once(
 def test_vectors_are_right_also_beyond_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["a b c", "d e f", "g h i"]
     expected = TextVectors([SENTINEL]).of(texts)
-    monkeypatch.setattr("pragma_sql.texts.KEPT_STRINGS", 1)
+    monkeypatch.setattr("pragma_sql.formats.text_encoder.KEPT_STRINGS", 1)
     small = TextVectors([SENTINEL])
     small.of(texts[:1])
     np.testing.assert_array_equal(small.of(texts), expected)
@@ -330,7 +329,7 @@ def test_embed_gives_the_vectors_of_torch(home: Home) -> None:
 
 
 def test_shards_hold_the_strings(home: Home) -> None:
-    from pragma_sql.shards import open_shards
+    from pragma_sql.formats.shards import open_shards
 
     shards = open_shards(home.shards)
     flat = shards.table("train")["texts"].combine_chunks().flatten()

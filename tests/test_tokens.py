@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slow_tokenizer import SlowTokenizer, Tokens, calendar
 
-from pragma_sql.home import Home
-from pragma_sql.render import tokenize_sql
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.render import tokenize_sql
 from pragma_udfs.bpe import register_bpe
 
 Sql = Callable[[Sequence[Event]], list[Tokens]]

@@ -32,23 +32,23 @@ from histories_fixture import (
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pragma_model.attention import Kernel
-from pragma_model.breakdown import Found
 from pragma_model.commands import train as train_command
-from pragma_model.data import Place, SplitReader
-from pragma_model.loss import value_loss
-from pragma_model.metrics import RunState, StepMetrics, Validation
-from pragma_model.model import PragmaModel
-from pragma_model.processes import Processes
-from pragma_model.progress import Lines, progress
-from pragma_model.settings import RunOptions, TrainSettings
-from pragma_model.steps import Learner, train_steps
-from pragma_model.trainer import reproducible, train
-from pragma_sql.bundle import open_bundle
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
-from pragma_sql.packing import log_time
-from pragma_sql.shards import Shards, open_shards
+from pragma_model.evaluation.breakdown import Found
+from pragma_model.model.attention.base import Kernel
+from pragma_model.model.model import PragmaModel
+from pragma_model.runs.metrics import RunState, StepMetrics, Validation
+from pragma_model.runs.progress import Lines, progress
+from pragma_model.training.data import Place, SplitReader
+from pragma_model.training.distributed import Processes
+from pragma_model.training.objective import value_loss
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.trainer import reproducible, train
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import log_time
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import Shards, open_shards
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
 STEPS = 60
@@ -265,7 +265,9 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy(
     table = torch.randn(90, 16, dtype=torch.float64, requires_grad=True)
     values = torch.randint(90, (70,))
     expected = F.cross_entropy(guesses @ table.T, values, label_smoothing=0.1)
-    monkeypatch.setattr("pragma_model.loss.CHUNK_SCORES", 90 * 16)  # five chunks, the last smaller
+    monkeypatch.setattr(
+        "pragma_model.training.objective.CHUNK_SCORES", 90 * 16
+    )  # five chunks, the last smaller
     found = value_loss(guesses, table, values, smoothing=0.1)
     torch.testing.assert_close(found.loss, expected)
     for one, other in zip(

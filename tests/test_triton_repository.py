@@ -13,11 +13,11 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from pragma_sql.bundle import BundleManifest, open_bundle, seal
-from pragma_sql.errors import PragmaError
-from pragma_udfs.answers import answers
-from pragma_udfs.serve import serve
-from pragma_udfs.triton_repository import prepare
+from pragma_sql.formats.bundle import BundleManifest, open_bundle, seal
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.serving.triton_backend import answers
+from pragma_sql.serving.triton_export import prepare
+from pragma_udfs.commands import serve
 
 FILES = (
     "vocabulary.parquet",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pragma_sql.book import book_of
-from pragma_sql.errors import PragmaError
-from pragma_sql.typed_vars import Value
+from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.typed_vars import Value
+from pragma_sql.formats.errors import PragmaError
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_value_is_read_by_the_type_of_its_var(pair: str, value: Value) -> None
 
 
 def test_what_a_mapping_leaves_out_stays_as_it_is() -> None:
-    from pragma_sql.book import default_vars
+    from pragma_sql.datasets.dataset import default_vars
 
     (default,) = [default_vars()["drift_warn"]]
     assert isinstance(default, dict)

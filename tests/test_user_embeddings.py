@@ -19,20 +19,20 @@ import pytest
 from books import Event, Label, Profile
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.bundle import BundleManifest, open_bundle, seal
-from pragma_sql.errors import PragmaError
-from pragma_sql.export import export_shards
-from pragma_sql.histories import Histories, Int
-from pragma_sql.home import Home
-from pragma_sql.packing import Float
-from pragma_sql.registry import register_bundle
+from pragma_sql.formats.bundle import BundleManifest, open_bundle, seal
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories, Int
+from pragma_sql.formats.packing import Float
+from pragma_sql.formats.paths import Home
+from pragma_sql.scoring.scorer import Scorer
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.registry import register_bundle
 from pragma_udfs.functions import register
-from pragma_udfs.scoring import Scorer
 
 pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.settings import TrainSettings
-from pragma_model.trainer import train
+from pragma_model.training.settings import TrainSettings
+from pragma_model.training.trainer import train
 
 Key = tuple[str, str, datetime]
 Scored = list[tuple[str, datetime]]

@@ -12,16 +12,16 @@ from books import Profile
 from typer.testing import CliRunner
 from workplace import PROFILES, Workplace
 
-from pragma_sql.bundle import open_bundle
 from pragma_sql.cli import app
-from pragma_sql.export import export_shards
-from pragma_sql.home import Home
-from pragma_sql.registry import register_bundle
+from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.registry import register_bundle
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.settings import TrainSettings  # noqa: E402
-from pragma_model.trainer import train  # noqa: E402
+from pragma_model.training.settings import TrainSettings  # noqa: E402
+from pragma_model.training.trainer import train  # noqa: E402
 
 STRANGERS = [Profile(f"stranger {n}", "2024-01-01", {"region": "north"}) for n in range(30)]
 

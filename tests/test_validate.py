@@ -7,9 +7,9 @@ import pytest
 from books import Event
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.build import validate
-from pragma_sql.errors import PragmaError
-from pragma_sql.home import Home
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import validate
 
 ODD = Event("user 03", "2024-02-02", {"amount": None, "mcc": "5411"}, event_id="odd")
 LATE = Event("user 03", "2024-02-03", {"amount": "7.5", "mcc": "5411"}, event_id="late")

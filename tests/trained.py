@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from pragma_sql.bundle import open_bundle, read_manifest, seal
-from pragma_sql.export import export_shards
-from pragma_sql.home import Home
-from pragma_sql.registry import register_bundle
+from pragma_sql.formats.bundle import open_bundle, read_manifest, seal
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.registry import register_bundle
 
 
 def trained_home(toy: Home, folder: Path, run: str = "toy", steps: int = 4) -> Home:
     """A copy of a built warehouse whose current model is of this run."""
     pytest.importorskip("torch", reason="the `train` extra is not installed")
-    from pragma_model.settings import TrainSettings
-    from pragma_model.trainer import train
+    from pragma_model.training.settings import TrainSettings
+    from pragma_model.training.trainer import train
 
     home = Home.of(folder)
     shutil.copy(toy.warehouse, home.warehouse)

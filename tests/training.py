@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pragma_sql.home import Home
-from pragma_sql.shards import Shards
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import Shards
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = ("tokens_per_s", "events_per_s", "seconds")

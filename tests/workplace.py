@@ -15,9 +15,9 @@ import books
 import duckdb
 from books import Event, Label, Profile
 
-from pragma_sql.book import Variables, book_of
-from pragma_sql.build import build
-from pragma_sql.home import Home
+from pragma_sql.datasets.dataset import Variables, book_of
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.build import build
 
 EVENTS: Sequence[Event] = books.toy_events()
 PROFILES: Sequence[Profile] = books.toy_profiles()

@@ -19,7 +19,7 @@ import pytest
 from server import ROOT, Server, asked, free_ports
 from toy import Toy, Vectors
 
-from pragma_udfs.cores import usable_cores
+from pragma_sql.scoring.engines import usable_cores
 
 pytest.importorskip("tritonclient.grpc", reason="its own environment: make test-triton")
 

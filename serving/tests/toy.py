@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from server import ROOT, run
 
-from pragma_sql.histories import NO_TIME
+from pragma_sql.formats.histories import NO_TIME
 
 Vectors = npt.NDArray[np.float32]
 

@@ -17,14 +17,14 @@ import books  # noqa: E402
 import duckdb  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from pragma_model.settings import TrainSettings  # noqa: E402
-from pragma_model.trainer import train  # noqa: E402
-from pragma_sql.book import book_of  # noqa: E402
-from pragma_sql.build import build  # noqa: E402
-from pragma_sql.bundle import open_bundle  # noqa: E402
-from pragma_sql.export import export_shards  # noqa: E402
-from pragma_sql.home import Home  # noqa: E402
-from pragma_sql.registry import register_bundle  # noqa: E402
+from pragma_model.training.settings import TrainSettings  # noqa: E402
+from pragma_model.training.trainer import train  # noqa: E402
+from pragma_sql.datasets.dataset import book_of  # noqa: E402
+from pragma_sql.formats.bundle import open_bundle  # noqa: E402
+from pragma_sql.formats.paths import Home  # noqa: E402
+from pragma_sql.warehouse.build import build  # noqa: E402
+from pragma_sql.warehouse.export_shards import export_shards  # noqa: E402
+from pragma_sql.warehouse.registry import register_bundle  # noqa: E402
 from pragma_udfs.functions import register  # noqa: E402
 
 RUNS = ("first", "second")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pragma_sql.project import DATA
+from pragma_sql.formats.paths import DATA
 
 SHARED = DATA.parent / "shared" / "data"
 

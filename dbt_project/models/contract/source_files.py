@@ -1,6 +1,6 @@
 """The files that events come from, and what tells whether they are as they were."""
 
-from pragma_sql.source_files import source_files
+from pragma_sql.warehouse.source_files import source_files
 
 
 def model(dbt, session):

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from pragma_udfs.projection import SAMPLE, layout, unplaced
+from pragma_sql.scoring.projection import SAMPLE, layout, unplaced
 
 
 def model(dbt, session):

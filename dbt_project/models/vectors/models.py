@@ -1,7 +1,7 @@
 """The models that this warehouse knows; their bundles lie beside the warehouse file."""
 
-from pragma_sql.registry import registered_models
-from pragma_sql.warehouse import warehouse_of
+from pragma_sql.warehouse.connection import warehouse_of
+from pragma_sql.warehouse.registry import registered_models
 
 
 def model(dbt, session):

@@ -3,7 +3,7 @@
 Users without events have none, and are nobody's: those of equal profiles would be each other's.
 """
 
-from pragma_udfs.neighbours import neighbours
+from pragma_sql.scoring.neighbours import neighbours
 
 WITH_EVENTS = """(
     from vectors.latest_embeddings

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pragma_sql.errors import PragmaError
-from pragma_sql.packing import Float
-from pragma_udfs.online import RecordScorer
-from pragma_udfs.token_requests import Tensors
-from pragma_udfs.triton_backend import Served
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import Float
+from pragma_sql.serving.online import RecordScorer
+from pragma_sql.serving.token_requests import Tensors
+from pragma_sql.serving.triton_backend import Served
 
 
 class TritonPythonModel:

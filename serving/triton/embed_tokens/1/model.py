@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pragma_sql.packing import Float
-from pragma_udfs.scoring import Scorer
-from pragma_udfs.token_requests import Tensors, embed_tokens
-from pragma_udfs.triton_backend import Served
+from pragma_sql.formats.packing import Float
+from pragma_sql.scoring.scorer import Scorer
+from pragma_sql.serving.token_requests import Tensors, embed_tokens
+from pragma_sql.serving.triton_backend import Served
 
 
 class TritonPythonModel:

@@ -1,0 +1,1 @@
+"""How good it is: validation, baselines, probes and pictures."""

@@ -1,0 +1,64 @@
+"""How well hidden values were found, by kind of mask and by field.
+
+Letters: N targets, V ids that a key may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pragma_model.training.masking import KINDS, Masked
+from pragma_model.training.objective import ValueLoss
+
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Found:
+    """Some hidden values: how many, their mean loss, and the share that scored highest."""
+
+    values: int
+    loss: float
+    accuracy: float
+
+
+class Breakdown:
+    """Adds up batches, on their device; nothing is brought from there before it is asked for."""
+
+    def __init__(self, vocabulary_size: int, device: torch.device | str = "cpu") -> None:
+        shape = (3, len(KINDS), vocabulary_size)
+        self.sums = torch.zeros(shape, dtype=torch.float64, device=device)
+        """Values, losses and hits, [3, kinds, V]."""
+
+    def add(self, masked: Masked, found: ValueLoss) -> None:
+        """Count the targets of one batch."""
+        _, kinds, ids = self.sums.shape
+        cell = masked.kinds * ids + masked.keys
+        ones = torch.ones_like(found.losses)
+        for total, weights in zip(self.sums, (ones, found.losses, found.correct), strict=True):
+            counted = torch.bincount(cell, weights.double(), minlength=kinds * ids)
+            total += counted.view(kinds, ids)
+
+    def by_mask(self) -> dict[str, Found]:
+        """By the kind of mask, kinds that hid nothing left out."""
+        return _found(self.sums.sum(2), dict(enumerate(KINDS)))
+
+    def by_field(self, names: Mapping[int, str]) -> dict[str, Found]:
+        """By key; `names` of the keys by id."""
+        return _found(self.sums.sum(1), names)
+
+
+def _found(sums: Tensor, names: Mapping[int, str]) -> dict[str, Found]:
+    """Sums [3, n] of values, losses and hits, as means by name."""
+    rows: Sequence[tuple[float, float, float]] = sums.T.tolist()
+    return {
+        names.get(place, str(place)): Found(
+            int(values), round(loss / values, DIGITS), round(hits / values, DIGITS)
+        )
+        for place, (values, loss, hits) in enumerate(rows)
+        if values
+    }

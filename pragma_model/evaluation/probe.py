@@ -1,0 +1,200 @@
+"""Is the embedding any good? Set against hand-made SQL features, on users not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pragma_model.evaluation.plot import check_packages
+from pragma_model.evaluation.probe_examples import Examples, read_examples
+from pragma_model.evaluation.probe_fits import Fit, Sample, boosted_trees, logistic_regression
+from pragma_model.evaluation.probe_scores import Difference, Ranking, differences
+from pragma_sql.formats.histories import Int
+from pragma_sql.formats.shards import SPLITS, Split
+
+FEWEST_USERS = 10
+"""Of each split, below which a task is not asked about."""
+
+FEATURES, BOTH = "LightGBM on features", "LightGBM on both"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric over seeds and models: its mean, and the largest less the smallest."""
+
+    mean: float
+    spread: float
+    """Over the seeds of the probe, mean over the models."""
+    model_spread: float | None = None
+    """Over the models, each the mean over the seeds; None where there is one, or none is used."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One fit: of which model's embeddings, with which seed, and what it scored."""
+
+    model_id: str  # empty where no embeddings are used
+    seed: int
+    roc_auc: float
+    pr_auc: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """How one kind of model ranks the test rows of one task."""
+
+    task: str
+    model: str
+    model_ids: tuple[str, ...]  # of the embeddings
+    test_rows: int
+    positives: int  # test rows with label 1
+    prevalence: float  # their share: the PR-AUC of a random ranking
+    roc_auc: Metric | None
+    pr_auc: Metric | None  # average precision
+    unscored: str  # why there are no metrics; empty where there are
+    runs: tuple[Outcome, ...] = ()
+    roc_auc_gain: Difference | None = None  # of LightGBM on both over LightGBM on features
+    pr_auc_gain: Difference | None = None
+
+
+Scored = list[tuple[Outcome, Ranking]]
+Rows = Mapping[Split, npt.NDArray[np.bool_]]  # of one task, by split
+Asker = Callable[[Examples, Rows, Sequence[int]], Iterator[tuple[Outcome, Ranking]]]
+
+
+def probe(
+    examples: Path,
+    seeds: Sequence[int] = (0, 1, 2),
+    models: Sequence[str] = (),
+    split_at: datetime | None = None,
+) -> list[ProbeResult]:
+    """Compare the frozen embedding with features made by hand, five kinds of models a task.
+
+    Every model is fitted on train users, picks its number of trees or its C by the log loss of
+    validation users, and scores test users once. A seed draws the train users anew, with
+    replacement, for all alike: the spread is what another sample of users would change. What
+    another seed of the pre-training would change is the spread over `models`. A task with one class
+    only, or too few users, in some split has no metrics; the others have.
+
+    Args:
+        examples: parquet, one row per task, user and moment, with `COLUMNS` (`label` is 0 or 1,
+            `split` goes by user); every other column is a feature, a number or a word, null where
+            unknown.
+        seeds: each is one run of all models.
+        models: ids of the models to ask about; none means the one that the examples are of.
+        split_at: test rows are those from then on, instead of those of test users.
+
+    Raises:
+        PragmaError: LightGBM or scikit-learn is not installed, `examples` is not as above, or a
+            model has no vectors.
+    """
+    check_packages("pragma probe", "lightgbm", "sklearn")
+    given = read_examples(examples, models, split_at)
+    return [result for task in np.unique(given.task) for result in _asked(str(task), given, seeds)]
+
+
+def _asked(task: str, given: Examples, seeds: Sequence[int]) -> Iterator[ProbeResult]:
+    """All results of a task."""
+    rows = {split: (given.task == task) & (given.split == split) for split in SPLITS}
+    unscored = "; ".join(_unscored(given, rows))
+    labels = given.labels[rows["test"]]
+    scored: dict[str, Scored] = {}
+    for name, fit in _kinds(given).items():
+        scored[name] = [] if unscored else list(fit(given, rows, seeds))
+    gains = None if unscored else _gains(scored, given.users[rows["test"]])
+    for name, found in scored.items():
+        roc_auc, pr_auc = _metrics([outcome for outcome, _ in found])
+        yield ProbeResult(
+            task=task,
+            model=name,
+            model_ids=() if name.endswith("features") else tuple(given.embeddings),
+            test_rows=len(labels),
+            positives=int(labels.sum()),
+            prevalence=float(labels.mean()) if len(labels) else 0.0,
+            roc_auc=roc_auc,
+            pr_auc=pr_auc,
+            unscored=unscored,
+            runs=tuple(outcome for outcome, _ in found),
+            roc_auc_gain=gains[0] if gains and name == BOTH else None,
+            pr_auc_gain=gains[1] if gains and name == BOTH else None,
+        )
+
+
+def _unscored(given: Examples, rows: Rows) -> Iterator[str]:
+    """Why a task cannot be asked about."""
+    users = {split: len(np.unique(given.users[rows[split]])) for split in SPLITS}
+    for split, count in users.items():
+        if count < FEWEST_USERS:
+            yield f"{count} {split} users, of {FEWEST_USERS} that are needed"
+    one_class = [s for s in SPLITS if users[s] and np.ptp(given.labels[rows[s]]) == 0]
+    if one_class:
+        yield f"one class only in {', '.join(one_class)}"
+
+
+def _kinds(given: Examples) -> dict[str, Asker]:
+    """What is fitted on what, in the order of the table."""
+    width = given.features.shape[1]
+    linear = partial(logistic_regression, words=given.words, tamed=width)
+    return {
+        FEATURES: partial(_fitted, boosted_trees, by_hand=True, learnt=False),
+        "LightGBM on embeddings": partial(_fitted, boosted_trees, by_hand=False, learnt=True),
+        BOTH: partial(_fitted, boosted_trees, by_hand=True, learnt=True),
+        "logistic regression on features": partial(_fitted, linear, by_hand=True, learnt=False),
+        "logistic regression on embeddings": partial(
+            _fitted, logistic_regression, by_hand=False, learnt=True
+        ),
+    }
+
+
+def _fitted(
+    fit: Fit,
+    given: Examples,
+    rows: Rows,
+    seeds: Sequence[int],
+    *,
+    by_hand: bool,
+    learnt: bool,
+) -> Iterator[tuple[Outcome, Ranking]]:
+    """Each model's embeddings, each seed; no fit sees a test row."""
+    features = [given.features] if by_hand else []
+    embeddings = dict(given.embeddings) if learnt else {"": np.zeros((len(given.labels), 0))}
+    for model_id, vectors in embeddings.items():
+        inputs = np.column_stack([*features, vectors])
+        train, validation, test = (
+            Sample(inputs[rows[split]], given.labels[rows[split]], given.users[rows[split]])
+            for split in SPLITS
+        )
+        for seed in seeds:
+            scores = fit(train.resampled(seed), validation, seed)(test.inputs)
+            ranking = Ranking.of(scores, test.labels)
+            yield Outcome(model_id, seed, *ranking.metrics()), ranking
+
+
+def _gains(scored: Mapping[str, Scored], users: Int) -> tuple[Difference, Difference]:
+    """Of both over features alone, seed by seed."""
+    alone = {outcome.seed: ranking for outcome, ranking in scored[FEATURES]}
+    return differences([(alone[outcome.seed], both) for outcome, both in scored[BOTH]], users)
+
+
+def _metrics(runs: Sequence[Outcome]) -> tuple[Metric | None, Metric | None]:
+    """ROC-AUC and PR-AUC over seeds and models."""
+    if not runs:
+        return None, None
+    models = list(dict.fromkeys(run.model_id for run in runs))
+    values = np.array(
+        [[(r.roc_auc, r.pr_auc) for r in runs if r.model_id == model] for model in models]
+    )  # [models, seeds, 2]
+    of_models = np.ptp(values.mean(axis=1), axis=0) if len(models) > 1 else (None, None)
+    roc_auc, pr_auc = (
+        Metric(float(mean), float(spread), None if of_model is None else float(of_model))
+        for mean, spread, of_model in zip(
+            values.mean(axis=(0, 1)), np.ptp(values, axis=1).mean(axis=0), of_models, strict=True
+        )
+    )
+    return roc_auc, pr_auc

@@ -1,0 +1,162 @@
+"""A trained model -> a bundle: tokenizer, weights and graphs, and the proof that they agree."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pragma_model.export.graphs import export_graphs, largest_difference
+from pragma_model.model.model import PragmaModel
+from pragma_model.model.sizes import ModelSize, Readout, size_of
+from pragma_model.runs.metrics import Validation
+from pragma_model.training.data import Place, SplitReader
+from pragma_model.training.optimizers import load_weights
+from pragma_model.training.settings import TrainSettings
+from pragma_sql.formats.bundle import TOKENIZER_FILES, Bundle, BundleManifest, open_bundle, seal
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.files import replaced_folder
+from pragma_sql.formats.packing import Packed, pack
+from pragma_sql.formats.shards import Shards
+
+WEIGHTS = "model.safetensors"
+
+TOLERANCE = 1e-4
+"""Largest difference of torch and ONNX Runtime in any component of a user vector."""
+
+
+def write_bundle(
+    target: Path,
+    model: PragmaModel,
+    tokenizer: Path,
+    manifest: BundleManifest,
+    users: Iterable[Packed],
+) -> Bundle:
+    """Write a bundle in the place of `target`, or nothing if its graphs disagree with torch.
+
+    Args:
+        target: the bundle's folder.
+        model: trained, on the CPU, in evaluation mode.
+        tokenizer: folder of the tokenizer's files.
+        manifest: all but the files and what the model says itself; the metric
+            `onnx_max_abs_diff` is added here.
+        users: batches to compare the graphs on.
+
+    Raises:
+        PragmaError: a user vector differs by more than `TOLERANCE`.
+    """
+    with replaced_folder(target) as folder:
+        for name in TOKENIZER_FILES:
+            shutil.copyfile(tokenizer / name, folder / name)
+        save_file(model.state_dict(), folder / WEIGHTS)
+        export_graphs(model, folder)
+        difference = largest_difference(model, folder, users)
+        if not difference <= TOLERANCE:
+            raise PragmaError(
+                f"{target}: ONNX Runtime and torch differ by {difference:.1e} in a user vector, "
+                f"more than {TOLERANCE:.0e}",
+                "train again with a lower --learning-rate: weights may have grown too large",
+            )
+        metrics = {**manifest.metrics, "onnx_max_abs_diff": difference}
+        seal(
+            folder,
+            replace(
+                manifest,
+                metrics=metrics,
+                embedding_size=model.embedding_size,
+                width=model.size.width,
+                readout=model.readout,
+                layers=model.size.layers,
+            ),
+        )
+    return open_bundle(target)
+
+
+def load_model(bundle: Bundle) -> PragmaModel:
+    """The model of an opened bundle, on the CPU, in evaluation mode."""
+    manifest = bundle.manifest
+    # By the bundle, not by the table of sizes, which may have changed since.
+    size = (
+        ModelSize(manifest.size, manifest.event_size, **manifest.layers)
+        if manifest.layers
+        else size_of(manifest.size)
+    )
+    model = PragmaModel(size, manifest.vocabulary_size, manifest.text_width)
+    model.load_state_dict(load_file(bundle.path / WEIGHTS))
+    model.readout = Readout(manifest.readout)
+    return model.eval()
+
+
+CHECKED_BATCHES = 3
+"""Batches of real users that the exported graphs are compared on, each in three lengths."""
+
+
+def finish(
+    folder: Path,
+    weights: dict[str, Tensor],
+    shards: Shards,
+    settings: TrainSettings,
+    readout: Readout,
+    validation: Validation | None,
+) -> Bundle:
+    """Write `bundle/` into the folder of a run.
+
+    Args:
+        folder: of the run.
+        weights: whole, on the CPU.
+        shards: that it was trained on.
+        settings: of the run.
+        readout: what the bundle's embeddings are made of.
+        validation: goes into the manifest.
+    """
+    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
+    load_weights(model, weights)
+    model.readout = readout
+    held_out = SplitReader(shards, "validation", settings.budget)
+    checked = SplitReader(shards, "train", settings.budget) if held_out.is_empty() else held_out
+    return write_bundle(
+        folder / "bundle",
+        model.eval(),
+        shards.tokenizer,
+        _manifest(shards, settings, model, validation),
+        _checked_users(checked),
+    )
+
+
+def _checked_users(reader: SplitReader) -> Iterator[Packed]:
+    """Real users with their whole histories, with one event and with none."""
+    for group in islice(reader.groups(0, Place()), CHECKED_BATCHES):
+        histories, moments = reader.cut(group.part, group.rows, np.random.default_rng(group.seed))
+        for most in (reader.shards.manifest.max_events, 1, 0):
+            yield pack(histories.as_of(moments, most), moments, distinct=True)
+
+
+def _manifest(
+    shards: Shards, settings: TrainSettings, model: PragmaModel, validation: Validation | None
+) -> BundleManifest:
+    metrics = {}
+    if validation is not None:
+        metrics = {
+            "validation_loss": validation.loss,
+            "validation_accuracy": validation.accuracy,
+            "validation_baseline_accuracy": validation.baseline_accuracy,
+            "validation_bigram_accuracy": validation.bigram_accuracy,
+        }
+    return BundleManifest(
+        tokenizer_hash=shards.manifest.tokenizer_hash,
+        size=settings.size,
+        embedding_size=model.embedding_size,
+        vocabulary_size=shards.manifest.vocabulary_size,
+        text_encoder=shards.texts.encoder.name if shards.texts else "",
+        text_width=shards.text_width,
+        max_events=shards.manifest.max_events,
+        trained_until=shards.manifest.as_of,
+        metrics=metrics,
+        settings=settings.flat(),
+    )

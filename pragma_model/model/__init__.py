@@ -1,0 +1,1 @@
+"""The encoder: inputs, layers, attention and the one forward pass."""

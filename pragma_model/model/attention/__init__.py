@@ -1,0 +1,1 @@
+"""Attention over rows of several lengths, in one kernel for each device."""

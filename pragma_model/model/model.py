@@ -1,0 +1,215 @@
+"""PRAGMA: event, profile and history encoders over one shared table of keys and values.
+
+Letters: B users, R event rows, T event tokens, M events, N targets, Q profile tokens,
+S history slots, V vocabulary, D width, E width of an embedding (D or 2 D).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pragma_model.model.attention.base import Kernel
+from pragma_model.model.inputs import Batch, EventInputs, UserInputs
+from pragma_model.model.layers import Encoder
+from pragma_model.model.sizes import ModelSize, Readout
+
+CALENDAR_FEATURES = 6
+MAX_POSITIONS = 256
+"""Positions within a field fit into a byte."""
+
+
+class EventStates(NamedTuple):
+    """What the event encoder gives."""
+
+    vectors: Tensor  # [R, D] the [EVT] state of each row
+    targets: Tensor  # [N, D] the states of the tokens that were asked for
+
+
+class UserStates(NamedTuple):
+    """What the user encoder gives in training."""
+
+    vectors: Tensor  # [B, D] the [USR] states
+    events: Tensor  # [M, D] the events in context
+
+
+class Encoded(NamedTuple):
+    """What one forward gives."""
+
+    vectors: Tensor  # [B, E] the user embeddings; with targets, the [USR] states [B, D]
+    guesses: Tensor  # [N, D] of the targets, to be scored against the table
+
+
+class TokenEmbedding(nn.Module):
+    """`E(key) + E(value) + PosEmb(position within the field)` (PRAGMA, section on tokens).
+
+    A token that stands for a text has the projection of the text's vector on top.
+    """
+
+    def __init__(self, vocabulary_size: int, width: int, text_width: int) -> None:
+        super().__init__()
+        # The paper is silent on initialisation: all three terms start at the same size, and the
+        # tied output layer starts near even odds.
+        scale = width**-0.5
+        self.table = nn.Embedding(vocabulary_size, width)
+        nn.init.normal_(self.table.weight, std=scale)
+        positions = scale * 2**0.5 * sinusoids(MAX_POSITIONS, width)
+        self.register_buffer("positions", positions, persistent=False)
+        self.positions: Tensor
+        self.text: nn.Linear | None = None
+        if text_width:
+            self.text = nn.Linear(text_width, width, bias=False)
+            nn.init.normal_(self.text.weight, std=scale * text_width**-0.5)
+
+    def forward(self, tokens: Tensor, texts: Tensor | None = None) -> Tensor:
+        """[T, 3] key, value, position -> [T, D]
+
+        With texts, [U, E] vectors, a fourth column says which of them; -1 is none.
+        """
+        key, value, position = tokens[:, :3].unbind(1)
+        summed: Tensor = self.table(key) + self.table(value)
+        summed = summed + F.embedding(position, self.positions)
+        if self.text is None or texts is None:
+            return summed
+        projected = self.text(texts)
+        none = torch.zeros_like(self.text.weight[:, :1]).T.to(projected.dtype)
+        return summed + torch.cat([none, projected]).index_select(0, tokens[:, 3] + 1)
+
+
+class PragmaModel(nn.Module):
+    """The model of the paper, its masked-value head included.
+
+    Training and scoring are one `forward`; the two graphs of an export are its two halves.
+
+    The paper is silent on initialisation. Here every path starts in the basis of the table: what
+    attention passes on is turned and turned back, and a guess is the sum of its three features. So
+    from the first step on, a value that the user had elsewhere scores higher, and copying from the
+    history is learnt in less than half the steps.
+    """
+
+    def __init__(self, size: ModelSize, vocabulary_size: int, text_width: int = 0) -> None:
+        """A `text_width` is that of the frozen text vectors; 0 where no key has texts."""
+        super().__init__()
+        self.size = size
+        self.text_width = text_width
+        self.readout = Readout.BOTH
+        self.embedding = TokenEmbedding(vocabulary_size, size.width, text_width)
+        self.event_encoder = Encoder(size, size.event_layers)
+        self.calendar = nn.Sequential(
+            nn.Linear(CALENDAR_FEATURES, size.width), nn.GELU(), nn.Linear(size.width, size.width)
+        )
+        self.profile_encoder = Encoder(size, size.profile_layers)
+        self.history_encoder = Encoder(size, size.history_layers, long_rows=True)
+        self.masked_value = nn.Linear(3 * size.width, size.width)
+        self.masked_value.weight.data.copy_(torch.eye(size.width).repeat(1, 3))
+        self.masked_text: nn.Linear | None = None
+        if text_width:
+            # From near nothing, the mean of all texts: a bold first guess would drown the values.
+            self.masked_text = nn.Linear(size.width, text_width)
+            nn.init.normal_(self.masked_text.weight, std=0.1 * size.width**-0.5)
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of a user embedding, E."""
+        return self.readout.states * self.size.width
+
+    def attend_with(self, kernel: Kernel) -> None:
+        """Force an attention kernel; by default it is chosen by the device."""
+        for encoder in self.encoders:
+            encoder.kernel = kernel
+
+    def recompute(self, on: bool = True) -> None:
+        """Trade time for memory: keep only what goes into each layer for the backward pass."""
+        for encoder in self.encoders:
+            encoder.recompute = on
+
+    @property
+    def encoders(self) -> tuple[Encoder, Encoder, Encoder]:
+        """Event, profile and history encoder."""
+        return self.event_encoder, self.profile_encoder, self.history_encoder
+
+    def encode_events(self, inputs: EventInputs, targets: Tensor | None = None) -> EventStates:
+        """Encode every event row alone; a row's vector depends on its tokens only.
+
+        Args:
+            inputs: the tokens and where their rows lie.
+            targets: [N] tokens among the T whose states are wanted too.
+        """
+        asked = None if targets is None else torch.cat([inputs.event_first, targets])
+        tokens = self.embedding(inputs.event_tokens, inputs.event_texts)
+        states = self.event_encoder(tokens, inputs.rows, asked=asked)
+        # The number of rows is a tensor's, so that an export does not freeze it.
+        rows = inputs.event_first.shape[0]
+        return EventStates(states[:rows], states[rows:])
+
+    def embed_users(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:
+        """The user embeddings, [B, E], from the vectors of event rows, [R, D]."""
+        history = self._history(event_vectors, inputs)
+        ends: Tensor = self.history_encoder(
+            history, inputs.history_rows, inputs.history_time, ends=True
+        )
+        of_user = ends.view(inputs.history_first.shape[0], 2, self.size.width)
+        if self.readout is Readout.BOTH:
+            return of_user.flatten(1)
+        return of_user.select(1, 0 if self.readout is Readout.USER else 1)
+
+    def encode_users(self, event_vectors: Tensor, inputs: UserInputs, slots: Tensor) -> UserStates:
+        """The states of [USR] and of these slots of the histories, [M], for training."""
+        asked = torch.cat([inputs.history_first, slots])
+        history = self._history(event_vectors, inputs)
+        states = self.history_encoder(history, inputs.history_rows, inputs.history_time, asked)
+        users = inputs.history_first.shape[0]
+        return UserStates(states[:users], states[users:])
+
+    def _history(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:
+        """What the history encoder reads, [S, D]: of each user the profile, then the events."""
+        events: Tensor = event_vectors.index_select(0, inputs.event_row)
+        events = events + self.calendar(inputs.calendar)
+        profiles: Tensor = self.profile_encoder(
+            self.embedding(inputs.profile_tokens, inputs.profile_texts),
+            inputs.profile_rows,
+            inputs.profile_time,
+        )
+        return torch.cat([profiles, events]).index_select(0, inputs.history_source)
+
+    def forward(self, batch: Batch, targets: Tensor | None = None) -> Encoded:
+        """User embeddings, and what the masked-value head makes of the targets.
+
+        Features of a guess are `[token state : event in context : user]` (PRAGMA, section on
+        pre-training).
+
+        Args:
+            batch: with targets, from `pack(..., distinct=False)`, so that each row is one event.
+            targets: [N] masked positions among the T tokens; none when scoring.
+        """
+        if targets is None:
+            events = self.encode_events(batch.events)
+            vectors = self.embed_users(events.vectors, batch.users)
+            return Encoded(vectors, vectors.new_empty(0, self.size.width))
+        events = self.encode_events(batch.events, targets)
+        users = self.encode_users(events.vectors, batch.users, batch.event_slot)
+        event = batch.events.token_row.index_select(0, targets)
+        user = batch.event_user.index_select(0, event)
+        features = (
+            events.targets,
+            users.events.index_select(0, event),
+            users.vectors.index_select(0, user),
+        )
+        return Encoded(users.vectors, self.masked_value(torch.cat(features, dim=1)))
+
+    def guess_text(self, guesses: Tensor) -> Tensor:
+        """What the text head makes of guesses, [K, D] -> [K, E] (PRAGMA, frozen-text variant)."""
+        if self.masked_text is None:
+            raise ValueError("this model has no texts")
+        vectors: Tensor = self.masked_text(guesses)
+        return vectors
+
+
+def sinusoids(positions: int, width: int) -> Tensor:
+    """Static sine and cosine position table, [positions, width] (Vaswani et al. 2017)."""
+    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(positions)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

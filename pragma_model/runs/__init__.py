@@ -1,0 +1,1 @@
+"""What a run writes down: metrics, its log, comparison with other runs, trackers."""

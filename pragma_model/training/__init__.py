@@ -1,0 +1,1 @@
+"""The training loop and all it takes: data, masking, objectives, optimizers, checkpoints."""

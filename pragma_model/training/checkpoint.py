@@ -1,0 +1,219 @@
+"""Checkpoints of a run: folders that appear whole or not at all, and are checked before use.
+
+    checkpoints/step-00000120/   model.safetensors  optimizer.safetensors  state.json
+
+`state.json` holds the hashes of the other two, so a folder whose hashes are right is a good one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from pragma_model.model.sizes import Readout
+from pragma_model.runs.log import RunLog
+from pragma_model.runs.metrics import RunState, Watch
+from pragma_model.training.data import Place
+from pragma_model.training.interrupts import NO_ROOM, StopRequest, as_os_error
+from pragma_model.training.optimizers import load_weights, whole_weights
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.steps import Learner
+from pragma_sql.formats.bundle import read_manifest
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.files import check_hashes, replaced_folder, sha256
+
+FORMAT_VERSION = 1
+KEPT = 2
+"""Checkpoints of a run: the last one, and the one before it should the last be damaged."""
+
+CHECKPOINTS = "checkpoints"
+TENSORS = ("model.safetensors", "optimizer.safetensors")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a checkpoint must have in common with the run that goes on from it."""
+
+    settings: TrainSettings
+    tokenizer_hash: str
+    vocabulary_size: int
+    shards: str
+    """Hash of the shards' manifest."""
+    text_encoder: str = ""
+    """Of the keys of kind `text_embed`; empty without any."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A good checkpoint."""
+
+    path: Path
+    origin: Origin
+    state: RunState
+
+
+def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunState) -> None:
+    """Write a checkpoint of a run; all processes have to come, the leading one writes.
+
+    Raises:
+        OSError: it cannot be written. What was there is as it was.
+    """
+    weights = whole_weights(learner.model)
+    kept = {name: tensor.cpu() for name, tensor in learner.optimizers.state()}
+    if not learner.processes.leads:
+        return
+    target = folder / f"step-{state.step:08}"
+    try:
+        with replaced_folder(target) as draft:
+            for name, tensors in zip(TENSORS, (weights, kept), strict=True):
+                save_file(tensors, draft / name)
+            content = {
+                "format_version": FORMAT_VERSION,
+                "origin": asdict(origin),
+                "state": asdict(state),
+                "files": {name: sha256(draft / name) for name in TENSORS},
+            }
+            (draft / "state.json").write_text(json.dumps(content, indent=2) + "\n")
+            for path in (*draft.iterdir(), draft):
+                _to_disk(path)
+        _to_disk(folder)
+    except SafetensorError as error:
+        raise as_os_error(error) from error
+    for path in _by_age(folder)[KEPT:]:
+        shutil.rmtree(path)
+
+
+def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -> Checkpoint:
+    """The newest whole checkpoint of a run that has no bundle, or one of another readout.
+
+    Raises:
+        PragmaError: there is no such run, it has that bundle, or it has no good checkpoint.
+    """
+    if not run.is_dir():
+        raise PragmaError(f"there is no run {run.name!r} in {run.parent}", "leave out --resume")
+    bundle = run / "bundle"
+    if bundle.is_dir() and (readout is None or readout == read_manifest(bundle).readout):
+        raise PragmaError(f"run {run.name!r} is finished", f"pragma register {run.name}")
+    for path in _by_age(run / CHECKPOINTS):
+        try:
+            return _read(path)
+        except (PragmaError, OSError, ValueError, KeyError, TypeError) as error:
+            warn(f"{path.name} is damaged, so the one before it is used: {error}".splitlines()[0])
+    raise PragmaError(f"run {run.name!r} has no good checkpoint", "--overwrite instead of --resume")
+
+
+def begun_settings(run: Path) -> TrainSettings:
+    """The settings that a run was begun with; which checkpoint says so does not matter."""
+    for path in _by_age(run / CHECKPOINTS):
+        with suppress(PragmaError, OSError, ValueError, KeyError, TypeError):
+            content = json.loads((path / "state.json").read_text())
+            return TrainSettings.from_json(content["origin"]["settings"])
+    raise PragmaError(f"{run} holds no checkpoint to resume", "leave out --resume")
+
+
+def restore(checkpoint: Checkpoint, learner: Learner) -> None:
+    """Give a learner the weights and the optimizers' state of a checkpoint."""
+    weights, kept = (load_file(checkpoint.path / name) for name in TENSORS)
+    load_weights(learner.model, weights)
+    learner.optimizers.load(kept)
+
+
+def check_origin(checkpoint: Checkpoint, origin: Origin, run: str) -> None:
+    """Refuse to go on with anything but what the run was begun with."""
+    begun = checkpoint.origin
+    again = f"the shards and options that {run!r} was begun with, or another --run"
+    if begun.tokenizer_hash != origin.tokenizer_hash:
+        raise PragmaError(
+            f"run {run!r} was begun with tokenizer {begun.tokenizer_hash[:12]}, and these shards "
+            f"are of tokenizer {origin.tokenizer_hash[:12]}",
+            again,
+        )
+    if name := begun.settings.first_difference(origin.settings):
+        old, new = (vars(o.settings)[name] for o in (begun, origin))
+        raise PragmaError(f"run {run!r} was begun with {name} {old}, not {new}", again)
+    if begun.shards != origin.shards or begun.vocabulary_size != origin.vocabulary_size:
+        raise PragmaError(f"run {run!r} was begun with other shards", again)
+
+
+def _by_age(folder: Path) -> list[Path]:
+    """Finished checkpoints, the newest first."""
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _read(path: Path) -> Checkpoint:
+    content = json.loads((path / "state.json").read_text())
+    if content["format_version"] != FORMAT_VERSION:
+        raise PragmaError(f"{path}: format version {content['format_version']}")
+    check_hashes(path, content["files"], "")
+    origin = content["origin"]
+    settings = TrainSettings.from_json(origin.pop("settings"))
+    state = content["state"]
+    place = Place(*state.pop("place"))
+    return Checkpoint(path, Origin(settings=settings, **origin), RunState(place=place, **state))
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Saver:
+    """Writes the checkpoints of one run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        learner: Learner,
+        origin: Origin,
+        log: RunLog,
+        options: RunOptions,
+        watch: Watch,
+        saved_step: int,
+    ) -> None:
+        self.saved_step = saved_step
+        """The step of the last good checkpoint; 0 where there is none."""
+        self._folder, self._learner, self._origin = folder / CHECKPOINTS, learner, origin
+        self._log, self._watch = log, watch
+        self._seconds = 60.0 * options.checkpoint_minutes
+        self._due = time.monotonic() + self._seconds
+
+    def step(self, state: RunState, request: StopRequest) -> bool:
+        """Save if it is time; all processes have to come after each step.
+
+        Returns:
+            Whether any process was asked to stop.
+        """
+        processes = self._learner.processes
+        due = processes.leads and time.monotonic() >= self._due
+        asked, late = processes.total([float(bool(request)), float(due)])
+        if asked or late or state.step == self._learner.settings.steps:
+            self._save(state)
+            self._due = time.monotonic() + self._seconds
+        return bool(asked)
+
+    def _save(self, state: RunState) -> None:
+        state.metrics_bytes = self._log.to_disk()
+        try:
+            save_checkpoint(self._folder, self._learner, self._origin, state)
+        except OSError as error:
+            # The run itself is well: it goes on, and tries again when the next one is due.
+            if error.errno not in NO_ROOM:
+                raise
+            self._watch.warn(
+                f"no room for a checkpoint of step {state.step} in {self._folder} "
+                f"({error.strerror}); the last good one is of step {self.saved_step}"
+            )
+        else:
+            self.saved_step = state.step

@@ -1,0 +1,185 @@
+"""Batches of users from shards: memory-mapped, of alike lengths, within a token budget.
+
+An epoch goes through the shards in a new order, and through each shard in groups of users of alike
+size. A group's windows are drawn from a seed of its own, so any process or thread can read it, and
+a run can go on from any place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories, Int
+from pragma_sql.formats.packing import Packed, budgeted, pack
+from pragma_sql.formats.shards import ShardFile, Shards, Split
+
+JITTER = 0.1
+"""By how much a user's size may be overstated, so that each epoch groups users anew."""
+
+
+class Place(NamedTuple):
+    """Where a run is in its endless row of groups."""
+
+    epoch: int = 0
+    shard: int = 0
+    """Of the epoch's order of shards."""
+    group: int = 0
+    """Of the shard's groups."""
+
+    @property
+    def next(self) -> Place:
+        """The place after this one; past the last group of a shard it means the next shard."""
+        return self._replace(group=self.group + 1)
+
+
+BEGINNING = Place()
+
+
+@dataclass(frozen=True)
+class Part:
+    """The users of one shard that have events: three numbers a user, the rest on demand."""
+
+    table: pa.Table
+    users: Int  # [users with events] row in the table
+    events: Int  # [users with events]
+    tokens: Int  # [users with events] event tokens, [EVT] markers included
+
+
+class Group(NamedTuple):
+    """Users that are read together."""
+
+    place: Place
+    part: Part
+    rows: Int  # rows of the part's table
+    seed: tuple[int, ...]  # decides the windows
+
+
+@dataclass(frozen=True)
+class SplitReader:
+    """The users of one split that have events."""
+
+    shards: Shards
+    split: Split
+    budget: int
+    window: int | None = None
+    """Most events of a user, up to a random moment of each epoch; without it, whole histories up
+    to the moment of the shards."""
+
+    @property
+    def files(self) -> tuple[ShardFile, ...]:
+        """The split's shards."""
+        return self.shards.files(self.split)
+
+    @property
+    def longest(self) -> int:
+        """Most events of a user that are read."""
+        return self.window or self.shards.manifest.max_events
+
+    def is_empty(self) -> bool:
+        """Whether no user of the split has an event."""
+        return not any(file.events for file in self.files)
+
+    def part(self, file: ShardFile) -> Part:
+        """Look at one shard."""
+        table = self.shards.open(file)
+        events = _list_lengths(table, "ts")
+        tokens = events + _list_lengths(table, "key_ids")
+        users = np.flatnonzero(events)
+        return Part(table, users, events[users], tokens[users])
+
+    def epoch(self, seed: int, epoch: int) -> Iterator[Packed]:
+        """All batches of an epoch; the same seed and epoch give the same batches."""
+        for group in self.groups(seed, Place(epoch)):
+            yield from self.read(group)
+
+    def stream(self, seed: int, start: Place = BEGINNING) -> Iterator[Group]:
+        """All groups from a place on, epoch after epoch."""
+        for epoch in count(start.epoch):
+            yield from self.groups(seed, start if epoch == start.epoch else Place(epoch))
+
+    def groups(self, seed: int, start: Place) -> Iterator[Group]:
+        """The groups of an epoch from a place on; what comes before it is not looked at."""
+        files = self.files
+        order = np.random.default_rng([seed, start.epoch]).permutation(len(files))
+        for nth in range(start.shard, len(files)):
+            part = self.part(files[order[nth]])
+            shard_seed = (seed, start.epoch, int(order[nth]))
+            plan = self.plan(part, np.random.default_rng(shard_seed))
+            for number in range(start.group if nth == start.shard else 0, len(plan)):
+                place = Place(start.epoch, nth, number)
+                yield Group(place, part, plan[number], (*shard_seed, number))
+
+    def plan(self, part: Part, random: np.random.Generator) -> list[Int]:
+        """Rows of users of alike size, once each; groups in random order."""
+        share_read = np.minimum(1.0, self.longest / part.events)
+        sizes = part.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(part.tokens))
+        groups = list(budgeted(np.ceil(sizes).astype(np.int64), self.budget))
+        return [part.users[groups[i]] for i in random.permutation(len(groups))]
+
+    def read(self, group: Group) -> list[Packed]:
+        """The batches of a group: one, or more where the plan underrated its users."""
+        random = np.random.default_rng(group.seed)
+        return list(self._within_budget(*self.cut(group.part, group.rows, random)))
+
+    def cut(self, part: Part, users: Int, random: np.random.Generator) -> tuple[Histories, Int]:
+        """The histories of these rows, and the moments that they are cut at, [len(users)]."""
+        histories = Histories.from_arrow(part.table.take(users), self.shards.texts)
+        self._check_ids(histories)
+        moments = self.shards.manifest.moments(len(histories))
+        if self.window is not None:
+            moments = _moments_within(histories, moments, self.window, random)
+        return histories.as_of(moments, self.longest), moments
+
+    def _within_budget(self, histories: Histories, moments: Int) -> Iterator[Packed]:
+        """Pack, in halves where the plan underrated the users; one user keeps the newest events."""
+        if len(histories.tokens) + len(histories.ts) <= self.budget:
+            yield pack(histories, moments, distinct=False)
+        elif len(histories) > 1:
+            for half in np.array_split(np.arange(len(histories)), 2):
+                yield from self._within_budget(histories.select(half), moments[half])
+        else:
+            newest_first = np.cumsum(np.diff(histories.token_offsets)[::-1] + 1)
+            most = int(np.searchsorted(newest_first, self.budget, side="right"))
+            if not most:
+                raise PragmaError(
+                    f"the budget of {self.budget} tokens is smaller than an event of user "
+                    f"{histories.user_ids[0]!r}, which takes {newest_first[0]}",
+                    f"--budget {newest_first[0]} or more",
+                )
+            yield pack(histories.as_of(moments, most), moments, distinct=False)
+
+    def _check_ids(self, histories: Histories) -> None:
+        size = self.shards.manifest.vocabulary_size
+        for tokens in (histories.tokens, histories.item_tokens):
+            highest = int(tokens[:, :2].max(initial=0))
+            if highest >= size:
+                raise PragmaError(
+                    f"{self.shards.path}: token id {highest} in split {self.split!r}, but the "
+                    f"vocabulary holds {size}",
+                    "write them again: pragma shards",
+                )
+
+
+def _moments_within(
+    histories: Histories, latest: Int, window: int, random: np.random.Generator
+) -> Int:
+    """For each user a moment with `window` events before it, if there are as many; [B].
+
+    The moment is right after an event drawn at random, or `latest` where that is the last one.
+    """
+    events = np.diff(histories.event_offsets)
+    later = random.integers(0, np.maximum(1, events - window + 1))
+    last = np.maximum(histories.event_offsets[1:] - 1 - later, 0)
+    return np.where(later == 0, latest, histories.ts[last] + 1)
+
+
+def _list_lengths(table: pa.Table, name: str) -> Int:
+    return np.asarray(pc.list_value_length(table[name]).fill_null(0), np.int64)

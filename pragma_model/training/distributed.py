@@ -1,0 +1,101 @@
+"""The processes of one run: one by itself, or those that `torchrun` started."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from traceback import clear_frames
+
+import torch
+import torch.distributed as dist
+
+from pragma_sql.formats.errors import PragmaError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """One process among those of the run."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that writes files and talks."""
+        return self.rank == 0
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The sum of each value over all processes; all of them have to ask."""
+        if self.count == 1:
+            return list(values)
+        summed = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(summed)
+        found: list[float] = summed.tolist()
+        return found
+
+    def add_up(self, counts: torch.Tensor) -> None:
+        """Replace counts by their sum over all processes; all of them have to ask."""
+        if self.count > 1:
+            dist.all_reduce(counts)
+
+    def largest(self, value: int) -> int:
+        """The largest over all processes; all of them have to ask."""
+        if self.count == 1:
+            return value
+        found = torch.tensor(value, device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return int(found)
+
+    def wait(self) -> None:
+        """Until all processes have come here."""
+        self.total([0.0])
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """Join the processes that `torchrun` started, if it did.
+
+    Raises:
+        PragmaError: another process of the run went away.
+    """
+    rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if count == 1:
+        yield Processes(rank, count, device)
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(rank, count, device)
+    except BaseException as error:
+        _release(error)
+        if not isinstance(error, RuntimeError) or not _is_lost_peer(error):
+            raise
+        raise PragmaError(
+            "another process of the run went away, and the others stop",
+            "the same command with --resume: the last checkpoint stands",
+        ) from error
+    finally:
+        # Gloo's threads want the interpreter's lock to free the tensors of their last work. A group
+        # that dies with a wrapped model dies under that lock, and would wait for them for ever.
+        gc.collect()
+        dist.destroy_process_group()
+
+
+def _release(error: BaseException) -> None:
+    """Let go of what the functions held that an error has ended."""
+    link: BaseException | None = error
+    while link is not None:
+        clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+
+
+def _is_lost_peer(error: RuntimeError) -> bool:
+    signs = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out")
+    return isinstance(error, dist.DistError) or any(sign in str(error) for sign in signs)

@@ -1,0 +1,58 @@
+"""Looks at held-out users, while a run trains and when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+
+from torch import Tensor
+
+from pragma_model.evaluation.baselines import Baselines, fit_baselines
+from pragma_model.evaluation.linear_probe import LinearProbe
+from pragma_model.evaluation.validation import validate
+from pragma_model.model.model import PragmaModel
+from pragma_model.runs.metrics import ProbeScore, Validation
+from pragma_model.training.data import SplitReader
+from pragma_model.training.distributed import Processes
+from pragma_model.training.optimizers import load_weights
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_sql.formats.shards import Shards
+
+
+class Examiner:
+    """Validation and probe of one run, by the leading process."""
+
+    def __init__(
+        self, shards: Shards, settings: TrainSettings, options: RunOptions, processes: Processes
+    ) -> None:
+        self._shards, self._settings, self._options = shards, settings, options
+        self._processes = processes
+        self._reader = SplitReader(shards, "validation", settings.budget)
+        self._probe = LinearProbe(shards, options.probe) if options.probe else None
+
+    @cached_property
+    def _baselines(self) -> Baselines:
+        """Counted when they are first asked for: training does not wait for it."""
+        return fit_baselines(SplitReader(self._shards, "train", self._settings.budget))
+
+    def look(self, weights: dict[str, Tensor], step: int) -> Iterator[Validation | ProbeScore]:
+        """What held-out users say after a step; nothing in a process that does not lead.
+
+        Args:
+            weights: whole, of the step.
+            step: goes into the lines.
+        """
+        if not self._processes.leads:
+            return
+        size = self._settings.model_size
+        # A model of its own: whole, not compiled, and with no gradient hooks.
+        model = PragmaModel(size, self._shards.manifest.vocabulary_size, self._shards.text_width)
+        load_weights(model, weights)
+        model.to(self._processes.device).eval()
+        batches = self._options.validation_batches
+        found = validate(model, self._reader, self._baselines, self._settings, batches)
+        if found is not None:
+            yield replace(found, step=step)
+        if self._probe is not None:
+            yield self._probe.score(model, self._settings.budget, step)

@@ -1,0 +1,98 @@
+"""Ctrl-C and SIGTERM ask a run to stop after the step that it is in."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from safetensors import SafetensorError
+
+from pragma_model.training.settings import TrainSettings
+from pragma_sql.formats.errors import PragmaError
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Whether someone has asked, and by which signal."""
+
+    number = 0
+
+    def __bool__(self) -> bool:
+        return self.number != 0
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Listen for a request to stop; a second one stops at once, as it does without this."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in STOPPING}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def ask(number: int, _: FrameType | None) -> None:
+        request.number = number
+        put_back()
+
+    for number in STOPPING:
+        signal.signal(number, ask)
+    try:
+        yield request
+    finally:
+        put_back()
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def explained(settings: TrainSettings) -> Iterator[None]:
+    """Turn a lack of memory or disk into a sentence.
+
+    Raises:
+        PragmaError: instead of what torch or the system raise.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        more = 2 * settings.accumulation
+        raise PragmaError(
+            f"out of memory with {settings.budget:,} tokens a batch at size {settings.size}",
+            f"--budget {settings.budget // 2} --accumulation {more} trains alike in about half the "
+            "memory; --recompute lowers it further",
+        ) from error
+    except (OSError, SafetensorError) as error:
+        failed = as_os_error(error) if isinstance(error, SafetensorError) else error
+        if failed.errno not in NO_ROOM:
+            raise
+        raise PragmaError(
+            f"no room on the disk for {failed.filename or 'the run'}: {failed.strerror}",
+            "make room, then the same command with --resume",
+        ) from error
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    signs = ("can't allocate memory", "not enough memory")
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or any(sign in str(error) for sign in signs)
+
+
+def as_os_error(error: SafetensorError) -> OSError:
+    """Safetensors says `os error 28` in words only."""
+    found = re.search(r"os error (\d+)", str(error), re.I)
+    number = int(found.group(1)) if found else errno.EIO
+    return OSError(number, os.strerror(number))

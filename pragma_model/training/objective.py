@@ -1,0 +1,183 @@
+"""The masked-value loss as one module: what is compiled, shared by processes and differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction, FunctionCtx
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from pragma_model.model.layers import Layer
+from pragma_model.model.model import PragmaModel
+from pragma_model.training.distributed import Processes
+from pragma_model.training.masking import Masked
+from pragma_model.training.settings import RunOptions, TrainSettings
+
+CHUNK_SCORES = 4_000_000
+"""Scores that exist at one time, 16 MB. Fewer, and reading the table anew for each chunk takes
+longer than multiplying with it; more, and the scores leave the cache."""
+
+
+class ValueLoss(NamedTuple):
+    """How well values were guessed."""
+
+    loss: Tensor  # scalar, the mean over N; 0 when N is 0
+    correct: Tensor  # [N] bool, the value itself scored highest
+    losses: Tensor  # [N] of each value, without a gradient
+
+
+def value_loss(guesses: Tensor, table: Tensor, values: Tensor, smoothing: float) -> ValueLoss:
+    """Cross-entropy with label smoothing of the scores `guesses @ table.T`.
+
+    The scores are by far the largest thing in a training step. They are made in chunks, and the
+    gradient of a chunk is taken at once (as in Liger Kernel's fused linear cross-entropy). All of
+    it is in single precision or better, also under autocast.
+
+    Args:
+        guesses: [N, D]
+        table: [V, D] the embedding table.
+        values: [N] the value ids to find.
+        smoothing: share of the target spread evenly over the vocabulary.
+    """
+    if guesses.dtype in (torch.bfloat16, torch.float16):
+        guesses = guesses.float()
+    with torch.autocast(guesses.device.type, enabled=False):
+        found = _TiedCrossEntropy.apply(guesses, table, values, smoothing)  # type: ignore[no-untyped-call]
+    return ValueLoss(*found)
+
+
+class _TiedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, guesses: Tensor, table: Tensor, values: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        count, vocabulary = len(values), len(table)
+        losses, correct = guesses.new_empty(count), values.new_empty(count, dtype=torch.bool)
+        guess_grad, table_grad = torch.empty_like(guesses), torch.zeros_like(table)
+        mean_row, step = table.mean(0), max(1, CHUNK_SCORES // vocabulary)
+        for chunk in (slice(start, start + step) for start in range(0, count, step)):
+            guess = guesses[chunk]
+            scores = guess @ table.T  # [C, V]
+            of_value = scores.gather(1, values[chunk, None])[:, 0]
+            highest = scores.amax(1)
+            odds = scores.sub_(highest[:, None]).exp_()
+            total = odds.sum(1)
+            smoothed = (1 - smoothing) * of_value + smoothing * (guess @ mean_row)
+            losses[chunk] = highest + total.log() - smoothed
+            correct[chunk] = of_value >= highest
+            guess_grad[chunk] = odds @ table / total[:, None]
+            table_grad.addmm_(odds.T, guess / total[:, None])
+        # So far the gradients of the softmax; now less those of the smoothed target.
+        guess_grad -= (1 - smoothing) * table.index_select(0, values) + smoothing * mean_row
+        table_grad.index_add_(0, values, guesses, alpha=smoothing - 1)
+        table_grad -= smoothing / vocabulary * guesses.sum(0)
+        ctx.save_for_backward(guess_grad, table_grad)
+        ctx.mark_non_differentiable(losses, correct)
+        return losses.sum() / max(1, count), correct, losses
+
+    @staticmethod
+    def backward(
+        ctx: BackwardCFunction, loss_grad: Tensor, *_: Tensor
+    ) -> tuple[Tensor, Tensor, None, None]:
+        saved: Sequence[Tensor] = ctx.saved_tensors
+        guess_grad, table_grad = saved
+        scale = loss_grad / max(1, len(guess_grad))
+        return scale * guess_grad, scale * table_grad, None, None
+
+
+def reconstruct(model: PragmaModel, masked: Masked, smoothing: float) -> ValueLoss:
+    """One forward with its loss; with texts, their mean squared error is added to the mean.
+
+    Args:
+        model: to be trained, or in evaluation mode.
+        masked: from `hide_values`.
+        smoothing: see `value_loss`.
+    """
+    guesses = model(masked.batch, masked.all_targets).guesses
+    values = len(masked.targets)
+    found = value_loss(guesses[:values], model.embedding.table.weight, masked.values, smoothing)
+    if masked.texts is None or not len(masked.texts):
+        return found
+    guessed = model.guess_text(guesses[values:])
+    return found._replace(loss=found.loss + F.mse_loss(guessed.float(), masked.texts))
+
+
+class Objective(nn.Module):
+    """A model and its loss."""
+
+    def __init__(self, model: PragmaModel, settings: TrainSettings) -> None:
+        super().__init__()
+        self.model = model
+        self.smoothing = settings.smoothing
+        self.bf16 = settings.precision == "bf16"
+
+    def forward(self, masked: Masked) -> ValueLoss:
+        """The sum of the losses of the hidden values, and how each was guessed.
+
+        A sum, so that batches of any size and process add up to the mean over all.
+        """
+        device = self.model.embedding.table.weight.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            found = reconstruct(self.model, masked, self.smoothing)
+        return found._replace(loss=found.loss * len(masked.values))
+
+
+class Shared:
+    """An objective that all processes of a run work on."""
+
+    def __init__(self, objective: Objective, processes: Processes, options: RunOptions) -> None:
+        size = objective.model.size
+        wanted = size.name == "large" if options.recompute is None else options.recompute
+        objective.model.recompute(wanted)
+        if options.compile:
+            objective.model.compile(dynamic=True)
+        self.model = objective.model
+        self._processes = processes
+        self._module: nn.Module = objective
+        if processes.count == 1:
+            return
+        if (options.parallel or ("fsdp" if size.name == "large" else "ddp")) == "fsdp":
+            mesh = init_device_mesh(processes.device.type, (processes.count,))
+            for layer in layers_of(objective.model):
+                fully_shard(layer, mesh=mesh)
+            fully_shard(objective, mesh=mesh)
+        else:
+            self._module = DistributedDataParallel(
+                objective,
+                forward_sync_buffers=False,
+                # A batch without texts has no use for what reads them.
+                find_unused_parameters=objective.model.text_width > 0,
+            )
+
+    def __call__(self, masked: Masked) -> ValueLoss:
+        """See `Objective.forward`."""
+        found: ValueLoss = self._module(masked)
+        return found
+
+    @contextmanager
+    def gathering(self, last: bool) -> Iterator[None]:
+        """Take gradients; those of all processes come together after the last batch of a step."""
+        if isinstance(self._module, DistributedDataParallel) and not last:
+            with self._module.no_sync():
+                yield
+            return
+        if isinstance(self._module, FSDPModule):
+            self._module.set_requires_gradient_sync(last)
+        yield
+
+    def scale_gradients(self, values: int) -> None:
+        """From what processes averaged of their sums to the mean over all hidden values."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        torch._foreach_mul_(gradients, self._processes.count / max(1, values))
+
+
+def layers_of(model: PragmaModel) -> list[Layer]:
+    """The layers of all three encoders."""
+    return [module for module in model.modules() if isinstance(module, Layer)]

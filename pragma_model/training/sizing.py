@@ -1,0 +1,128 @@
+"""What a run is not told: settings from a checkpoint, from the hardware, or sized by the shards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from pragma_model.model.sizes import ModelSize
+from pragma_model.training.checkpoint import begun_settings
+from pragma_model.training.settings import SMALLEST_BUDGET, Precision, TrainSettings
+from pragma_sql.formats.shards import ShardManifest, Shards
+
+PASSES = 4
+"""Times the corpus is read under `--auto`: about what the paper's two days on 16 H100 come to."""
+
+FEWEST_STEPS = 200
+STEP_TOKENS = 16_384
+"""Tokens a step that `--auto` aims at, and `WARM_UP_STEPS`: the paper is silent on both, and these
+are what others use for this model."""
+
+WARM_UP_STEPS = 500
+STEP_USERS = 16
+"""Users a step that `--auto` aims at by the length of windows: with fewer, each step unlearns the
+last one's (docs/LOG.md)."""
+
+KEPT_WIDTHS = 34
+"""A layer keeps about so many numbers of its width a token for the way back: norms, queries, keys
+and values before and after they are spread, scores, the feed-forward's two."""
+
+MOST_MEMORY = 0.5
+"""Share of the free memory that a batch may take; the rest is for gradients, copies, fragments."""
+
+
+def resolved(
+    given: Mapping[str, object], shards: Shards, begun: Path | None, auto: bool
+) -> tuple[TrainSettings, list[str]]:
+    """The settings of a run.
+
+    Args:
+        given: settings that were asked for, by name; `precision` may be `auto`.
+        shards: to be trained on.
+        begun: folder of a run that is resumed: what is not given is as it was.
+        auto: size what is not given.
+
+    Returns:
+        The settings, and why they are what they are, a line each.
+    """
+    known = {name: value for name, value in given.items() if (name, value) != ("precision", "auto")}
+    if begun is not None:
+        return begun_settings(begun).having(known), []
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    defaults = {"precision": best_precision(), "accumulation": processes}
+    settings = TrainSettings().having({**defaults, **known})
+    if not auto:
+        return settings, []
+    reasons = []
+    for name, value, why in _sized(settings, shards.manifest, processes, known):
+        settings = settings.having({name: value})
+        reasons.append(f"--{name.replace('_', '-')} {value:,}: {why}")
+    return settings, reasons
+
+
+def best_precision() -> Precision:
+    """bf16 where the hardware multiplies in it: a GPU, or a CPU with AMX or AVX512-BF16."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"
+
+
+def _sized(
+    settings: TrainSettings, manifest: ShardManifest, processes: int, known: Mapping[str, object]
+) -> Iterator[tuple[str, int | float, str]]:
+    """Settings that were not given, with their values and the reason for each."""
+    size = settings.model_size
+    budget = settings.budget
+    if "budget" not in known:
+        token, free = bytes_a_token(size), free_memory()
+        weights = 16 * (12 * size.width**2 * _layers(size) + manifest.vocabulary_size * size.width)
+        fitting = max(SMALLEST_BUDGET, int((MOST_MEMORY * free - weights) / token))
+        budget = min(STEP_TOKENS, 2 ** (fitting.bit_length() - 1))
+        why = f"{free / 1e9:.1f} GB are free, and a token takes about {token / 1e3:.0f} kB"
+        yield "budget", budget, f"{why}; no more than {STEP_TOKENS:,} a step are needed"
+    accumulation = settings.accumulation
+    if "accumulation" not in known:
+        accumulation = processes * max(1, -(-STEP_TOKENS // (budget * processes)))
+        yield (
+            "accumulation",
+            accumulation,
+            f"{STEP_TOKENS:,} tokens a step or more, shared by {processes} "
+            f"process{'es' if processes > 1 else ''}",
+        )
+    if "window" not in known:
+        events, tokens = manifest.count("events", "train"), manifest.count("tokens", "train")
+        fitting = round(budget * accumulation / STEP_USERS * events / max(1, events + tokens))
+        window = min(max(TrainSettings.window, fitting), manifest.max_events)
+        yield (
+            "window",
+            window,
+            f"{STEP_USERS} users a step, but {TrainSettings.window} events at least",
+        )
+    steps = settings.steps
+    if "steps" not in known:
+        tokens = manifest.count("tokens", "train")
+        steps = max(FEWEST_STEPS, round(PASSES * tokens / (budget * accumulation)))
+        yield "steps", steps, f"{PASSES} passes over {tokens:,} tokens, but {FEWEST_STEPS} at least"
+    if "warm_up" not in known:
+        share = round(min(0.1, WARM_UP_STEPS / steps), 6)
+        yield "warm_up", share, f"of the steps: a tenth, but {WARM_UP_STEPS} at most"
+
+
+def bytes_a_token(size: ModelSize) -> int:
+    """What a token of the budget takes, about, on its way through the event encoder and back."""
+    return 4 * KEPT_WIDTHS * size.width * (size.event_layers + 1)
+
+
+def free_memory() -> int:
+    """Bytes that are free on the device."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _layers(size: ModelSize) -> int:
+    return size.profile_layers + size.event_layers + size.history_layers

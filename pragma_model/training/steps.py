@@ -1,0 +1,235 @@
+"""The loop of training: groups of users in, one optimizer step and one line of metrics each out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from pragma_model.evaluation.breakdown import Breakdown
+from pragma_model.evaluation.validation import key_names
+from pragma_model.model.attention.base import Kernel
+from pragma_model.model.inputs import Batch
+from pragma_model.model.model import PragmaModel
+from pragma_model.runs.metrics import RunState, StepMetrics
+from pragma_model.training.data import Group, Place, SplitReader
+from pragma_model.training.distributed import Processes
+from pragma_model.training.masking import Masked, hide_values
+from pragma_model.training.objective import Objective, Shared
+from pragma_model.training.optimizers import Optimizers
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import Packed
+
+MOST_BAD_STEPS = 50
+"""Steps in a row without a finite loss that a run bears."""
+
+
+class MicroBatch(NamedTuple):
+    """A batch, and what its masks and dropout are drawn from."""
+
+    packed: Packed
+    seed: tuple[int, ...]
+
+
+class Plan(NamedTuple):
+    """What this process reads for one step."""
+
+    step: int  # from 1
+    groups: list[tuple[int, Group]]  # with their number in the step
+    after: Place
+
+
+class Read(NamedTuple):
+    """What it has read."""
+
+    plan: Plan
+    batches: list[MicroBatch]
+
+
+class Learner:
+    """A model in training: its objective, its optimizers, and the processes that share them."""
+
+    def __init__(
+        self,
+        model: PragmaModel,
+        settings: TrainSettings,
+        processes: Processes,
+        options: RunOptions,
+    ) -> None:
+        self.settings = settings
+        self.processes = processes
+        self.shared = Shared(Objective(model, settings), processes, options)
+        self.model = self.shared.model
+        self.optimizers = Optimizers(self.model, settings)
+        # The other kernels take rows as long as they are.
+        self._pads = self.model.event_encoder.kernel is Kernel.PADDED
+
+    def step(self, read: Read, names: Mapping[int, str], bad_batches: Path | None) -> StepMetrics:
+        """One step of all processes; it is skipped where a loss or a gradient is no number.
+
+        Args:
+            read: this process's batches of the step.
+            names: of the keys by id.
+            bad_batches: where batches without a finite loss are kept.
+
+        Returns:
+            The metrics, but for the times, which the caller takes.
+        """
+        rounds = self.processes.largest(len(read.batches))
+        breakdown = Breakdown(self.model.embedding.table.weight.shape[0], self.processes.device)
+        sums: list[torch.Tensor] = []
+        for number in range(rounds):
+            # A process with fewer batches than another goes along with one that counts nothing.
+            spare = number >= len(read.batches)
+            masked = self._masked(read.batches[-1 if spare else number])
+            with self.shared.gathering(last=number == rounds - 1):
+                found = self.shared(masked)
+                (0.0 * found.loss if spare else found.loss).backward()  # type: ignore[no-untyped-call]
+            if not spare:
+                sums.append(found.loss.detach())
+                breakdown.add(masked, found)
+        losses = torch.stack(sums).tolist()
+        packs = [batch.packed for batch in read.batches]
+        events = sum(len(packed.event_row) for packed in packs)
+        tokens = sum(len(packed.event_tokens) for packed in packs) - events
+        filled, cells = (sum(counts) for counts in zip(*(p.cells for p in packs), strict=True))
+        totals = self.processes.total([sum(losses), events, tokens, filled, cells])
+        loss_sum, all_events, all_tokens, all_filled, all_cells = totals
+        self.processes.add_up(breakdown.sums)
+        values, _, hits = breakdown.sums.sum((1, 2)).tolist()
+
+        learning_rate, finite = None, math.isfinite(loss_sum)
+        if finite:
+            self.shared.scale_gradients(int(values))
+            learning_rate = self.optimizers.step(read.plan.step - 1)
+        self.optimizers.clear()
+        if learning_rate is None and bad_batches is not None:
+            for batch, loss in zip(read.batches, losses, strict=True):
+                # Finite losses with a gradient that is not: any of the batches may be at fault.
+                if finite or not math.isfinite(loss):
+                    _keep(batch, read.plan.step, bad_batches)
+        return StepMetrics(
+            step=read.plan.step,
+            epoch=read.plan.groups[0][1].place.epoch,
+            loss=loss_sum / max(1.0, values) if finite else None,
+            accuracy=hits / max(1.0, values),
+            tokens=int(all_tokens),
+            events=int(all_events),
+            padding=1 - all_filled / all_cells if self._pads else 0.0,
+            learning_rate=learning_rate,
+            skipped=learning_rate is None,
+            by_mask=breakdown.by_mask() if finite else {},
+            by_field=breakdown.by_field(names) if finite else {},
+        )
+
+    def _masked(self, batch: MicroBatch) -> Masked:
+        device = self.processes.device
+        for_masks, for_dropout = (
+            int(word >> np.uint64(1))
+            for word in np.random.SeedSequence(batch.seed).generate_state(2, np.uint64)
+        )
+        torch.manual_seed(for_dropout)
+        generator = torch.Generator(device).manual_seed(for_masks)
+        return hide_values(Batch.of(batch.packed, device), self.settings.masks, generator)
+
+
+def train_steps(
+    learner: Learner,
+    reader: SplitReader,
+    state: RunState,
+    *,
+    readers: int = 1,
+    bad_batches: Path | None = None,
+) -> Iterator[StepMetrics]:
+    """Train step by step from where `state` is, and keep it up to date.
+
+    Raises:
+        PragmaError: `MOST_BAD_STEPS` in a row had no finite loss.
+    """
+    names = key_names(reader.shards.tokenizer)
+    before, start = state.seconds, time.perf_counter()
+    plans = plans_of(reader, learner.settings, learner.processes, state)
+    for read in read_ahead(plans, reader, learner.settings.seed, readers):
+        metrics = learner.step(read, names, bad_batches)
+        now = before + time.perf_counter() - start
+        metrics = metrics.timed(now - state.seconds, now)
+        state.step, state.place, state.seconds = metrics.step, read.plan.after, now
+        state.tokens += metrics.tokens
+        state.filled += 1 - metrics.padding
+        state.bad_in_a_row = state.bad_in_a_row + 1 if metrics.skipped else 0
+        yield metrics
+        if state.bad_in_a_row >= MOST_BAD_STEPS:
+            raise PragmaError(
+                f"the loss or its gradient was no number in {MOST_BAD_STEPS} steps in a row, the "
+                f"last of them step {state.step}; the batches lie in {bad_batches}",
+                "a lower --learning-rate and --muon-learning-rate, and another --run",
+            )
+
+
+def plans_of(
+    reader: SplitReader, settings: TrainSettings, processes: Processes, state: RunState
+) -> Iterator[Plan]:
+    """What this process reads, step by step; processes take turns with the groups of a step."""
+    stream = reader.stream(settings.seed, state.place)
+    for step in range(state.step + 1, settings.steps + 1):
+        groups = list(enumerate(islice(stream, settings.accumulation)))
+        after = groups[-1][1].place.next
+        yield Plan(step, groups[processes.rank :: processes.count], after)
+
+
+def read_ahead(
+    plans: Iterator[Plan], reader: SplitReader, seed: int, threads: int
+) -> Iterator[Read]:
+    """Read and pack in threads while the model works; what comes is in order all the same.
+
+    At most `threads + 1` steps' batches are in memory.
+    """
+
+    def read(plan: Plan) -> Read:
+        batches = [
+            MicroBatch(packed, (seed, plan.step, number, part))
+            for number, group in plan.groups
+            for part, packed in enumerate(reader.read(group))
+        ]
+        return Read(plan, batches)
+
+    if not threads:
+        yield from map(read, plans)
+        return
+    with ThreadPoolExecutor(threads, "pragma-reader") as pool:
+        yield from _in_order(pool, read, plans, threads)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, read: Callable[[Plan], Read], plans: Iterator[Plan], threads: int
+) -> Iterator[Read]:
+    waiting: deque[Future[Read]] = deque()
+    try:
+        for plan in plans:
+            waiting.append(pool.submit(read, plan))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _keep(batch: MicroBatch, step: int, folder: Path) -> None:
+    """Write a batch as safetensors, with the seed of its masks beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _, _, number, part = batch.seed
+    arrays = {name: np.ascontiguousarray(a) for name, a in batch.packed.arrays().items()}
+    seed = ",".join(map(str, batch.seed))
+    save_file(arrays, folder / f"step-{step:08}-{number}-{part}.safetensors", {"seed": seed})

@@ -1,0 +1,209 @@
+"""One training run: shards in, `metrics.jsonl`, checkpoints and a bundle out."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from itertools import islice
+
+import torch
+
+from pragma_model.export.bundle import finish
+from pragma_model.model.attention.base import Kernel
+from pragma_model.model.attention.kernels import chosen
+from pragma_model.model.inputs import Batch
+from pragma_model.model.model import PragmaModel
+from pragma_model.model.sizes import Readout
+from pragma_model.runs.log import RunLog, described, new_folder, run_folder
+from pragma_model.runs.metrics import RunState, RunSummary, StoppedError, Validation, Watch
+from pragma_model.runs.trackers import trackers_of
+from pragma_model.training.checkpoint import Origin, Saver, check_origin, restore, resumable
+from pragma_model.training.data import SplitReader
+from pragma_model.training.distributed import Processes, joined
+from pragma_model.training.evaluator import Examiner
+from pragma_model.training.interrupts import explained, stop_requests
+from pragma_model.training.optimizers import whole_weights
+from pragma_model.training.settings import RunOptions, TrainSettings
+from pragma_model.training.steps import Learner, train_steps
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.files import sha256
+from pragma_sql.formats.paths import Home
+from pragma_sql.formats.shards import Shards
+
+MEASURED_BATCHES = 3
+"""Batches that attention kernels are measured on, where a device has several."""
+
+
+def train(
+    shards: Shards,
+    settings: TrainSettings,
+    home: Home,
+    run: str,
+    options: RunOptions | None = None,
+    watch: Watch | None = None,
+) -> RunSummary | None:
+    """Train on the split `train`, validate, and seal a bundle if asked.
+
+    On a CPU, the same shards, settings and number of threads give the same losses, also where the
+    run was stopped or killed and resumed in between.
+
+    Args:
+        shards: opened shards.
+        settings: of the run.
+        home: gets `runs/<run>/`.
+        run: name of the run.
+        options: how to go about it.
+        watch: is shown each step.
+
+    Returns:
+        None in a process that does not lead.
+
+    Raises:
+        PragmaError: a name in use or unfit, nothing to train on, nothing to resume, losses that
+            are no numbers, no memory, no disk.
+        StoppedError: by Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    options, watch = options or RunOptions(), watch or Watch()
+    with joined() as processes, explained(settings), reproducible(settings.seed):
+        # In a function of its own: what shares the work has to go before the processes part.
+        return _train(processes, shards, settings, home, run, options, watch)
+
+
+def _train(
+    processes: Processes,
+    shards: Shards,
+    settings: TrainSettings,
+    home: Home,
+    run: str,
+    options: RunOptions,
+    watch: Watch,
+) -> RunSummary | None:
+    reader = _reader(shards, settings, processes)
+    kernel = _kernel(reader, settings, processes.device)
+    folder = run_folder(home, run)
+    if processes.leads and not options.resume:
+        new_folder(home, run, options.overwrite)
+    processes.wait()
+    origin = Origin(
+        settings=settings,
+        tokenizer_hash=shards.manifest.tokenizer_hash,
+        vocabulary_size=shards.manifest.vocabulary_size,
+        shards=sha256(shards.path / "manifest.json"),
+        text_encoder=shards.texts.encoder.name if shards.texts else "",
+    )
+    found = resumable(folder, options.readout, watch.warn) if options.resume else None
+    if found is not None:
+        check_origin(found, origin, run)
+    state = found.state if found else RunState()
+
+    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
+    model.attend_with(kernel)
+    model.readout = options.readout or Readout.BOTH
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    learner = Learner(model.to(processes.device), settings, processes, options)
+    if found is not None:
+        restore(found, learner)
+    trackers = trackers_of(folder, run, settings, options) if processes.leads else []
+    about = _about(run, settings, shards, processes, parameters)
+    with (
+        described(folder, about, state) if processes.leads else nullcontext(),
+        RunLog(folder, trackers, state.metrics_bytes, leads=processes.leads) as log,
+        stop_requests() as request,
+    ):
+        saver = Saver(folder, learner, origin, log, options, watch, state.step)
+        examiner = Examiner(shards, settings, options, processes)
+        for metrics in train_steps(
+            learner, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
+        ):
+            log.write(metrics)
+            watch.step(metrics)
+            every, last = options.validate_every, state.step == settings.steps
+            if every and state.step % every == 0 and not last:
+                for line in examiner.look(whole_weights(model), state.step):
+                    log.write(line)
+            if saver.step(state, request) and not last:
+                raise StoppedError(run, state.step, saver.saved_step, request.number)
+
+        weights = whole_weights(model)
+        if not processes.leads:
+            return None
+        watch.stage("validate")
+        validation = None
+        for line in examiner.look(weights, state.step):
+            log.write(line)
+            validation = line if isinstance(line, Validation) else validation
+        bundle = None
+        if options.bundle:
+            watch.stage("export")
+            bundle = finish(folder, weights, shards, settings, model.readout, validation)
+        if request:
+            raise StoppedError(run, state.step, saver.saved_step, request.number)
+        return RunSummary(
+            run=run,
+            size=settings.size,
+            parameters=parameters,
+            steps=settings.steps,
+            tokens=state.tokens,
+            padding=1 - state.filled / settings.steps,
+            seconds=state.seconds,
+            validation=validation,
+            bundle=bundle,
+        )
+
+
+def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> SplitReader:
+    """What a run trains on, after a look at whether it can."""
+    reader = SplitReader(shards, "train", settings.budget, settings.window)
+    if reader.is_empty():
+        raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
+    if settings.accumulation % processes.count:
+        fitting = -(-settings.accumulation // processes.count) * processes.count
+        raise PragmaError(
+            f"{settings.accumulation} batches a step are not shared evenly by "
+            f"{processes.count} processes",
+            f"--accumulation {fitting}",
+        )
+    return reader
+
+
+def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) -> Kernel:
+    """The attention kernel that is asked for, or the fastest on the run's own batches."""
+    layouts = (Batch.of(packed, device).events.rows for packed in reader.epoch(0, 0))
+    return chosen(settings.attention, device, islice(layouts, MEASURED_BATCHES))
+
+
+def _about(
+    run: str, settings: TrainSettings, shards: Shards, processes: Processes, parameters: int
+) -> dict[str, object]:
+    """What `run.json` says of a run from its beginning."""
+    device = processes.device
+    return {
+        "run": run,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": parameters,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": processes.count,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "shards": str(shards.path),
+        "tokenizer_hash": shards.manifest.tokenizer_hash,
+        "as_of": shards.manifest.as_of,
+        "settings": settings.flat(),
+        "torch": torch.__version__,
+    }
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Seeded, with deterministic algorithms where there are some; put back afterwards."""
+    before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)

@@ -1,0 +1,1 @@
+"""The gate behind the contract: rules, their violations, quarantine and the verdict."""

@@ -1,0 +1,208 @@
+"""How many rows break each rule: a relation is read once, and again only where keys repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+import duckdb
+
+from pragma_sql.checks.rule import EVENT_USERS, Repeats, Rule
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.warehouse.render import load_macros
+
+TALLIES = "contract_tallies"
+"""The temporary table of tallies, with the columns of `Tally`."""
+
+LOOKED_AT = "looked_at"
+SEEN_TWICE = "select hashed from seen_twice"
+
+EXAMPLE_WIDTH = 80
+"""Characters of a value that an example shows."""
+
+
+class Tally(TypedDict):
+    """What was counted for one rule."""
+
+    rule: str
+    rows: int
+    """Rows that break it, of all rows."""
+    total: int
+    """Rows of the relation."""
+    example: str
+    """The smallest of the rows that break it, as text; empty when there is none."""
+
+
+def tally(
+    con: duckdb.DuckDBPyConnection,
+    rules: Sequence[Rule],
+    events: str = "contract.events",
+    copies: str = "",
+) -> None:
+    """Make the temporary table `contract_tallies`, one row a rule.
+
+    Args:
+        con: a connection that sees the contract and may keep temporary tables.
+        rules: the rules to count for.
+        events: the relation whose rows the events' rules are asked of: all events, or a part of
+            them in the same columns. Who has events is a question to all of them.
+        copies: the rows among which events were delivered twice, where `events` has each once; they
+            may hold others too. Empty when `events` is as it was delivered.
+
+    Raises:
+        PragmaError: a relation is missing or cannot be read.
+    """
+    con.execute(
+        f"create or replace temp table {TALLIES}"
+        " (rule varchar, rows bigint, total bigint, example varchar)"
+    )
+    users = _users_with_events(con, events)
+    _run(con, "contract.events", f"create or replace temp table event_users as {users}")
+    for relation in dict.fromkeys(rule.relation for rule in rules):
+        source = events if relation == "events" else f"contract.{relation}"
+        count = f"select count(*) from {source}"  # noqa: S608
+        ((total,),) = _run(con, source, count)
+        scans = dict.fromkeys(rule.scan for rule in rules if rule.relation == relation)
+        repeats = [scan for scan in scans if isinstance(scan, Repeats)]
+        if relation == "events" and copies:
+            repeats = []  # they are known
+        for scan in scans:
+            asked = [rule for rule in rules if rule.scan == scan]
+            if isinstance(scan, Repeats) and relation == "events" and copies:
+                look = _look(scan.over(copies), asked)
+            elif isinstance(scan, Repeats):
+                # Nothing is read where no hash is seen twice.
+                look = _look(scan.among(source, SEEN_TWICE), asked)
+            else:
+                look = _look(scan.over(source), asked, repeats if scan.shows else ())
+            _run(con, source, look)
+            if scan.shows and not isinstance(scan, Repeats):
+                _run(con, source, _find_twice())
+            _run(con, source, _count(asked), {"total": total})
+
+
+def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
+    """SQL of everybody with an event: of a part, its users and those whose tokens are there."""
+    there = (
+        "select 1 from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'tokens' and table_name = 'built_users'"
+    )
+    if events == "contract.events" or not con.execute(there).fetchall():
+        return EVENT_USERS
+    if not con.execute("select 1 from tokens.built_users limit 1").fetchall():
+        return EVENT_USERS
+    arrived = f"select user_id from {events} where user_id is not null"  # noqa: S608
+    _find_gone(con, arrived)
+    there = "select user_id from tokens.built_users where user_id not in (from users_gone)"
+    return f"{there} union {arrived}"
+
+
+def _find_gone(con: duckdb.DuckDBPyConnection, arrived: str) -> None:
+    """Fill `users_gone`: who has tokens of partitions that are made anew, and no event any more."""
+    macros = load_macros()
+    day, bucket = macros["event_day"]("tokens.ts"), macros["event_bucket"]("tokens.user_id")
+    changed = (
+        "exists (select 1 from contract.changed_partitions as changed"  # noqa: S608
+        f" where {day} is not distinct from changed.day and {bucket} = changed.bucket)"
+    )
+    # Bounds let DuckDB skip most rows; where nothing changed they are null, and no row passes.
+    days = (
+        "(tokens.ts >= (select min(day) from contract.changed_partitions)"
+        " and tokens.ts < (select max(day) from contract.changed_partitions) + interval 1 day"
+        " or tokens.ts is null)"
+    )
+    con.execute(
+        "create or replace temp table users_gone as"  # noqa: S608
+        f" select distinct user_id from tokens.event_tokens as tokens where {days} and {changed}"
+        f" and user_id not in ({arrived})"
+    )
+    if con.execute("from users_gone limit 1").fetchall():
+        con.execute(
+            "delete from users_gone where user_id in (select tokens.user_id"  # noqa: S608
+            " from tokens.event_tokens as tokens"
+            f" inner join users_gone using (user_id) where not {changed})"
+        )
+
+
+def _look(rows: str, rules: Sequence[Rule], repeats: Sequence[Repeats] = ()) -> str:
+    """SQL that looks at rows once: what is wrong with each, and the hash of its key.
+
+    Only offending rows are turned into text.
+    """
+    breaches = ", ".join(
+        f"case when {rule.condition} "
+        f"then {{'rule': '{rule.name}', 'example': {_example(rule)}}} end"
+        for rule in rules
+    )
+    broken = " or ".join(f"({rule.condition})" for rule in rules)
+    hashed = ", ".join([*(scan.hashed for scan in repeats), "null::ubigint"])
+    return f"""
+        create or replace temp table {LOOKED_AT} as
+        select case when {broken} then [{breaches}] end as breaches, coalesce({hashed}) as hashed
+        from {rows}
+        where {"true" if repeats else broken}
+    """  # noqa: S608
+
+
+def _find_twice() -> str:
+    """SQL that keeps the hashes that two rows have; sorting is cheaper than grouping."""
+    return f"""
+        create or replace temp table seen_twice as
+        select hashed
+        from (
+            select hashed, lag(hashed) over (order by hashed) as before
+            from {LOOKED_AT}
+            where hashed is not null
+        )
+        where hashed = before
+    """  # noqa: S608
+
+
+def _count(rules: Sequence[Rule]) -> str:
+    """SQL that adds up what was found."""
+    return f"""
+        insert into {TALLIES}
+        with breaches as (
+            select unnest(breaches, recursive := true)
+            from {LOOKED_AT}
+            where breaches is not null
+        ),
+        counted as (
+            select rule, count(*) as rows, min(example) as example
+            from breaches
+            where rule is not null
+            group by rule
+        )
+        select asked.rule, coalesce(rows, 0), $total, coalesce(example, '')
+        from (select unnest({[rule.name for rule in rules]}) as rule) as asked
+        left join counted on asked.rule = counted.rule
+    """  # noqa: S608
+
+
+def _example(rule: Rule) -> str:
+    """SQL: a row as one line, like `user_id null, ts 2015-02-03 00:00:00, source card`."""
+    shown = {column: column for column in rule.scan.shows} | dict(rule.also_shows)
+    parts = [f"'{label} ' || {_on_one_line(value)}" for label, value in shown.items()]
+    return f"concat_ws(', ', {', '.join(parts)})" if parts else "''"
+
+
+def _on_one_line(value: str) -> str:
+    start = f"left({value}::varchar, {EXAMPLE_WIDTH})"
+    text = rf"trim(regexp_replace({start}, '[\s[:cntrl:]]+', ' ', 'g'))"
+    return f"case when {value} is null then 'null' else coalesce(nullif({text}, ''), 'blank') end"
+
+
+def _run(
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    query: str,
+    parameters: Mapping[str, int] | None = None,
+) -> list[tuple[int, ...]]:
+    try:
+        return con.execute(query, parameters).fetchall()
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise PragmaError(
+            f"{relation} cannot be read: {reason}",
+            "mend its source, then run `pragma validate`",
+        ) from None

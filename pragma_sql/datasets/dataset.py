@@ -1,0 +1,241 @@
+"""The book that a build reads: dbt vars, and a look at the source files before dbt writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import yaml
+from rich.console import Console
+
+from pragma_sql.datasets.sources import check_source, columns_of
+from pragma_sql.datasets.typed_vars import Value, parse_vars
+from pragma_sql.datasets.user_project import check_cut, check_project, project_vars
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import DATA, DBT_PROJECT, Home
+from pragma_sql.warehouse.connection import is_fitted, opened
+
+Variables = Mapping[str, Value]
+
+CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
+    "events": {
+        "user_id": "VARCHAR",
+        "ts": "TIMESTAMP",
+        "source": "VARCHAR",
+        "fields": "MAP(VARCHAR, VARCHAR)",
+    },
+    "profiles": {
+        "user_id": "VARCHAR",
+        "as_of": "TIMESTAMP",
+        "attributes": "MAP(VARCHAR, VARCHAR)",
+    },
+    "transfers": {
+        "from_user": "VARCHAR",
+        "to_user": "VARCHAR",
+        "ts": "TIMESTAMP",
+        "amount": "DOUBLE",
+    },
+}
+"""Columns of the contract's parquet files; transfers may be absent."""
+
+OPTIONAL_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "events": {"event_id": "VARCHAR"},
+    "profiles": {"lifelong": "STRUCT(key VARCHAR, ts TIMESTAMP)[]"},
+    "labels": {"split": "VARCHAR"},
+}
+
+LABELS: Mapping[str, str] = {"user_id": "VARCHAR", "label": "DOUBLE or BOOLEAN"}
+"""Columns of a label file beside the moment at which it is asked."""
+
+MOMENTS = ("eval_ts", "observed_through")
+
+
+def book_of(
+    contract: Path | None,
+    pairs: Sequence[str],
+    project: Path | None = None,
+    talk: Console | None = None,
+) -> Variables:
+    """The dbt vars of a build, after a look at the files that it will read.
+
+    Args:
+        contract: folder of contract parquet files; None for the book that the vars name.
+        pairs: NAME=VALUE as typed.
+        project: a dbt project of the user's own, whose book it is then.
+        talk: told of label files that are not read, and of fields that may tell the answer.
+    """
+    if project is not None:
+        return _book_of_project(project, contract, pairs, talk)
+    variables = parse_vars(pairs, default_vars())
+    con = duckdb.connect()
+    try:
+        if contract is not None:
+            _check_folder(con, contract, talk)
+            return {**variables, "book": "folder", "contract_dir": str(contract.resolve())}
+        if variables.get("book", default_vars()["book"]) == "purchase_cards":
+            _check_declared(con, variables, "purchase_cards")
+    finally:
+        con.close()
+    return variables
+
+
+def _book_of_project(
+    project: Path, contract: Path | None, pairs: Sequence[str], talk: Console | None
+) -> Variables:
+    if contract is not None:
+        raise PragmaError("--project and --contract each name a book", "give one of them")
+    for said in check_project(project):
+        if talk is not None:
+            talk.print(said, highlight=False, soft_wrap=True, markup=False)
+    own = project_vars(project)
+    known: Variables = {**own, **default_vars()}
+    variables = parse_vars(pairs, known)
+    check_cut({**own, **variables})
+    return variables
+
+
+def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
+    if not folder.is_dir():
+        raise PragmaError(
+            f"--contract {folder}: no such folder", "give the folder of events.parquet"
+        )
+    for name, columns in CONTRACT_FILES.items():
+        file, parts = folder / f"{name}.parquet", folder / name
+        if file.exists() and parts.exists():
+            raise PragmaError(f"{folder} has both {file.name} and {name}/", "keep one of them")
+        path = parts if parts.is_dir() else file
+        if name != "transfers" or path.exists():
+            optional = OPTIONAL_COLUMNS.get(name, {})
+            check_source(con, path, columns, optional, may_be_empty=name == "transfers")
+    _check_labels(con, folder, talk)
+
+
+def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
+    of_all_tasks = folder / "labels.parquet"
+    if of_all_tasks.exists():
+        moment = _moment(columns_of(con, of_all_tasks))
+        columns = {"task": "VARCHAR", **LABELS, moment: "TIMESTAMP"}
+        optional = OPTIONAL_COLUMNS["labels"]
+        check_source(con, of_all_tasks, columns, optional, may_be_empty=True)
+    for file in sorted((folder / "labels").rglob("*.parquet")):
+        there = columns_of(con, file)
+        moment = _moment(there)
+        lacking = [name for name in (*LABELS, moment) if name not in there]
+        if not lacking:
+            columns = {**LABELS, moment: "TIMESTAMP"}
+            check_source(con, file, columns, OPTIONAL_COLUMNS["labels"], may_be_empty=True)
+        elif talk is not None:
+            said = " and ".join(lacking).replace("eval_ts", "eval_ts (or observed_through)")
+            what = f"{file} is not read: it lacks {said}"
+            talk.print(what, style="dim", highlight=False, soft_wrap=True)
+
+
+def _moment(columns: Sequence[str]) -> str:
+    """The column that says when a label is asked."""
+    return next((name for name in MOMENTS if name in columns), MOMENTS[0])
+
+
+def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, book: str) -> None:
+    """Hold the book's file against the columns that its dbt source declares."""
+    declared = yaml.safe_load(
+        (DBT_PROJECT / "models" / "contract" / book / f"_{book}.yml").read_text()
+    )
+    path = Path(str(variables.get(f"{book}_path", default_vars()[f"{book}_path"])))
+    (table,) = declared["sources"][0]["tables"]
+    columns = {column["name"]: column["data_type"].upper() for column in table["columns"]}
+    check_source(con, path if path.exists() else DATA / path, columns)
+
+
+def default_vars() -> Variables:
+    project: dict[str, Variables] = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())
+    return project["vars"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The row of `contract.dataset`."""
+
+    kind: str
+    """folder, project or purchase_cards"""
+    name: str
+    root: str
+    """Absolute path of the folder or the project; empty for the purchase cards."""
+    mapping: str
+    """MD5 of mapping.yml; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a build is told to read."""
+
+    contract: Path | None
+    project: Path | None
+    pairs: Sequence[str]
+    """Vars, NAME=VALUE."""
+
+
+def source_of(home: Home, asked: Source) -> Source:
+    """What is asked for, else the dataset that the warehouse remembers.
+
+    Raises:
+        PragmaError: nothing is asked for, and the warehouse remembers nothing, or what it remembers
+            is not there.
+    """
+    held = dataset_of(home.warehouse)
+    if asked.contract or asked.project or any(p.startswith("book=") for p in asked.pairs):
+        if held is not None:
+            _check_name(held, asked, home)
+        return asked
+    if held is None:
+        raise PragmaError(
+            f"no dataset is named, and {home.root} remembers none",
+            "give --contract FOLDER, or --project FOLDER (`pragma init` makes one); "
+            "the purchase cards are built by `pragma demo`",
+        )
+    option = "project" if held.kind == "project" else "contract"
+    if held.root and not Path(held.root).is_dir():
+        raise PragmaError(
+            f"{home.root} holds the dataset {held.name}, and {held.root} is not there any more",
+            f"give the place that it has moved to: --{option} FOLDER",
+        )
+    if held.kind == "project":
+        return Source(None, Path(held.root), asked.pairs)
+    if held.kind == "folder":
+        return Source(Path(held.root), None, asked.pairs)
+    return Source(None, None, [f"book={held.name}", *asked.pairs])
+
+
+def _check_name(held: Dataset, asked: Source, home: Home) -> None:
+    """Raise where another dataset is asked for than the one whose fit the warehouse has.
+
+    What has the same name in another place is left to dbt.
+    """
+    if asked.project is not None and (asked.project / "dbt_project.yml").is_file():
+        kind, name = "project", str(project_vars(asked.project).get("book", ""))
+    elif asked.contract is not None:
+        kind, name = "folder", asked.contract.resolve().name
+    else:
+        return
+    with opened(home.warehouse) as con:
+        fitted = is_fitted(con)
+    if fitted and (kind, name) != (held.kind, held.name):
+        at = f" ({held.root})" if held.root else ""
+        raise PragmaError(
+            f"{home.root} holds the dataset {held.name}{at}, not {name}",
+            "build the other into a warehouse of its own: pragma build --home NEW "
+            f"--{'project' if asked.project else 'contract'} {asked.project or asked.contract}",
+        )
+
+
+def dataset_of(warehouse: Path) -> Dataset | None:
+    """What the warehouse remembers; None where there is no warehouse, or one that does not say."""
+    if not warehouse.is_file():
+        return None
+    with opened(warehouse) as con:
+        try:
+            rows = con.execute("select kind, name, root, mapping from contract.dataset").fetchall()
+        except duckdb.CatalogException:
+            return None
+    return Dataset(*rows[0]) if rows else None

@@ -1,0 +1,183 @@
+"""SQL put together as expressions, never as text, and written as a dbt model reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sqlglot
+from sqlglot import TokenType, exp
+
+from pragma_sql.datasets.mapping import Rows
+from pragma_sql.formats.errors import PragmaError
+
+FOLDER = "\ue000"
+"""Stands in a path for the project's folder, which only a build knows.
+
+A relative path would be looked for in the folder that a build is started from, before any other.
+"""
+
+AS_WRITTEN = {TokenType.STRING, TokenType.IDENTIFIER}
+"""Tokens in quotes."""
+
+
+def filled(template: str, **values: exp.Expr) -> exp.Expr:
+    '''A template of our own, with an expression in the place of each `$name`.
+
+    >>> print(to_sql(filled("select $x as x", x=column('a "b"'))))
+    SELECT "a ""b""" AS x
+    '''
+    return exp.replace_placeholders(sqlglot.parse_one(template, read="duckdb"), **values)
+
+
+def selected(template: str, **values: exp.Expr) -> exp.Select:
+    """`filled`, of a SELECT."""
+    query = filled(template, **values)
+    assert isinstance(query, exp.Select)
+    return query
+
+
+def column(name: str) -> exp.Column:
+    """A column by its name, quoted."""
+    return exp.column(exp.to_identifier(name, quoted=True))
+
+
+def literals(texts: Iterable[str]) -> exp.Array:
+    """A list of strings."""
+    return exp.Array(expressions=[exp.Literal.string(text) for text in texts])
+
+
+def model(name: str) -> exp.Table:
+    """A dbt model: `{{ ref('name') }}`; the name is a plain word."""
+    assert name.isidentifier()
+    return exp.Table(this=exp.Var(this=f"{{{{ ref('{name}') }}}}"))
+
+
+def to_sql(expression: exp.Expr, folder: str = "") -> str:
+    """The text that DuckDB runs, for a project in a folder."""
+    return expression.transform(_with_folder, folder).sql("duckdb")
+
+
+def to_model(query: exp.Expr) -> str:
+    """The text of a dbt model: keywords in lower case, and what Jinja would read made plain."""
+    safe = query.transform(_safe_for_jinja).transform(_with_folder, "{{ pragma.project_folder() }}")
+    return lower_keywords(safe.sql("duckdb", pretty=True, indent=4, pad=4)) + "\n"
+
+
+def chained(steps: Sequence[tuple[str, exp.Query]]) -> exp.Select:
+    """The steps as common table expressions, and all of the last one."""
+    query = exp.select("*").from_(steps[-1][0])
+    for name, step in steps:
+        query = query.with_(name, as_=step)
+    return query
+
+
+def _safe_for_jinja(node: exp.Expr) -> exp.Expr:
+    """Wrap each brace that would open a tag: only names and texts of the user's can hold one."""
+    if isinstance(node, exp.Identifier) or (isinstance(node, exp.Literal) and node.is_string):
+        node.set("this", re.sub(r"\{(?=[{%#])", "{% raw %}{{% endraw %}", node.this))
+    return node
+
+
+def _with_folder(node: exp.Expr, folder: str) -> exp.Expr:
+    if isinstance(node, exp.Literal) and node.is_string:
+        node.set("this", node.this.replace(FOLDER, folder))
+    return node
+
+
+def lower_keywords(sql: str) -> str:
+    """SQL in lower case, but for what stands in quotes."""
+    parts, end = [], 0
+    for token in sqlglot.tokenize(sql, read="duckdb"):
+        if token.token_type in AS_WRITTEN:
+            parts.append(sql[end : token.start].lower())
+            parts.append(sql[token.start : token.end + 1])
+            end = token.end + 1
+    return "".join([*parts, sql[end:].lower()])
+
+
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+
+
+def kind_of(rows: Rows) -> str:
+    kinds = set()
+    for name in rows.files:
+        lower = name.lower()
+        if not lower.endswith((*PARQUET, *CSV)):
+            raise PragmaError(
+                f"mapping.yml: {rows.place}.files: {name} is neither parquet nor csv by its name",
+                f"name files or patterns that end in {', '.join((*PARQUET, *CSV[:4]))}",
+            )
+        kinds.add("parquet" if lower.endswith(PARQUET) else "csv")
+    if len(kinds) > 1:
+        raise PragmaError(
+            f"mapping.yml: {rows.place}.files: parquet and csv are mixed", "make two tables of them"
+        )
+    return kinds.pop()
+
+
+def reader(files: tuple[str, ...], kind: str) -> exp.Expr:
+    """`read_parquet(...)`, or `read_csv(...)` with every column as the text that is in the file."""
+    many = len(files) > 1
+    paths = [located(name) for name in files]
+    named = literals(paths) if many else exp.Literal.string(paths[0])
+    options = ["all_varchar = true, header = true"] if kind == "csv" else []
+    options += ["union_by_name = true"] if many or "*" in files[0] else []
+    template = ", ".join(["$files", *options])
+    query = filled(f"select * from read_{kind}({template})", files=named)  # noqa: S608
+    table = query.find(exp.Table)
+    assert table is not None
+    return table
+
+
+def query_of(rows: Rows) -> exp.Expr:
+    try:
+        statements = sqlglot.parse(rows.sql, read="duckdb")
+    except sqlglot.ParseError as error:
+        what = str(error).splitlines()[0]
+        raise PragmaError(f"mapping.yml: {rows.place}.sql: {what}", "mend the SQL") from None
+    query = statements[0]
+    if len(statements) != 1 or not isinstance(query, exp.Query):
+        raise PragmaError(f"mapping.yml: {rows.place}.sql is not one SELECT", "write one SELECT")
+    return query.transform(_located)
+
+
+def located(path: str) -> str:
+    """A path or pattern in the project's folder, where it is relative."""
+    return path if "://" in path or Path(path).is_absolute() else f"{FOLDER}/{path}"
+
+
+def _located(node: exp.Expr) -> exp.Expr:
+    """File names of a query: `from 'a.parquet'`, and what `read_parquet` and its like are given."""
+    if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier) and not node.db:
+        name = node.name.lower()
+        for suffixes, read in ((PARQUET, "read_parquet"), (CSV, "read_csv")):
+            if name.endswith(suffixes):
+                node.set("this", filled(f"{read}($path)", path=exp.Literal.string(node.name)))
+    elif isinstance(node, exp.Literal) and node.is_string and _is_read(node):
+        node.set("this", located(node.this))
+    return node
+
+
+def _is_read(literal: exp.Literal) -> bool:
+    """Whether a literal is the path that a function reads: its first argument, or in that list."""
+    call = literal.parent.parent if isinstance(literal.parent, exp.Array) else literal.parent
+    if isinstance(call, exp.Anonymous):
+        return call.name.lower().startswith(("read_", "parquet_"))
+    return isinstance(call, exp.ReadParquet | exp.ReadCSV)
+
+
+def named(rows: Rows) -> exp.Table:
+    """A table of a database, each part of its name quoted."""
+    try:
+        table = exp.to_table(rows.table, dialect="duckdb")
+    except sqlglot.ParseError:
+        raise PragmaError(
+            f"mapping.yml: {rows.place}.table: {rows.table} is no name of a table",
+            "write database.schema.table",
+        ) from None
+    for part in table.parts:
+        part.set("quoted", True)
+    return table

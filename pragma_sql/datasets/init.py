@@ -1,0 +1,209 @@
+"""`pragma init`: a dbt project for a book of the user's own, with staging SQL from mapping.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from pragma_sql.datasets.from_clause import to_model
+from pragma_sql.datasets.infer import CHOOSE, guess_mapping
+from pragma_sql.datasets.managed_file import inspect, stamped
+from pragma_sql.datasets.mapping import BookMapping
+from pragma_sql.datasets.mapping_file import parse_mapping, read_mapping
+from pragma_sql.datasets.scaffold import (
+    EXAMPLE,
+    GUIDE,
+    STAGING,
+    book_name,
+    project_files,
+    staging_yml,
+)
+from pragma_sql.datasets.staging import staging
+from pragma_sql.datasets.user_tables import user_tables
+from pragma_sql.formats.errors import PragmaError
+
+Fate = Literal["made", "made anew", "unchanged", "left alone"]
+
+MAPPING = Path("mapping.yml")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the project, and what became of it."""
+
+    path: Path
+    """Within the project's folder."""
+    fate: Fate
+    text: str
+    """What was made, also of a file that was left alone."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What `pragma init` did."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def models(self) -> list[Entry]:
+        """The staging models."""
+        return [entry for entry in self.entries if entry.path.suffix == ".sql" and
+                entry.path.parent == STAGING]  # fmt: skip
+
+
+def init(folder: Path, tables: Sequence[str] = ()) -> Project:
+    """Make the project, or bring the staging SQL of one in line with its mapping.yml.
+
+    Without a mapping.yml the folder must hold no project yet; with one, only what is missing is
+    added, and staging models are made anew as long as nobody has edited them.
+
+    Args:
+        folder: made when it is not there.
+        tables: NAME=PATH of tables whose columns fill the first mapping.yml.
+
+    Raises:
+        PragmaError: something is in the way, or mapping.yml is wrong; nothing was written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise PragmaError(f"{folder} is a file", "give a folder")
+    if (folder / MAPPING).exists():
+        if tables:
+            raise PragmaError(
+                f"{folder / MAPPING} is there already", "add the table to it, without --table"
+            )
+        return _complete(folder)
+    with _present(folder):
+        return _begin(folder, tables)
+
+
+@contextmanager
+def _present(folder: Path) -> Iterator[None]:
+    """A folder that paths can be relative to; on failure, what was made of it is gone again."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in missing:
+            path.rmdir()
+        raise
+
+
+def _begin(folder: Path, tables: Sequence[str]) -> Project:
+    guess = guess_mapping(folder, tables) if tables else None
+    book = book_name(folder.absolute())
+    files = {
+        MAPPING: GUIDE + (guess.text if guess else EXAMPLE),
+        **project_files(book, guess.fit_until if guess else None, "UTC"),
+    }
+    there = [str(path) for path in files if (folder / path).exists()]
+    if there:
+        raise PragmaError(
+            f"{folder} holds {', '.join(there)} already, and nothing is overwritten",
+            "give another folder, or write a mapping.yml there first",
+        )
+    if guess is None or CHOOSE in guess.text:
+        _write(folder, files)
+        return Project(
+            folder,
+            _entries(files, "made"),
+            (*(guess.notes if guess else ()), "mapping.yml: fill it in, then run again"),
+        )
+    made, notes = _staging(folder, parse_mapping(files[MAPPING]), book)
+    _write(folder, {**files, **made})
+    return Project(folder, _entries({**files, **made}, "made"), (*guess.notes, *notes))
+
+
+def _complete(folder: Path) -> Project:
+    mapping = read_mapping(folder / MAPPING)
+    book = _book_of(folder)
+    made, notes = _staging(folder, mapping, book)
+    files = project_files(book, None, mapping.zone)
+    missing = {path: text for path, text in files.items() if not (folder / path).exists()}
+    entries = [*_entries(missing, "made"), *(_entry(folder, *item) for item in made.items())]
+    _write(folder, {e.path: e.text for e in entries if e.fate in ("made", "made anew")})
+    return Project(folder, tuple(entries), notes)
+
+
+def _book_of(folder: Path) -> str:
+    path = folder / "dbt_project.yml"
+    if not path.exists():
+        return book_name(folder.absolute())
+    try:
+        book = yaml.safe_load(path.read_text(encoding="utf-8"))["vars"]["book"]
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise PragmaError(f"{path}: vars has no book", "add `vars: {book: NAME}`") from None
+    if not (isinstance(book, str) and book.isidentifier()):
+        raise PragmaError(
+            f"{path}: the book {book!r} is no plain word", "use letters, digits and _"
+        )
+    return book
+
+
+def _staging(
+    folder: Path, mapping: BookMapping, book: str
+) -> tuple[Mapping[Path, str], tuple[str, ...]]:
+    with user_tables(folder, mapping.databases) as tables:
+        made = staging(mapping, tables, book)
+    files = {
+        STAGING / f"{book}_{relation}.sql": stamped(to_model(query), mapping.digest, "--")
+        for relation, query in made.queries.items()
+    }
+    return {
+        **files,
+        STAGING / "_staging.yml": stamped(staging_yml(book), mapping.digest, "#"),
+    }, made.notes
+
+
+def _entry(folder: Path, path: Path, text: str) -> Entry:
+    state = inspect(folder / path).state
+    if state == "absent":
+        return Entry(path, "made", text)
+    if state == "edited":
+        return Entry(path, "left alone", text)
+    same = (folder / path).read_text(encoding="utf-8") == text
+    return Entry(path, "unchanged" if same else "made anew", text)
+
+
+def _entries(files: Mapping[Path, str], fate: Fate) -> tuple[Entry, ...]:
+    return tuple(Entry(path, fate, text) for path, text in files.items())
+
+
+def _write(folder: Path, files: Mapping[Path, str]) -> None:
+    """Write all files beside their places first, so that a full disk leaves none half-written."""
+    drafts = {folder / path: folder / path.with_name(f".{path.name}.draft") for path in files}
+    try:
+        for (path, draft), text in zip(drafts.items(), files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(text, encoding="utf-8")
+        for path, draft in drafts.items():
+            draft.replace(path)
+    except OSError as error:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+        raise PragmaError(f"{folder}: {error.strerror}", "check the folder's rights") from None
+
+
+def models_text(project: Project) -> str:
+    """The staging models that were made, each under its path."""
+    shown = [entry for entry in project.models if entry.fate != "left alone"]
+    return "\n".join(f"-- {project.folder / entry.path}\n{entry.text}" for entry in shown)
+
+
+def summary(project: Project) -> list[str]:
+    """What became of each file, what to know and what to run next."""
+    lines = [f"  {entry.fate:10} {project.folder / entry.path}" for entry in project.entries]
+    edited = [str(entry.path) for entry in project.entries if entry.fate == "left alone"]
+    if edited:
+        lines.append(f"edited by hand, so left alone: {', '.join(edited)}; delete to have anew")
+    lines += [note if note.startswith("warning") else f"note: {note}" for note in project.notes]
+    ready = project.models != []
+    step = "pragma validate --project" if ready else "edit mapping.yml, then pragma init"
+    return [*lines, f"next: {step} {project.folder}"]

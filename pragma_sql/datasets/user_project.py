@@ -1,0 +1,100 @@
+"""A dbt project of the user's own: what is looked at before it is built, and its package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from pragma_sql.datasets.columns import look
+from pragma_sql.datasets.leaks import leaks
+from pragma_sql.datasets.managed_file import inspect
+from pragma_sql.datasets.mapping_file import read_mapping
+from pragma_sql.datasets.scaffold import STAGING
+from pragma_sql.datasets.typed_vars import Value
+from pragma_sql.datasets.user_tables import user_tables
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import DBT_PROJECT
+
+Vars = Mapping[str, Value]
+
+
+def check_project(project: Path) -> tuple[str, ...]:
+    """Raise unless the project is there, in line with its mapping.yml, and its tables are there.
+
+    Returns what to know of fields that may tell the answer, a sentence each.
+
+    Raises:
+        PragmaError: what is in the way of a build.
+    """
+    if not (project / "dbt_project.yml").is_file():
+        raise PragmaError(f"{project}: there is no dbt_project.yml", f"pragma init {project}")
+    path = project / "mapping.yml"
+    if not path.exists():
+        return ()
+    mapping = read_mapping(path)
+    models = [inspect(file) for file in sorted((project / STAGING).glob("*.sql"))]
+    if not models:
+        raise PragmaError(f"{project / STAGING} holds no models", f"pragma init {project}")
+    made = [model for model in models if model.state == "as made"]
+    if any(model.mapping != mapping.digest for model in made):
+        raise PragmaError(
+            f"{path} has changed since the staging models were made", f"pragma init {project}"
+        )
+    if len(made) == len(models):
+        # Models that were edited may read other tables.
+        with user_tables(project, mapping.databases) as tables:
+            for rows in mapping.tables():
+                look(tables, rows)
+            return tuple(said for said in leaks(mapping, tables) if said.startswith("warning"))
+    return ()
+
+
+def project_vars(project: Path) -> Vars:
+    """The vars that the project's own dbt_project.yml sets.
+
+    Raises:
+        PragmaError: the file cannot be read.
+    """
+    path = project / "dbt_project.yml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = dict(content.get("vars") or {})
+    except (yaml.YAMLError, AttributeError, ValueError) as error:
+        raise PragmaError(f"{path}: {' '.join(str(error).split())}", "mend the YAML") from None
+    return {name: value for name, value in declared.items() if not isinstance(value, dict | list)}
+
+
+def check_cut(variables: Vars) -> None:
+    """Raise unless the moment before which the tokenizer is fitted is a date, or left empty."""
+    chosen = str(variables.get("fit_until") or "")
+    if chosen and not re.match(r"\d{4}-\d\d-\d\d", chosen):
+        raise PragmaError(
+            f"dbt_project.yml: the var fit_until is {chosen!r}, not a date",
+            "choose a moment before those that you ask about, such as 2024-01-01, or none",
+        )
+
+
+def package_of(project: Path) -> Path | None:
+    """The package that is still to be installed, or None where `dbt deps` has been run.
+
+    Raises:
+        PragmaError: packages.yml does not lead to pragma's dbt project.
+    """
+    path = project / "packages.yml"
+    try:
+        packages = yaml.safe_load(path.read_text(encoding="utf-8"))["packages"]
+        (local,) = [Path(entry["local"]) for entry in packages if "local" in entry]
+    except (FileNotFoundError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise PragmaError(
+            f"{path} names no local package", f"write there: packages: [{{local: {DBT_PROJECT}}}]"
+        ) from None
+    package = (project / local).resolve()
+    if not (package / "dbt_project.yml").is_file():
+        raise PragmaError(
+            f"{path}: {package} is no dbt project", f"write there: local: {DBT_PROJECT}"
+        )
+    installed = project / "dbt_packages" / "pragma"
+    return None if installed.resolve() == package else package

@@ -1,0 +1,1 @@
+"""The formats that all rooms share: contract, histories, shards, bundle; packing, errors."""

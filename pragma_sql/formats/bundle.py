@@ -1,0 +1,112 @@
+"""The bundle: one folder that holds everything a trained model needs to score, guarded by hashes.
+
+manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
+vocabulary.parquet  bpe.json  tokenize.sql
+
+A graph of more than a gigabyte has its weights beside it, in `<graph>.data`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.files import check_hashes, sha256
+
+FORMAT_VERSION = 2
+READABLE = (1, FORMAT_VERSION)
+
+TOKENIZER_FILES = ("vocabulary.parquet", "bpe.json", "tokenize.sql")
+MODEL_FILES = ("model.safetensors", "event_encoder.onnx", "user_encoder.onnx")
+
+
+@dataclass(frozen=True)
+class BundleManifest:
+    """What `manifest.json` of a bundle says."""
+
+    tokenizer_hash: str
+    size: str
+    embedding_size: int
+    """Width of a user vector."""
+    vocabulary_size: int
+    max_events: int
+    trained_until: str
+    """ISO moment; training saw only what was strictly before it."""
+    metrics: Mapping[str, float]
+    settings: Mapping[str, float | int | str]
+    width: int = 0
+    """Width of an event's vector; 0 in version 1, where a user's has the same."""
+    readout: str = "user"
+    """What a user vector is made of; see `pragma_model.model.sizes.Readout`."""
+    text_encoder: str = ""
+    """Name of the frozen text encoder; empty where no key has texts."""
+    text_width: int = 0
+    layers: Mapping[str, int] = field(default_factory=dict)
+    """Depths of the encoders; empty in a bundle whose size says them."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every other file of the bundle, by name."""
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def event_size(self) -> int:
+        """Width of an event's vector."""
+        return self.width or self.embedding_size
+
+    @property
+    def model_id(self) -> str:
+        """Twelve hex digits that stand for the content of the files."""
+        return hashlib.sha256(json.dumps(dict(sorted(self.files.items()))).encode()).hexdigest()[
+            :12
+        ]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: its folder and its manifest."""
+
+    path: Path
+    manifest: BundleManifest
+
+
+def seal(folder: Path, manifest: BundleManifest) -> Bundle:
+    """Hash the files that lie in the folder and write the manifest over them."""
+    weights = sorted(path.name for path in folder.glob("*.onnx.data"))
+    files = {name: sha256(folder / name) for name in (*TOKENIZER_FILES, *MODEL_FILES, *weights)}
+    sealed = BundleManifest(**{**asdict(manifest), "files": files})
+    text = json.dumps({"model_id": sealed.model_id, **asdict(sealed)}, indent=2)
+    (folder / "manifest.json").write_text(text + "\n")
+    return Bundle(folder, sealed)
+
+
+def read_manifest(folder: Path) -> BundleManifest:
+    """Read a bundle's manifest without looking at the other files."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise PragmaError(f"{folder} is not a bundle: no manifest.json", "pragma train SHARDS")
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        version = content["format_version"]
+        if version not in READABLE:
+            raise PragmaError(
+                f"{path}: format version {version}, this program reads up to {FORMAT_VERSION}",
+                "install the pragma that wrote it, or train again",
+            )
+        content.pop("model_id")
+        return BundleManifest(**content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PragmaError(
+            f"{path}: not a bundle manifest ({error})", "pragma train SHARDS"
+        ) from None
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open a bundle, after checking every file against its hash."""
+    manifest = read_manifest(folder)
+    check_hashes(
+        folder, dict(manifest.files), "copy the bundle again, or `pragma register` its run"
+    )
+    return Bundle(folder, manifest)

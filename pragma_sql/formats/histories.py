@@ -1,0 +1,250 @@
+"""Users as flat arrays: what `tokens.user_tokens` and the shards hold, cut as of a moment.
+
+Letters in comments: B users, M events, T event tokens, P profile items, Q profile tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pragma_sql.formats.text_encoder import Texts, TextVectors, strings_of
+
+Int = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+NO_TIME = np.iinfo(np.int64).min
+"""Stands for a null timestamp: an attribute has no moment of its own."""
+
+MAX_EVENTS = 6500
+"""The most recent events of a user that are read (PRAGMA, section on truncation)."""
+
+MAX_PROFILE_TOKENS = 200
+"""The tokens of a user's profile that are read: attributes, then milestones in time order."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Token histories of B users: microseconds UTC, events of a user in time order."""
+
+    user_ids: list[str]
+    event_offsets: Int  # [B+1] into events
+    ts: Int  # [M]
+    calendar: Int  # [M, 3] hour 0-23, weekday 0-6 from Monday, day of month 1-31
+    token_offsets: Int  # [M+1] into event tokens
+    tokens: (
+        Int  # [T, 3] key id, value id, position within the field; [T, 4] with texts: their number
+    )
+    item_offsets: Int  # [B+1] into profile items
+    item_as_of: Int  # [P] moment of the snapshot that the item belongs to
+    item_ts: Int  # [P] moment of a milestone, NO_TIME for an attribute
+    item_token_offsets: Int  # [P+1] into profile tokens
+    item_tokens: Int  # [Q, 3], or [Q, 4]
+    texts: Texts | None = None
+    """The strings that tokens stand for; None where none does."""
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def event_user(self) -> Int:
+        """The user of each event, [M]."""
+        return np.repeat(np.arange(len(self)), np.diff(self.event_offsets))
+
+    @property
+    def item_user(self) -> Int:
+        """The user of each profile item, [P]."""
+        return np.repeat(np.arange(len(self)), np.diff(self.item_offsets))
+
+    def latest_moments(self) -> Int:
+        """The first microsecond after all that is known of each user, [B]."""
+        latest = np.full(len(self), NO_TIME)
+        np.maximum.at(latest, self.event_user, self.ts)
+        np.maximum.at(latest, self.item_user, self.item_as_of)
+        np.maximum.at(latest, self.item_user, self.item_ts)
+        return latest + 1
+
+    def as_of(
+        self,
+        moments: Int,
+        max_events: int = MAX_EVENTS,
+        max_profile_tokens: int = MAX_PROFILE_TOKENS,
+    ) -> Histories:
+        """What was known strictly before each user's moment.
+
+        Events and milestones count when strictly before it; attributes come from the newest
+        snapshot not later than it. Of the events left, the `max_events` most recent are kept.
+
+        Args:
+            moments: [B] microseconds UTC.
+            max_events: cap on events a user, taken after the cut.
+            max_profile_tokens: cap on the tokens of a profile, taken after the cut.
+        """
+        event_user = self.event_user
+        kept = self.ts < moments[event_user]
+        after = np.bincount(event_user[kept], minlength=len(self))
+        rank = np.cumsum(kept) - 1 - np.repeat(starts_of(after), np.diff(self.event_offsets))
+        kept &= rank >= (after - max_events)[event_user]
+
+        item_user = self.item_user
+        plain = self.item_ts == NO_TIME
+        known = plain & (self.item_as_of <= moments[item_user])
+        newest = np.full(len(self), NO_TIME)
+        np.maximum.at(newest, item_user[known], self.item_as_of[known])
+        items = known & (self.item_as_of == newest[item_user])
+        items |= ~plain & (self.item_ts < moments[item_user])
+        lengths = np.where(items, np.diff(self.item_token_offsets), 0)
+        upto = offsets_of(lengths)
+        items &= upto[1:] - upto[self.item_offsets[:-1]][item_user] <= max_profile_tokens
+        return self._keep(kept, items)
+
+    def select(self, users: Int) -> Histories:
+        """The users at these indices, in this order."""
+        events = ranges(self.event_offsets[users], np.diff(self.event_offsets)[users])
+        items = ranges(self.item_offsets[users], np.diff(self.item_offsets)[users])
+        token_counts = np.diff(self.token_offsets)[events]
+        item_token_counts = np.diff(self.item_token_offsets)[items]
+        return Histories(
+            user_ids=[self.user_ids[i] for i in users],
+            event_offsets=offsets_of(np.diff(self.event_offsets)[users]),
+            ts=self.ts[events],
+            calendar=self.calendar[events],
+            token_offsets=offsets_of(token_counts),
+            tokens=self.tokens[ranges(self.token_offsets[events], token_counts)],
+            item_offsets=offsets_of(np.diff(self.item_offsets)[users]),
+            item_as_of=self.item_as_of[items],
+            item_ts=self.item_ts[items],
+            item_token_offsets=offsets_of(item_token_counts),
+            item_tokens=self.item_tokens[ranges(self.item_token_offsets[items], item_token_counts)],
+            texts=self.texts,
+        )
+
+    def _keep(self, events: Bool, items: Bool) -> Histories:
+        kept = self
+        if not events.all():
+            kept = replace(
+                kept,
+                event_offsets=offsets_of(np.bincount(self.event_user[events], minlength=len(self))),
+                ts=self.ts[events],
+                calendar=self.calendar[events],
+                token_offsets=offsets_of(np.diff(self.token_offsets)[events]),
+                tokens=self.tokens[np.repeat(events, np.diff(self.token_offsets))],
+            )
+        if not items.all():
+            kept = replace(
+                kept,
+                item_offsets=offsets_of(np.bincount(self.item_user[items], minlength=len(self))),
+                item_as_of=self.item_as_of[items],
+                item_ts=self.item_ts[items],
+                item_token_offsets=offsets_of(np.diff(self.item_token_offsets)[items]),
+                item_tokens=self.item_tokens[np.repeat(items, np.diff(self.item_token_offsets))],
+            )
+        return kept
+
+    def to_arrow(self) -> pa.Table:
+        """The inverse of `from_arrow`: one row a user, in the shard schema."""
+        token_ends = self.token_offsets[self.event_offsets]
+        item_ends = self.item_token_offsets[self.item_offsets]
+
+        def lists(
+            offsets: Int, values: Int, kind: pa.DataType, null: Bool | None = None
+        ) -> pa.Array:
+            flat = pa.array(values, pa.int64(), mask=null).cast(kind)
+            return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
+
+        event, item = self.event_offsets, self.item_offsets
+        micros, byte, word = pa.timestamp("us"), pa.uint8(), pa.int32()
+        strings = {}
+        if self.texts is not None:
+            for name, tokens, ends in (
+                ("texts", self.tokens, token_ends),
+                ("profile_texts", self.item_tokens, item_ends),
+            ):
+                upto = offsets_of((tokens[:, 3] >= 0).astype(np.int64))[ends]
+                flat = self.texts.of_tokens(tokens)
+                strings[name] = pa.ListArray.from_arrays(pa.array(upto, pa.int32()), flat)
+        return pa.table(
+            {
+                "user_id": pa.array(self.user_ids, pa.string()),
+                "ts": lists(event, self.ts, micros),
+                "hour": lists(event, self.calendar[:, 0], byte),
+                "weekday": lists(event, self.calendar[:, 1], byte),
+                "monthday": lists(event, self.calendar[:, 2], byte),
+                "event_lengths": lists(event, np.diff(self.token_offsets), byte),
+                "key_ids": lists(token_ends, self.tokens[:, 0], word),
+                "value_ids": lists(token_ends, self.tokens[:, 1], word),
+                "positions": lists(token_ends, self.tokens[:, 2], byte),
+                "profile_as_of": lists(item, self.item_as_of, micros),
+                "profile_ts": lists(item, self.item_ts, micros, self.item_ts == NO_TIME),
+                "profile_lengths": lists(item, np.diff(self.item_token_offsets), byte),
+                "profile_key_ids": lists(item_ends, self.item_tokens[:, 0], word),
+                "profile_value_ids": lists(item_ends, self.item_tokens[:, 1], word),
+                "profile_positions": lists(item_ends, self.item_tokens[:, 2], byte),
+            }
+            | strings
+        )
+
+    @classmethod
+    def from_arrow(
+        cls, rows: pa.Table | pa.StructArray, table: TextVectors | None = None
+    ) -> Histories:
+        """Read rows with the columns of `tokens.user_tokens`; a null list is an empty one.
+
+        Args:
+            rows: a row a user.
+            table: of the tokenizer's texts, where it has any.
+        """
+        if isinstance(rows, pa.Table):
+            rows = rows.combine_chunks().to_struct_array().combine_chunks()
+
+        def lengths(name: str) -> Int:
+            filled = rows.field(name).value_lengths().fill_null(0)
+            return np.asarray(filled, dtype=np.int64)
+
+        def flat(name: str) -> Int:
+            values = rows.field(name).flatten()
+            if pa.types.is_timestamp(values.type):
+                values = values.cast(pa.timestamp("us")).cast(pa.int64())
+            return np.asarray(values.fill_null(NO_TIME) if values.null_count else values, np.int64)
+
+        def columns(*names: str) -> Int:
+            return np.stack([flat(name) for name in names], axis=1)
+
+        tokens = columns("key_ids", "value_ids", "positions")
+        item_tokens = columns("profile_key_ids", "profile_value_ids", "profile_positions")
+        texts = None
+        if table is not None:
+            given = strings_of(rows)
+            texts, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], given, table)
+        return cls(
+            user_ids=rows.field("user_id").to_pylist(),
+            event_offsets=offsets_of(lengths("ts")),
+            ts=flat("ts"),
+            calendar=columns("hour", "weekday", "monthday"),
+            token_offsets=offsets_of(flat("event_lengths")),
+            tokens=tokens,
+            item_offsets=offsets_of(lengths("profile_as_of")),
+            item_as_of=flat("profile_as_of"),
+            item_ts=flat("profile_ts"),
+            item_token_offsets=offsets_of(flat("profile_lengths")),
+            item_tokens=item_tokens,
+            texts=texts,
+        )
+
+
+def offsets_of(lengths: Int) -> Int:
+    """[2, 0, 3] -> [0, 2, 2, 5]"""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def starts_of(lengths: Int) -> Int:
+    """[2, 0, 3] -> [0, 2, 2]"""
+    return offsets_of(lengths)[:-1]
+
+
+def ranges(starts: Int, lengths: Int) -> Int:
+    """Starts [5, 0] and lengths [2, 3] -> [5, 6, 0, 1, 2]"""
+    return np.arange(lengths.sum()) + np.repeat(starts - starts_of(lengths), lengths)

@@ -1,0 +1,99 @@
+"""Where everything that the commands write lies: one folder, named by --home or PRAGMA_HOME."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from pragma_sql.formats.errors import PragmaError
+
+DEFAULT = "warehouse"
+
+UNREADABLE = ("?", "#", "{{", "{%")
+"""What no path of a warehouse may hold: DuckDB puts its log before a `?`, dbt-duckdb takes what
+follows a `#` for no part of the path, and dbt reads the braces as Jinja."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one warehouse.
+
+    pragma.duckdb  data_docs/  shards/  runs/<run>/  bundles/<model id>/  bundles/current
+    published/
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, folder: Path | None = None, project: Path | None = None) -> Home:
+        """The folder given, else PRAGMA_HOME, else `warehouse` in the project, if any, or here."""
+        default = (project or Path()) / DEFAULT
+        root = (folder or Path(os.environ.get("PRAGMA_HOME", default))).resolve()
+        for mark in UNREADABLE:
+            if mark in str(root):
+                raise PragmaError(
+                    f"no warehouse can lie at {root}: its path holds `{mark}`",
+                    "choose another folder: --home FOLDER",
+                )
+        return cls(root)
+
+    @property
+    def option(self) -> str:
+        """What names it in a command, as a shell reads it.
+
+        >>> Home(Path("/my data")).option
+        "--home '/my data'"
+        """
+        return f"--home {shlex.quote(str(self.root))}"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.root / "pragma.duckdb"
+
+    @property
+    def data_docs(self) -> Path:
+        """The folder of Great Expectations' pages."""
+        return self.root / "data_docs"
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the exported shards."""
+        return self.root / "shards"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of training runs."""
+        return self.root / "runs"
+
+    @property
+    def bundles(self) -> Path:
+        """The folder of registered bundles."""
+        return self.root / "bundles"
+
+    @property
+    def examples(self) -> Path:
+        """The labelled examples that the probe reads."""
+        return self.root / "probe_examples.parquet"
+
+    @property
+    def published(self) -> Path:
+        """What `pragma publish` writes for readers."""
+        return self.root / "published"
+
+    @property
+    def dbt(self) -> Path:
+        """Dbt's artefacts and log."""
+        return self.root / "dbt"
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
+"""The folder that holds `dbt_project` and `examples`."""
+
+DBT_PROJECT = DATA / "dbt_project"
+MACROS = DBT_PROJECT / "macros"
+"""All macros; in the checkout a link to `macros`, which dbt can follow from other projects."""

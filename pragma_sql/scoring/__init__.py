@@ -1,0 +1,1 @@
+"""Token histories to vectors: readers, engines, caches; no torch."""

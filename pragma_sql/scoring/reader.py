@@ -1,0 +1,224 @@
+"""Token histories of users, straight from a warehouse's tables, a bounded part at a time.
+
+In a chunk of a query stand up to 2,048 users, however long their histories. So the database hands
+on the ids alone, and this module reads what they stand for: rows in order, which are cheaper than
+lists of structs, and no more of them at once than `EVENTS_A_SLICE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import NO_TIME, Bool, Histories, Int, offsets_of
+from pragma_sql.formats.packing import Layout
+from pragma_sql.formats.text_encoder import Texts, TextVectors
+
+SORTED_BY = "number, ts, event_id nulls first"
+"""What the database sorts by; the rest is settled here."""
+
+ARRAYS = ("value_ids", "key_ids", "positions")
+
+
+def settled(rows: pa.Table) -> pa.Table:
+    """Put events of one user, moment and id into the order of their arrays, then of their texts.
+
+    Args:
+        rows: columns `number, ts, event_id, value_ids, key_ids, positions, texts`, in the order of
+            `SORTED_BY`.
+    """
+    tied = _as_the_one_before(rows)
+    if not tied.any():
+        return rows
+    group = np.cumsum(~tied)
+    alike = np.flatnonzero(tied | np.append(tied[1:], False))
+    asked = rows.take(pa.array(alike))
+    keys = [_ranks(asked[name]) for name in ARRAYS]
+    order = np.lexsort((_text_ranks(asked["texts"]), *reversed(keys), group[alike]))
+    place = np.arange(len(rows))
+    place[alike] = alike[order]
+    return rows.take(pa.array(place))
+
+
+def _as_the_one_before(rows: pa.Table) -> Bool:
+    """Whether a row has the user, moment and id of the row before it, [n]."""
+    same = np.ones(max(0, len(rows) - 1), np.bool_)
+    for name in ("number", "ts"):
+        column = rows[name].cast(pa.int64(), safe=False)
+        same &= np.diff(np.asarray(column, np.int64)) == 0
+    if same.any():
+        ids = rows["event_id"].combine_chunks()
+        equal = pc.equal(ids[1:], ids[:-1]).fill_null(False)
+        neither = pc.and_(ids[1:].is_null(), ids[:-1].is_null())
+        same &= np.asarray(pc.or_(equal, neither))
+    return np.append(np.zeros(min(1, len(rows)), np.bool_), same)
+
+
+def _ranks(column: pa.ChunkedArray) -> Int:
+    """The places of lists of numbers in their order, [n]; a list comes before its continuations."""
+    lists = column.combine_chunks()
+    lengths = np.asarray(lists.value_lengths(), np.int64)
+    flat = np.append(np.asarray(lists.flatten(), np.int64), 0)
+    layout = Layout.of(lengths)
+    cells = np.where(layout.mask, flat[layout.pad] + 1, 0)
+    # Big-endian, so that bytes compare as the numbers do.
+    raw = np.ascontiguousarray(cells.astype(">u4"))
+    whole: npt.NDArray[np.void] = raw.view(np.dtype((np.void, 4 * cells.shape[1]))).ravel()
+    return np.unique(whole, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def _text_ranks(column: pa.ChunkedArray) -> Int:
+    """The places of lists of strings, null last, [n]."""
+    if column.null_count == len(column):
+        return np.zeros(len(column), np.int64)
+    lists = [(texts is None, tuple(texts or ())) for texts in column.to_pylist()]
+    rank = {each: place for place, each in enumerate(sorted(set(lists)))}
+    return np.array([rank[each] for each in lists], np.int64)
+
+
+EVENTS_A_SLICE = 131_072
+"""About as many events are held at once; a user is never cut in two."""
+
+EVENT_COLUMNS = "ts, event_id, hour, weekday, monthday, key_ids, value_ids, positions, texts"
+ITEM_COLUMNS = "as_of, ts, key_ids, value_ids, positions, text"
+ITEM_ORDER = "number, ts is not null, ts, as_of, key_ids, value_ids"
+"""The order of `tokens.user_tokens`."""
+
+Connect = Callable[[], duckdb.DuckDBPyConnection]
+
+
+class Slice(NamedTuple):
+    """Some of the users that were asked for."""
+
+    users: Int  # [B] their places among those asked for
+    histories: Histories  # B users
+
+
+class TokenReader:
+    """Reads `tokens.event_tokens` and `tokens.profile_tokens`; threads may share it."""
+
+    def __init__(self, connect: Connect) -> None:
+        """`connect` gives a connection of its own to whoever calls it."""
+        self._connect = connect
+
+    def tokenizer_hash(self) -> str:
+        """The tokenizer that the tokens are of."""
+        query = "select tokenizer_hash from tokens.built where relation = 'event_tokens'"
+        try:
+            rows = self._connect().execute(query).fetchall()
+        except duckdb.CatalogException:
+            rows = []
+        if not rows:
+            raise PragmaError("embed: this warehouse has no tokens", "pragma build")
+        return str(rows[0][0])
+
+    def slices(self, user_ids: pa.Array, texts: TextVectors | None) -> Iterator[Slice]:
+        """The histories of those users who have tokens, in the order asked for.
+
+        Args:
+            user_ids: distinct, without null.
+            texts: of the model's text encoder, where it has one.
+        """
+        items = self._read("profile_tokens", ITEM_COLUMNS, ITEM_ORDER, user_ids).read_all()
+        item_users = np.asarray(items["number"], np.int64)
+        seen = 0
+        events = self._read("event_tokens", EVENT_COLUMNS, SORTED_BY, user_ids)
+        for part, until in _whole_users(events, len(user_ids)):
+            event_users = np.asarray(part["number"], np.int64)
+            first, end = np.searchsorted(item_users, [seen, until])
+            users = np.union1d(event_users, item_users[first:end])
+            seen = until
+            if len(users):
+                own = items.slice(first, end - first)
+                names = user_ids.take(pa.array(users)).to_pylist()
+                yield Slice(users, _histories(names, users, settled(part), own, texts))
+
+    def _read(
+        self, table: str, columns: str, order: str, user_ids: pa.Array
+    ) -> pa.RecordBatchReader:
+        con = self._connect()
+        if len(user_ids) == 1:  # a filter, which skips what the tables' statistics rule out
+            query = f"select 0 as number, {columns} from tokens.{table} where user_id = $user"  # noqa: S608
+            result = con.execute(f"{query} order by {order}", {"user": user_ids[0].as_py()})
+        else:
+            numbers = pa.array(np.arange(len(user_ids)), pa.int32())
+            con.register("asked", pa.table({"user_id": user_ids, "number": numbers}))
+            query = f"select number, {columns} from tokens.{table} join asked using (user_id)"  # noqa: S608
+            result = con.execute(f"{query} order by {order}")
+        return result.to_arrow_reader(EVENTS_A_SLICE)
+
+
+def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.Table, int]]:
+    """Parts of rows in the order of `number`, each with the number that the next part starts at."""
+    held: list[pa.RecordBatch] = []
+    for batch in events:
+        held.append(batch)
+        if sum(map(len, held)) < EVENTS_A_SLICE:
+            continue
+        rows = pa.Table.from_batches(held)
+        last = rows["number"][-1].as_py()
+        end = int(np.searchsorted(np.asarray(rows["number"]), last))
+        if end:
+            yield rows.slice(0, end), last
+            held = rows.slice(end).to_batches()
+    yield pa.Table.from_batches(held, events.schema), users
+
+
+def _histories(
+    names: list[str], users: Int, events: pa.Table, items: pa.Table, texts: TextVectors | None
+) -> Histories:
+    tokens, item_tokens = _tokens(events), _tokens(items)
+    numbered = None
+    if texts is not None:
+        strings = [_whole(events["texts"]).flatten(), _whole(items["text"])]
+        numbered, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], strings, texts)
+    return Histories(
+        user_ids=names,
+        event_offsets=_counted(events, users),
+        ts=_micros(events["ts"]),
+        calendar=np.stack([_ints(events[name]) for name in ("hour", "weekday", "monthday")], 1),
+        token_offsets=_lengths(events),
+        tokens=tokens,
+        item_offsets=_counted(items, users),
+        item_as_of=_micros(items["as_of"]),
+        item_ts=_micros(items["ts"]),
+        item_token_offsets=_lengths(items),
+        item_tokens=item_tokens,
+        texts=numbered,
+    )
+
+
+def _tokens(rows: pa.Table) -> Int:
+    """[T, 3] key, value, position"""
+    columns = (_whole(rows[name]) for name in ("key_ids", "value_ids", "positions"))
+    return np.stack([np.asarray(column.flatten(), np.int64) for column in columns], axis=1)
+
+
+def _lengths(rows: pa.Table) -> Int:
+    return offsets_of(np.asarray(_whole(rows["key_ids"]).value_lengths(), np.int64))
+
+
+def _counted(rows: pa.Table, users: Int) -> Int:
+    """Where the rows of each user start, and where the last ones end."""
+    number = np.asarray(rows["number"], np.int64)
+    return np.append(np.searchsorted(number, users), len(number)).astype(np.int64)
+
+
+def _micros(column: pa.ChunkedArray) -> Int:
+    return _ints(column.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(NO_TIME))
+
+
+def _ints(column: pa.ChunkedArray) -> Int:
+    return np.asarray(column, np.int64)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole

@@ -1,0 +1,117 @@
+"""Histories -> user vectors, by the two halves of a bundle's model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from pragma_sql.formats.bundle import Bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories, Int, ranges
+from pragma_sql.formats.packing import Float, budgeted, pack_events, pack_users
+from pragma_sql.formats.text_encoder import TextVectors, text_vectors
+from pragma_sql.scoring.caches import EventCache, RowKeys
+from pragma_sql.scoring.engines import Form, engine_of
+
+GROUP_EVENTS = 131_072
+"""About as many events are looked at together for equal ones."""
+
+
+class Scorer:
+    """One bundle's model; threads of the database share it.
+
+    Batches are made by budget, so memory depends on neither the number of users nor on how long the
+    longest history is beside the others. An event is encoded once, in whatever call it comes up
+    again, as long as its vector is kept.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, form: Form | None = None, calls: int | None = None
+    ) -> None:
+        """Load the model.
+
+        Args:
+            bundle: an opened one.
+            form: default: the one that PRAGMA_SCORING names.
+            calls: of the model that run at once; default: as many as there are cores.
+        """
+        self.manifest = bundle.manifest
+        self.texts: TextVectors | None = None
+        if bundle.manifest.text_encoder:
+            self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
+        self._engine = engine_of(bundle, form, calls)
+        self._cache = EventCache(bundle.manifest.event_size)
+        self._encoding = threading.Lock()
+        self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")
+
+    def check_hash(self, tokenizer_hash: str) -> None:
+        """Refuse tokens of another tokenizer than the one the model was trained on."""
+        if tokenizer_hash != self.manifest.tokenizer_hash:
+            raise PragmaError(
+                f"model {self.manifest.model_id} was trained on tokenizer "
+                f"{self.manifest.tokenizer_hash[:12]}, "
+                f"but these tokens are of {tokenizer_hash[:12]}",
+                "train on the present tokens: pragma shards, pragma train, pragma register",
+            )
+
+    def score(self, histories: Histories, moments: Int) -> Float:
+        """User vectors as of each user's moment, [B, E]; `moments` [B] in microseconds UTC."""
+        cut = histories.as_of(moments, self.manifest.max_events)
+        vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
+        for group in _groups(cut):
+            part = cut if len(group) == len(cut) else cut.select(group)
+            vectors[group] = self._score_group(part, moments[group])
+        return vectors
+
+    def _score_group(self, cut: Histories, moments: Int) -> Float:
+        vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
+        event_vectors, event_row = self._event_vectors(cut)
+        counts = np.diff(cut.event_offsets)
+        # The events' vectors stand for their tokens, which need not be copied about.
+        no_tokens = np.zeros(len(cut.ts) + 1, np.int64)
+        users_alone = replace(cut, token_offsets=no_tokens, tokens=cut.tokens[:0])
+
+        def score(users: Int) -> None:
+            own_rows = event_row[ranges(cut.event_offsets[users], counts[users])]
+            packed = pack_users(users_alone.select(users), moments[users], own_rows)
+            vectors[users] = self._engine.user_vectors(packed, event_vectors)
+
+        self._each(score, budgeted(counts + 1, self._engine.history_budget))
+        return vectors
+
+    def _event_vectors(self, cut: Histories) -> tuple[Float, Int]:
+        """Vectors of the distinct event rows, [R, d], and the row of each event, [M]."""
+        keys = RowKeys.of(cut)
+        events, event_row = keys.distinct()
+        keys = keys.take(events)
+        vectors = np.empty((len(events), self.manifest.event_size), np.float32)
+        lengths = np.diff(cut.token_offsets)[events]
+
+        def encode(rows: Int) -> None:
+            vectors[rows] = self._engine.event_vectors(pack_events(cut, events[rows]))
+
+        with self._encoding:  # another thread's events may be these
+            new = np.flatnonzero(~self._cache.fill(keys, vectors))
+            batches = budgeted(lengths[new] + 1, self._engine.token_budget)
+            self._each(encode, (new[batch] for batch in batches))
+            self._cache.keep(keys.take(new), vectors[new])
+        return vectors, event_row
+
+    def _each(self, work: Callable[[Int], None], batches: Iterable[Int]) -> None:
+        """Work on the batches, several at once; raises what one of them raises."""
+        todo = list(batches)
+        if len(todo) == 1:
+            work(todo[0])
+            return
+        for _ in self._calls.map(work, todo):
+            pass
+
+
+def _groups(cut: Histories) -> Iterator[Int]:
+    """Consecutive users of about `GROUP_EVENTS` events together."""
+    before = cut.event_offsets[:-1] // GROUP_EVENTS
+    yield from np.split(np.arange(len(cut)), np.flatnonzero(np.diff(before)) + 1)

@@ -1,0 +1,1 @@
+"""Answers for other programs: JSON records, Triton and the SQL server."""

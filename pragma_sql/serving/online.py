@@ -1,0 +1,188 @@
+"""Records -> user vectors: the bundle's own tokenizer in an embedded DuckDB, then its graphs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from pragma_sql.formats.bundle import Bundle
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.histories import Histories
+from pragma_sql.formats.packing import Float
+from pragma_sql.formats.text_encoder import TextVectors
+from pragma_sql.scoring.engines import Form
+from pragma_sql.scoring.scorer import Scorer
+from pragma_sql.serving.records import Record, read_record
+from pragma_sql.warehouse.functions import register_bpe_encode
+
+GROUP_EVENTS = 131_072
+"""About as many events are tokenised together."""
+
+MICROS = pa.timestamp("us")
+TEXT_MAP = pa.map_(pa.string(), pa.string())
+RECORDS = pa.schema({"user_id": pa.string(), "number": pa.int64()})
+EVENTS = pa.schema(
+    {
+        "user_id": pa.string(),
+        "ts": MICROS,
+        "source": pa.string(),
+        "fields": TEXT_MAP,
+        "event_id": pa.string(),
+    }
+)
+PROFILES = pa.schema(
+    {
+        "user_id": pa.string(),
+        "as_of": MICROS,
+        "attributes": TEXT_MAP,
+        "lifelong": pa.list_(pa.struct({"key": pa.string(), "ts": MICROS})),
+    }
+)
+
+
+class _Given:
+    """A relation of an embedded database whose rows are another table at every query."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.rows = schema.empty_table()
+
+    def show(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """From now on these are the rows."""
+        self.rows = pa.Table.from_pylist(list(rows), schema=self.rows.schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.rows.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
+class RecordTokenizer:
+    """A bundle's `tokenize.sql` in a DuckDB of its own, in memory and shut off from files.
+
+    Its ids are those of the build. Threads may share it; they take turns.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Load `tokenize.sql` and `bpe.json` of a bundle's folder, whose hashes were checked."""
+        self._lock = threading.Lock()
+        self._con = duckdb.connect(":memory:", config={"threads": 1})
+        self._con.execute("set TimeZone = 'UTC'")
+        bpe = (folder / "bpe.json").read_text("utf-8")
+        register_bpe_encode(self._con, lambda _: bpe)
+        # Registered once, and planned once: a plan takes longer than tokenising a user.
+        self._given = {"records": _Given(RECORDS), "events": _Given(EVENTS)}
+        self._given["profiles"] = _Given(PROFILES)
+        for name, relation in self._given.items():
+            self._con.register(name, relation)
+        self._con.execute((folder / "tokenize.sql").read_text("utf-8"))
+        self._con.execute("set enable_external_access = false")
+        self._con.execute("set lock_configuration = true")
+        self._con.execute(
+            "prepare tokenised as"
+            " select user_tokens.* replace (records.user_id as user_id)"
+            " from records left join user_tokens using (user_id) order by records.number"
+        )
+
+    def histories(self, records: Sequence[Record], texts: TextVectors | None = None) -> Histories:
+        """Token histories of the records, in their order; `user_ids` are their numbers.
+
+        Args:
+            records: one user each.
+            texts: of the bundle's text encoder, where it has one.
+        """
+        with self._lock:
+            self._show(records)
+            rows = self._con.execute("execute tokenised").to_arrow_table()
+        return Histories.from_arrow(rows, texts)
+
+    def _show(self, records: Sequence[Record]) -> None:
+        """Let the views see these records."""
+        users = [{"user_id": str(user), "number": user} for user in range(len(records))]
+        events = [
+            {
+                "user_id": str(user),
+                "ts": event.ts,
+                "source": event.source,
+                "fields": list(event.fields.items()),
+                "event_id": event.event_id,
+            }
+            for user, record in enumerate(records)
+            for event in record.events
+        ]
+        profiles = [
+            {
+                "user_id": str(user),
+                "as_of": snapshot.as_of,
+                "attributes": list(snapshot.attributes.items()),
+                "lifelong": [{"key": key, "ts": ts} for key, ts in snapshot.lifelong],
+            }
+            for user, record in enumerate(records)
+            for snapshot in record.profile
+        ]
+        for name, rows in (("records", users), ("events", events), ("profiles", profiles)):
+            self._given[name].show(rows)
+
+
+class RecordScorer:
+    """A bundle that embeds JSON records; threads may share it."""
+
+    def __init__(
+        self, bundle: Bundle, *, form: Form | None = None, calls: int | None = None
+    ) -> None:
+        """Load the model; see `Scorer`."""
+        self.scorer = Scorer(bundle, form=form, calls=calls)
+        self._folder = bundle.path
+        self._lock = threading.Lock()
+        self._loaded: RecordTokenizer | None = None
+
+    @property
+    def _tokenizer(self) -> RecordTokenizer:
+        with self._lock:
+            self._loaded = self._loaded or RecordTokenizer(self._folder)
+            return self._loaded
+
+    def embed(self, records: Sequence[Record]) -> Float:
+        """Vectors of records, [n, d] in their order.
+
+        A record without events and profile has a vector, too: that of an empty history.
+        """
+        vectors = np.empty((len(records), self.scorer.manifest.embedding_size), np.float32)
+        for group in _groups(records):
+            histories = self._tokenizer.histories(records[group], self.scorer.texts)
+            latest = histories.latest_moments()
+            asked = [record.moment for record in records[group]]
+            moments = [m if m is not None else last for m, last in zip(asked, latest, strict=True)]
+            vectors[group] = self.scorer.score(histories, np.asarray(moments, np.int64))
+        return vectors
+
+    def embed_records(self, texts: Sequence[str]) -> Float:
+        """Vectors of JSON records, [n, d] in their order; see `pragma_sql.serving.records`.
+
+        Raises:
+            PragmaError: a record is not right; says which, from 0, and where in it.
+        """
+        records = []
+        for number, text in enumerate(texts):
+            try:
+                records.append(read_record(text))
+            except PragmaError as error:
+                raise PragmaError(f"record {number}: {error.what}", error.next_step) from None
+        return self.embed(records)
+
+
+def _groups(records: Sequence[Record]) -> Iterator[slice]:
+    """Consecutive records of about `GROUP_EVENTS` events."""
+    start = events = 0
+    for number, record in enumerate(records):
+        if events and events + len(record.events) > GROUP_EVENTS:
+            yield slice(start, number)
+            start, events = number, 0
+        events += len(record.events) + 1
+    if start < len(records):
+        yield slice(start, len(records))

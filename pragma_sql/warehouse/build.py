@@ -1,0 +1,244 @@
+"""`dbt build` on the bundled project, in this process, with results and errors made readable."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from pragma_sql.datasets.dataset import Variables
+from pragma_sql.formats.bundle import read_manifest
+from pragma_sql.checks.gate import data_docs_page
+from pragma_sql.warehouse.gc_paused import without_collecting
+from pragma_sql.warehouse.dbt_project import readable
+from pragma_sql.formats.errors import PragmaError, counted
+from pragma_sql.warehouse.fit_settings import differences, ignored, made_with, remembered
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.kinds import show_kinds
+from pragma_sql.warehouse.dbt_project import ParsedProject
+from pragma_sql.formats.paths import DBT_PROJECT
+from pragma_sql.warehouse.selection import check_matched, lacking, unmatched, with_seeds
+from pragma_sql.datasets.user_project import package_of
+from pragma_sql.warehouse.connection import opened
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.run import RunResult
+    from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt_common.events.base_types import EventMsg
+
+
+class FailedTestError(PragmaError):
+    """A test of dbt's failed; the tables are built."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One model that was built."""
+
+    relation: str
+    seconds: float
+    rows: int | None
+    """None for a view."""
+
+
+def build(
+    home: Home,
+    variables: Variables,
+    *,
+    select: Sequence[str] = (),
+    refit: bool = False,
+    strict: bool = False,
+    comparing: bool = True,
+    project: Path | None = None,
+    progress: Console | None = None,
+) -> list[Built]:
+    """Run `dbt build` and return the models built, in order.
+
+    Args:
+        home: where the warehouse and dbt's artefacts go.
+        variables: dbt vars that differ from dbt_project.yml.
+        select: dbt node selectors; all when empty.
+        refit: also make the frozen fit anew.
+        strict: fail where a build would warn; where the fit ignores settings, before it starts.
+        comparing: say which settings a frozen fit ignores.
+        project: a dbt project that has ours as a package; None for ours alone.
+        progress: told of each model that ends, and of what our macros have to say.
+
+    Raises:
+        PragmaError: for the first failure, in words; whatever is downstream of it was not touched.
+    """
+    # A second of imports that other commands do without.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.artifacts.resources.types import NodeType
+    from dbt.artifacts.schemas.run import RunExecutionResult
+
+    home.root.mkdir(parents=True, exist_ok=True)
+    os.environ["PRAGMA_HOME"] = str(home.root)
+    made = made_with(home.warehouse)
+    kept = {} if project else remembered(made)
+    all_variables = {**_embedding_size(home), **kept, **variables}
+    if comparing and not refit and (lines := differences(made, all_variables, project)):
+        _warn(ignored(lines), strict, progress)
+    folder = (project or DBT_PROJECT).resolve()
+    if project and package_of(folder):
+        installed = _dbt(home, folder, ["deps"], progress)
+        if installed.exception is not None:
+            raise readable(str(installed.exception), home)
+    arguments = [
+        *("build", "--exclude-resource-type", "unit_test"),
+        # A candidate's tables are no part of what the tests are about.
+        *(["--exclude-resource-type", "test"] if variables.get("candidate") else []),
+        *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
+        *(["--select", *with_seeds(select)] if select else []),
+        *(["--full-refresh"] if refit else []),
+    ]
+    parsed = ParsedProject(folder, all_variables) if project is None else None
+    manifest = parsed.load() if parsed else None
+    try:
+        outcome = _dbt(home, folder, arguments, progress, manifest)
+    finally:
+        # dbt leaves the file open, and then nobody else may read it.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if outcome.exception is not None:
+        raise readable(str(outcome.exception), home)
+    if parsed and not manifest:
+        parsed.keep(home.dbt / "target")
+    results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else []
+    check_matched(select, results)
+    for result in results:
+        if result.status == "error":
+            raise lacking(str(result.message), select) or readable(str(result.message), home)
+    book = "" if project else str(all_variables.get("book", ""))
+    show_kinds(results, home, folder, book, progress)
+    _raise_or_warn(results, strict, progress)
+    return _with_rows(
+        home.warehouse,
+        [
+            (f"{r.node.schema}.{r.node.name}", r.execution_time)
+            for r in results
+            if r.node.resource_type == NodeType.Model
+        ],
+    )
+
+
+def _raise_or_warn(results: Sequence[RunResult], strict: bool, progress: Console | None) -> None:
+    """Raise for the first test that failed; say which tests warn."""
+    for result in results:
+        if result.status in ("fail", "warn"):
+            node = result.node
+            what = f"{node.description or node.name}: {counted(result.failures or 0, 'row')}"
+            broken = FailedTestError(what, str(node.config.meta.get("next", "look at them in SQL")))
+            _warn(broken, strict or result.status == "fail", progress)
+
+
+def _warn(what: PragmaError, strict: bool, progress: Console | None) -> None:
+    if strict:
+        raise what
+    if progress is not None:
+        progress.print(f"warning: {what}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _dbt(
+    home: Home,
+    folder: Path,
+    arguments: Sequence[str],
+    progress: Console | None,
+    manifest: Manifest | None = None,
+) -> dbtRunnerResult:
+    command, *rest = arguments
+    with without_collecting():
+        from dbt.cli.main import dbtRunner
+
+        return dbtRunner(manifest, [_reporter(progress)] if progress else []).invoke(
+            [
+                *("--log-level", "none", "--log-level-file", "info", "--no-write-json"),
+                *("--log-path", str(home.dbt / "logs")),
+                command,
+                *("--project-dir", str(folder), "--profiles-dir", str(folder), *rest),
+            ]
+        )
+
+
+def validate(
+    home: Home,
+    variables: Variables,
+    *,
+    strict: bool = False,
+    project: Path | None = None,
+    progress: Console | None = None,
+) -> pa.Table:
+    """Build the contract and its checks alone, over all rows, whether they are new or not.
+
+    Returns contract.checks, broken rules first.
+    """
+    variables = {**variables, "check_all_events": True}
+    build(home, variables, select=["+checks.checks"], strict=strict, project=project, progress=progress)
+    if progress is not None:
+        page = f"Data Docs: {data_docs_page(home.data_docs)}"
+        progress.print(page, highlight=False, soft_wrap=True)
+    with opened(home.warehouse) as con:
+        query = (
+            "select rule, severity, rows, total, example, passed, fix from contract.checks"
+            " order by passed, severity, relation, rule"
+        )
+        return con.execute(query).to_arrow_table()
+
+
+def built_table(built: Sequence[Built]) -> Table:
+    """The models that a build made, as a table for people."""
+    table = Table(title="built", title_justify="left")
+    table.add_column("model")
+    for name in ("rows", "seconds"):
+        table.add_column(name, justify="right")
+    for model in built:
+        rows = "view" if model.rows is None else f"{model.rows:,}"
+        table.add_row(model.relation, rows, f"{model.seconds:.2f}")
+    return table
+
+
+def _with_rows(warehouse: Path, models: Sequence[tuple[str, float]]) -> list[Built]:
+    with opened(warehouse) as con:
+        tables = dict(
+            con.execute(
+                "select schema_name || '.' || table_name, estimated_size from duckdb_tables()"
+            ).fetchall()
+        )
+    return [Built(name, seconds, tables.get(name)) for name, seconds in models]
+
+
+def _embedding_size(home: Home) -> Variables:
+    """The width of the current model, which types vectors.user_embeddings."""
+    pointer = home.bundles / "current"
+    if not pointer.is_file():
+        return {}
+    return {
+        "embedding_size": read_manifest(home.bundles / pointer.read_text().strip()).embedding_size
+    }
+
+
+def _reporter(progress: Console) -> Callable[[EventMsg], None]:
+    def report(event: EventMsg) -> None:
+        if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
+            progress.print(event.data.msg, soft_wrap=True, highlight=False, markup=False)
+            return
+        if event.info.name == "NoNodesForSelectionCriteria":
+            if said := unmatched(event.data.spec_raw):
+                progress.print(said, soft_wrap=True, highlight=False, markup=False)
+            return
+        if event.info.name != "NodeFinished":
+            return
+        node = event.data.node_info
+        made = node.resource_type == "model" and node.materialized != "ephemeral"
+        if made and node.node_status != "skipped":
+            seconds = event.data.run_result.execution_time
+            progress.print(f"  {node.node_status:8} {node.node_name} {seconds:.1f} s", style="dim")
+
+    return report

@@ -1,0 +1,119 @@
+"""The parsed dbt project, kept between builds.
+
+Parsing is a third of what a build costs before it touches data. dbt keeps its own result beside
+each warehouse, and throws it away when any var differs; what is kept here serves every warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+from platformdirs import user_cache_path
+from pragma_sql.datasets.dataset import Variables
+from pragma_sql.warehouse.gc_paused import without_collecting
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+import re
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+
+PARSED_WITH = (
+    *("book", "candidate", "check_all_events", "embedding_size", "purchase_cards_path"),
+    *("quarantine",),
+    *("map_clusters", "map_users"),
+    *("neighbours", "neighbours_exact_users", "neighbours_index_users"),
+)
+"""Vars that decide which models there are, their order and their settings. All others are read when
+a model's SQL is rendered, so what was parsed without them holds."""
+
+PARTS = ("dbt-core", "dbt-duckdb", "duckdb")
+KEPT = 20
+"""Parsed projects that are kept: one for each set of other vars."""
+
+
+class ParsedProject:
+    """Our own dbt project, at one place, as dbt parses it with some vars."""
+
+    def __init__(self, project: Path, variables: Variables) -> None:
+        structural = {name: variables.get(name) for name in PARSED_WITH}
+        # dbt notes where the project lies, and reads the seeds from there.
+        parts = [str(project), *map(version, PARTS), structural]
+        digest = hashlib.sha256(json.dumps(parts).encode())
+        for path in _project_files(project):
+            digest.update(f"{path.relative_to(project)}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+        self._folder = user_cache_path("pragma") / "dbt"
+        self.file = self._folder / f"{digest.hexdigest()[:32]}.msgpack"
+
+    def load(self) -> Manifest | None:
+        """What `keep` kept; None when there is nothing, or nothing that can be read."""
+        with without_collecting():
+            from dbt.contracts.graph.manifest import Manifest
+            from dbt.parser.manifest import extended_mashumuro_decoder
+
+            try:
+                manifest = Manifest.from_msgpack(
+                    self.file.read_bytes(), decoder=extended_mashumuro_decoder
+                )
+            except Exception:  # whatever lies there, if anything: dbt can parse anew
+                return None
+            manifest.build_flat_graph()  # type: ignore[no-untyped-call]
+        with suppress(OSError):
+            os.utime(self.file)
+        return manifest
+
+    def keep(self, target: Path) -> None:
+        """Keep what dbt has just parsed into its target folder, if the disk allows."""
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft = self.file.with_suffix(f".{os.getpid()}")
+            draft.write_bytes((target / "partial_parse.msgpack").read_bytes())
+            draft.replace(self.file)
+            kept = sorted(self._folder.glob("*.msgpack"), key=lambda file: file.stat().st_mtime)
+            for file in kept[:-KEPT]:
+                file.unlink()
+
+
+def _project_files(project: Path) -> Iterator[Path]:
+    """The files that dbt reads to parse; not what it wrote itself."""
+    for folder, folders, names in os.walk(project, followlinks=True):
+        folders[:] = sorted(set(folders) - {"target", "logs", "dbt_packages", "__pycache__"})
+        yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+
+
+def readable(message: str, home: Home) -> PragmaError:
+    """Dbt's account of a failure, without the tracebacks: they are in the log."""
+    ours = re.search(r"PragmaError: (?P<what>.*?)(?:\n\s*next: (?P<next>[^\n]*)|$)", message, re.S)
+    if ours:
+        what = "\n".join(line.strip() for line in ours["what"].strip().splitlines())
+        return PragmaError(what, (ours["next"] or "").strip())
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if re.search("no space left|disk is full|disk full", message, re.I):
+        return PragmaError(
+            f"the disk of {home.root} is full; the tables are as they were",
+            "free some space, then build again",
+        )
+    unread = re.search(
+        r"in model (file_partitions|changed_partitions|new_events) \([^)]*\)\s+(?P<why>.*)",
+        message,
+        re.S,
+    )
+    if unread:
+        return PragmaError(
+            f"contract.events cannot be read: {' '.join(unread['why'].split())}",
+            "mend its source, then run `pragma validate`",
+        )
+    if "lock on file" in message:
+        return PragmaError(
+            f"{home.warehouse} is open in another process", "close it, then build again"
+        )
+    return PragmaError(
+        " ".join(lines[:4]),
+        f"mend the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}",
+    )

@@ -1,0 +1,110 @@
+"""What the fit was made with, beside what a build asks for: a frozen fit ignores the difference."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from pragma_sql.datasets.dataset import Variables, default_vars
+from pragma_sql.formats.errors import PragmaError, counted
+from pragma_sql.formats.paths import DBT_PROJECT
+from pragma_sql.datasets.user_project import project_vars
+from pragma_sql.warehouse.connection import is_fitted, opened
+
+Settings = Mapping[str, str]
+"""Name of a var, or `field_overrides.csv: <key>` -> its value as text; no value is empty."""
+
+OVERRIDE = "field_overrides.csv: "
+MOVED = "refit_until"
+AGAIN = "make the fit anew with `pragma build --refit`, or put back what it was made with"
+
+
+def made_with(warehouse: Path) -> Settings | None:
+    """What `fit.settings` says; None before the first fit, or where the fit does not say.
+
+    A first build that failed leaves a fit that is still to be made.
+    """
+    if not warehouse.is_file():
+        return None
+    try:
+        with opened(warehouse) as con:
+            if not is_fitted(con):
+                return None
+            rows = con.execute("select kind, name, value from fit.settings").fetchall()
+    except (PragmaError, duckdb.CatalogException):  # dbt will say who has the file open
+        return None
+    named = {OVERRIDE + name if kind == "override" else name: value for kind, name, value in rows}
+    return named or None
+
+
+def asked_for(made: Settings, variables: Variables, project: Path | None) -> Settings:
+    """What a build asks for, of the vars that the fit was made with and of all overrides."""
+    own = project_vars(project) if project else {}
+    asked = {**default_vars(), **own, **variables}
+    overrides = _overrides(project or DBT_PROJECT, str(asked["book"]))
+    return {**{name: _text(asked[name]) for name in made if name in asked}, **overrides}
+
+
+def remembered(made: Settings | None) -> Variables:
+    """The vars that the fit was made with, where they are not the defaults.
+
+    For a dataset without a project there is no other place that would say them.
+    """
+    defaults = default_vars()
+    return {
+        name: value if isinstance(defaults[name], str) else yaml.safe_load(value)
+        for name, value in (made or {}).items()
+        if name in defaults and name != MOVED and value != _text(defaults[name])
+    }
+
+
+def differences(made: Settings | None, variables: Variables, project: Path | None) -> list[str]:
+    """A line for each setting that the fit was made with otherwise than is asked for now.
+
+    >>> differences(None, {}, None)
+    []
+    """
+    if made is None:
+        return []
+    asked = asked_for(made, variables, project)
+    names = sorted({*asked, *(name for name in made if name.startswith(OVERRIDE))} - {MOVED})
+    return [
+        f"{name}: the fit was made with {_said(made.get(name))}, asked for is "
+        f"{_said(asked.get(name))}"
+        for name in names
+        if made.get(name, "") != asked.get(name, "")
+    ]
+
+
+def ignored(lines: list[str]) -> PragmaError:
+    """What to say of them."""
+    what = f"{counted(len(lines), 'setting')} of the fit would be others today, and are ignored"
+    return PragmaError("\n  ".join([what, *lines]), AGAIN)
+
+
+def _overrides(project: Path, book: str) -> Settings:
+    path = project / "seeds" / "field_overrides.csv"
+    if not path.is_file():
+        return {}
+    found = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if (row.get("book") or book) == book and row.get("key"):
+                static = (row.get("static") or "").lower() in ("true", "t", "1", "yes")
+                parts = [row.get("kind") or "", "static" if static else ""]
+                found[OVERRIDE + row["key"]] = ", ".join(part for part in parts if part)
+    return found
+
+
+def _text(value: object) -> str:
+    """As the macro `setting_text` writes it."""
+    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+
+
+def _said(value: str | None) -> str:
+    return value or "nothing"

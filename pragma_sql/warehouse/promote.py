@@ -1,0 +1,95 @@
+"""Putting a tokenizer into force: a candidate whose model is registered, or one of an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, opened, read_tokenizer
+
+
+def schema_of(warehouse: Path, tokenizer_hash: str) -> str | None:
+    """Where the tokenizer of this hash waits: the candidate's schema or an archive, else None."""
+    with opened(warehouse) as con:
+        candidate = candidate_of(con)
+        if candidate is not None and candidate.tokenizer_hash == tokenizer_hash:
+            return CANDIDATE
+        archive = f"archive_{tokenizer_hash[:12]}"
+        if is_fitted(con, archive):
+            found = read_tokenizer(con, archive).tokenizer_hash
+            return archive if found == tokenizer_hash else None
+    return None
+
+
+def put_into_force(warehouse: Path, schema: str) -> None:
+    """Make the tokenizer of this schema the fit; the one in force goes into an archive.
+
+    All of it is one transaction. A candidate brings its tokens, so that its model is served at
+    once; the next build brings them up to date. Those of an archive are made by the next build.
+
+    Raises:
+        PragmaError: another process has the warehouse open.
+    """
+    try:
+        con = duckdb.connect(str(warehouse))
+    except (duckdb.IOException, duckdb.ConnectionException):
+        raise PragmaError(
+            f"{warehouse} is open in another process, and its tokenizer is to be exchanged",
+            "close it, then register again",
+        ) from None
+    try:
+        archive = f"archive_{read_tokenizer(con).tokenizer_hash[:12]}"
+        con.execute("begin")
+        _copy(con, "fit", archive)
+        _copy(con, schema, "fit")
+        con.execute(f'drop schema "{schema}" cascade')
+        if schema == CANDIDATE:
+            _bring_tokens(con)
+        con.execute("commit")
+    finally:
+        con.close()
+
+
+def next_build(warehouse: Path) -> str:
+    """What to build after a model was registered: all, where the tokens are not yet its."""
+    with opened(warehouse) as con:
+        ((same,),) = con.execute(
+            "select count(*) > 0 from tokens.built inner join fit.tokenizer"
+            " using (tokenizer_hash) where relation = 'event_tokens'"
+        ).fetchall()
+    if same:
+        return "next: pragma build --select models+   # its embeddings"
+    return "next: pragma build   # the tokens of its tokenizer, then its embeddings"
+
+
+def _bring_tokens(con: duckdb.DuckDBPyConnection) -> None:
+    """Exchange the tokens for the candidate's, and let the next build compare every partition."""
+    ((view,),) = con.execute(
+        "select sql from duckdb_views() where schema_name = 'tokens_next'"
+        " and view_name = 'user_tokens'"
+    ).fetchall()
+    for name in ("event_tokens", "profile_tokens"):
+        con.execute(f"create or replace table tokens.{name} as from tokens_next.{name}")
+    con.execute("drop view if exists tokens.user_tokens")
+    con.execute(str(view).replace("tokens_next.", "tokens."))
+    con.execute("drop schema tokens_next cascade")
+    con.execute(
+        "update tokens.built set tokenizer_hash = (select tokenizer_hash from fit.tokenizer)"
+        " where relation in ('event_tokens', 'profile_tokens')"
+    )
+    con.execute("update tokens.built_partitions set checksum = null")
+    con.execute("delete from tokens.built_users")
+    con.execute("insert into tokens.built_users select distinct user_id from tokens.event_tokens")
+
+
+def _copy(con: duckdb.DuckDBPyConnection, source: str, target: str) -> None:
+    con.execute(f'create schema if not exists "{target}"')
+    for name in sorted(_tables(con, source)):
+        con.execute(f'create or replace table "{target}"."{name}" as from "{source}"."{name}"')
+
+
+def _tables(con: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+    query = "select table_name from duckdb_tables() where schema_name = $schema"
+    return {name for (name,) in con.execute(query, {"schema": schema}).fetchall()}

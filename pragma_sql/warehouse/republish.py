@@ -1,0 +1,105 @@
+"""What was published follows each build: the folders are remembered beside the warehouse."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+
+from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.publish import DATABASE, Published, forget_old, publish_tables
+from pragma_sql.warehouse.connection import opened
+
+HELD = (
+    "contract.event_partitions",
+    "tokens.profile_tokens",
+    "vectors.user_embeddings",
+    "vectors.scored_users",
+)
+"""Tables whose content decides what is published; together they tell of each event and user."""
+
+
+def publish(home: Home, folder: Path | None = None, *, at_once: bool = False) -> list[Published]:
+    """Publish to a folder, HOME/published by default, and remember it for the builds to come."""
+    place = (folder or home.published).resolve()
+    published = publish_tables(home.warehouse, place, at_once=at_once)
+    _remember(home, {**_remembered(home), str(place): _state(home)})
+    return published
+
+
+def republish(home: Home) -> Iterator[str]:
+    """After a build: publish anew to each folder that a reader may look in, where vectors changed.
+
+    Older versions are gone at once, since an event may have been deleted that they know of. Yields
+    what was done, and what could not be.
+    """
+    states = _remembered(home)
+    if not states:
+        return
+    state = _state(home)
+    for name, published in states.items():
+        folder = Path(name)
+        if not (folder / DATABASE).is_file():
+            _remember(home, {key: one for key, one in _remembered(home).items() if key != name})
+            yield f"note: {folder / DATABASE} is gone, so it is not published to any more"
+        elif published == state:
+            forget_old(folder, at_once=True)
+        else:
+            try:
+                publish(home, folder, at_once=True)
+            except (PragmaError, OSError) as error:
+                what = error.what if isinstance(error, PragmaError) else str(error)
+                yield f"warning: {folder} still holds what was published before: {what}"
+                yield f"next: pragma publish --to {folder}"
+            else:
+                yield f"published anew: {folder / DATABASE}"
+
+
+def _state(home: Home) -> str:
+    """Stands for the content of what is published."""
+    with opened(home.warehouse) as con:
+        return " ".join(_content(con, relation) for relation in HELD)
+
+
+def _content(con: duckdb.DuckDBPyConnection, relation: str) -> str:
+    try:
+        query = f"select count(*), bit_xor(hash(held)), sum(hash(held)) from {relation} as held"  # noqa: S608
+        return "-".join(str(value) for value in con.execute(query).fetchall()[0])
+    except duckdb.CatalogException:
+        return "none"
+
+
+def _file(home: Home) -> Path:
+    return home.root / "published.json"
+
+
+def _remembered(home: Home) -> Mapping[str, str]:
+    """Folder -> the state that was published to it; HOME/published of old is of an unknown one.
+
+    What a copy of a home finds there is the original's to publish to, but for HOME/published.
+    """
+    known: dict[str, str] = {}
+    if (home.published / DATABASE).is_file():
+        known[str(home.published)] = ""
+    try:
+        content = json.loads(_file(home).read_text(encoding="utf-8"))
+        states = {str(name): str(state) for name, state in content["folders"].items()}
+        return {**known, **states} if content["home"] == str(home.root) else known
+    except FileNotFoundError:
+        return known
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise PragmaError(
+            f"{_file(home)} is damaged: it names the folders that builds publish to",
+            "remove it, then pragma publish, once for each folder",
+        ) from None
+
+
+def _remember(home: Home, states: Mapping[str, str]) -> None:
+    draft = _file(home).with_suffix(".draft")
+    content = {"home": str(home.root), "folders": states}
+    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(draft, _file(home))

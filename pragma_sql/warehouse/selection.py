@@ -1,0 +1,75 @@
+"""What `--select` names: several words, as dbt takes them, and the seeds that these need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pragma_sql.formats.errors import PragmaError
+
+
+def selectors(options: Sequence[str], more: Sequence[str]) -> list[str]:
+    """The words after all `--select`, of which the command line gives the first alone.
+
+    >>> selectors(["contract", "+tokens"], ["fit models+"])
+    ['contract', '+tokens', 'fit', 'models+']
+
+    Raises:
+        PragmaError: there are words, but no `--select`.
+    """
+    if more and not options:
+        raise PragmaError(
+            f"build: what is meant by {' '.join(more)}?",
+            f"pragma build --select {' '.join(more)}, or --project or --contract for a folder",
+        )
+    return " ".join([*options, *more]).split()
+
+
+def with_seeds(selected: Sequence[str]) -> list[str]:
+    """The same with the seeds upstream of it, which its models read, and the contract's checks.
+
+    >>> with_seeds(["fit", "2+models+", "tokens,tag:a"])[3:]
+    ['+fit,resource_type:seed', '+models+,resource_type:seed', '+tokens,+tag:a,resource_type:seed']
+    >>> with_seeds(["contract"])
+    ['contract', '+contract,resource_type:seed', 'checks']
+    """
+    seeds = [f"{_upstream(each)},resource_type:seed" for each in selected]
+    return [*selected, *seeds, *(["checks"] if "contract" in selected else [])]
+
+
+def unmatched(selector: str) -> str:
+    """What to say of a selector that matches nothing; nothing of one that `with_seeds` added."""
+    if selector.endswith(",resource_type:seed"):
+        return ""
+    return f"warning: --select {selector}: there is nothing of that name"
+
+
+def check_matched(selected: Sequence[str], results: Sequence[object]) -> None:
+    """Raise where a selection came to nothing."""
+    if selected and not results:
+        raise PragmaError(
+            f"--select {' '.join(selected)}: there is nothing to build of that name",
+            "name models, folders (contract, checks, fit, tokens, vectors, views) or tags; see `dbt ls`",
+        )
+
+
+def lacking(message: str, selected: Sequence[str]) -> PragmaError | None:
+    """What dbt's message says of a relation that the selection leaves out and nobody has made."""
+    found = re.search(
+        r'in model (?P<model>\w+).*Table with name "?(?P<table>[\w.]+)"? does not exist',
+        message,
+        re.S,
+    )
+    if not (found and selected):
+        return None
+    table = found["table"].rpartition(".")[2]
+    return PragmaError(
+        f"{found['model']} reads {table}, which this warehouse does not have yet",
+        f"pragma build --select {' '.join(_upstream(each) for each in selected)}, or all of it",
+    )
+
+
+def _upstream(selector: str) -> str:
+    """Each part with all that is upstream of it; `@` has that already."""
+    parts = (re.sub(r"^\d*\+", "", part) for part in selector.split(","))
+    return ",".join(part if part.startswith("@") else f"+{part}" for part in parts)
