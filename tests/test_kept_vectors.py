@@ -38,7 +38,7 @@ def warehouse(tmp_path: Path) -> Path:
 @pytest.fixture
 def kept(warehouse: Path) -> Iterator[KeptVectors]:
     with duckdb.connect(str(warehouse), read_only=True) as con:
-        yield KeptVectors(con)
+        yield KeptVectors(con.cursor)
 
 
 def test_a_user_asked_for_again_is_not_scored_again(kept: KeptVectors) -> None:
@@ -61,7 +61,7 @@ def test_another_model_moment_or_user_is(kept: KeptVectors) -> None:
 
 def test_in_a_warehouse_that_may_be_written_nothing_is_kept(warehouse: Path) -> None:
     with duckdb.connect(str(warehouse)) as con:
-        kept, embed = KeptVectors(con), Counted()
+        kept, embed = KeptVectors(con.cursor), Counted()
         for calls in (1, 2):
             assert kept.given("m", USERS, ALWAYS, embed)[0].as_py() == [calls, 0.5]
 

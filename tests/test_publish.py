@@ -278,6 +278,59 @@ def test_the_last_two_versions_stay(home: Home) -> None:
     assert not [path.name for path in home.published.iterdir() if path.name.startswith(".")]
 
 
+WRITER = """
+import duckdb, os, sys
+con = duckdb.connect(sys.argv[1])
+if sys.argv[2] == "before":
+    con.execute("create table mine as select 1")
+print("open", flush=True)
+input()
+if sys.argv[2] == "after":
+    con.execute("create table mine as select 1")
+os._exit(1)
+"""
+"""A tool that opens the file to write, makes a table before or after a publication, and dies."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_tool_writes_into_the_old_database_is_not_in_the_new_one(
+    home: Home, when: str
+) -> None:
+    publish_tables(home.warehouse, home.published)
+    database = home.published / "bi.duckdb"
+    tool = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(database), when],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert tool.stdout
+    assert tool.stdout.readline() == "open\n"
+    publish_tables(home.warehouse, home.published)
+    tool.communicate("go on\n")
+    with duckdb.connect(str(database), read_only=True) as con:
+        tables = {
+            name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()
+        }
+    assert tables == {"published"}
+    for _ in range(2):
+        publish_tables(home.warehouse, home.published)
+    assert not list(home.published.glob("*.wal"))
+    assert len(list(home.published.glob("bi-*"))) == 2
+
+
+def test_a_database_of_an_earlier_program_gives_way_with_what_was_written_beside_it(
+    home: Home,
+) -> None:
+    home.published.mkdir()
+    (home.published / "bi.duckdb").write_bytes(b"of a program that made no links")
+    (home.published / "bi.duckdb.wal").write_bytes(b"written by a reader")
+    publish_tables(home.warehouse, home.published)
+    with duckdb.connect(str(home.published / "bi.duckdb"), read_only=True) as con:
+        assert con.execute("from user_embeddings limit 1").fetchall()
+    assert not (home.published / "bi.duckdb.wal").exists()
+
+
 def test_a_publication_that_fails_changes_nothing_for_readers(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from histories_fixture import CUT, DAY, SHOP, Event, User, shopper_shards, shoppers, write_shards
 from training import command, ended, finished, lines, started, wait_until
+from typer.testing import CliRunner
 
 from pragma_model.model.sizes import Readout
 from pragma_model.runs.metrics import StepMetrics, Watch
@@ -180,6 +182,73 @@ def test_a_run_does_not_go_on_with_another_setting(
         train(shards, other, halted, "a", RESUMED)
 
 
+# --- each advice works when it is followed ---
+
+
+def trained(shards: Shards, home: Home, *options: str) -> PragmaError | None:
+    """`pragma train` in this process; the error that it ends with."""
+    from pragma_model.commands import train as train_command
+
+    app = typer.Typer()
+    app.command()(train_command)
+    few = ("--steps", "6", "--budget", "128", "--validation-batches", "1", STEPS_ONLY)
+    words = [str(shards.path), "--home", str(home.root), *few, *OFTEN, *options]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exception is None or isinstance(ran.exception, PragmaError), ran.exception
+    return ran.exception
+
+
+def damage(run: Path, *steps: int) -> None:
+    for step in steps:
+        (run / "checkpoints" / f"step-{step:08}" / "state.json").write_text("{")
+
+
+def test_where_every_checkpoint_is_damaged_the_advice_begins_anew(
+    halted: Home, shards: Shards
+) -> None:
+    damage(halted.runs / "a", 3, 4)
+    refused = trained(shards, halted, "--run", "a", "--resume")
+    assert refused
+    assert refused.what == "run 'a' has no good checkpoint"
+    assert refused.next_step == "the same command with --overwrite instead of --resume"
+    assert trained(shards, halted, "--run", "a", "--overwrite") is None
+
+
+def test_where_a_run_ended_before_its_first_checkpoint_the_advice_begins_anew(
+    halted: Home, shards: Shards
+) -> None:
+    shutil.rmtree(halted.runs / "a" / "checkpoints")
+    refused = trained(shards, halted, "--run", "a")
+    assert refused
+    assert refused.next_step == "another --run, or --overwrite"
+    refused = trained(shards, halted, "--run", "a", "--resume")
+    assert refused
+    assert refused.next_step == "the same command with --overwrite instead of --resume"
+    assert trained(shards, halted, "--run", "b") is None
+
+
+def test_a_misspelt_run_is_named_with_the_one_that_is_meant(halted: Home, shards: Shards) -> None:
+    (halted.runs / "a").rename(halted.runs / "monthly")
+    refused = trained(shards, halted, "--run", "montly", "--resume")
+    assert refused
+    assert "there is no run 'montly'" in refused.what
+    meant, _, anew = refused.next_step.partition(", or ")
+    assert meant == "--run monthly --resume"
+    assert trained(shards, halted, *meant.split()) is None
+    assert anew == "leave out --resume to begin 'montly'"
+    assert trained(shards, halted, "--run", "montly") is None
+
+
+def test_only_a_checkpoint_that_has_one_before_it_is_said_to_be_passed_over(
+    halted: Home, shards: Shards
+) -> None:
+    damage(halted.runs / "a", 3, 4)
+    watch = StopAfter(6)
+    with pytest.raises(PragmaError, match="no good checkpoint"):
+        train(shards, SETTINGS, halted, "a", RESUMED, watch)
+    assert ["the one before it is used" in warning for warning in watch.warnings] == [True, False]
+
+
 def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_path: Path) -> None:
     with pytest.raises(PragmaError, match=r"no run 'b'"):
         train(shards, SETTINGS, Home(tmp_path), "b", RESUMED)
@@ -281,7 +350,7 @@ def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
     code, said = ended(started(command(shards, Home(tmp_path), *words, before=starve)))
     assert code == 1
     assert "out of memory with 200,000 tokens a batch at size small" in said
-    assert "--budget 100000 --accumulation 2" in said
+    assert "--overwrite --budget 100000 --accumulation 2" in said
 
 
 def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint_and_the_run_alive(
@@ -295,4 +364,5 @@ def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint_and_the_run_al
     assert len(lines(folder)) >= STEPS, "the run went on to its last step"
     assert "no room for a checkpoint of step 1 " in said
     assert "no room on the disk" in said, "and the bundle could not be written"
+    assert "make room, then the same command with --overwrite" in said
     assert list((folder / "checkpoints").iterdir()) == []

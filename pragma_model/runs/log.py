@@ -103,9 +103,9 @@ def new_folder(home: Home, run: str, overwrite: bool) -> Path:
     folder = run_folder(home, run)
     if folder.exists():
         if not overwrite:
-            raise PragmaError(
-                f"run {run!r} exists in {home.runs}", "another --run, --resume, or --overwrite"
-            )
+            can_go_on = any(folder.glob("checkpoints/step-*")) and not (folder / "bundle").is_dir()
+            ways = ["another --run", *(["--resume"] if can_go_on else []), "or --overwrite"]
+            raise PragmaError(f"run {run!r} exists in {home.runs}", ", ".join(ways))
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder

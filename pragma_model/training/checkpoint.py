@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -98,26 +99,54 @@ def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -
     Raises:
         PragmaError: there is no such run, it has that bundle, or it has no good checkpoint.
     """
-    if not run.is_dir():
-        raise PragmaError(f"there is no run {run.name!r} in {run.parent}", "leave out --resume")
+    _check_there(run)
     bundle = run / "bundle"
     if bundle.is_dir() and (readout is None or readout == read_manifest(bundle).readout):
         raise PragmaError(f"run {run.name!r} is finished", f"pragma register {run.name}")
-    for path in _by_age(run / CHECKPOINTS):
+    checkpoints = _by_age(run / CHECKPOINTS)
+    for path in checkpoints:
         try:
             return _read(path)
         except (PragmaError, OSError, ValueError, KeyError, TypeError) as error:
-            warn(f"{path.name} is damaged, so the one before it is used: {error}".splitlines()[0])
-    raise PragmaError(f"run {run.name!r} has no good checkpoint", "--overwrite instead of --resume")
+            then = "" if path == checkpoints[-1] else ", so the one before it is used"
+            warn(f"{path.name} is damaged{then}: {error}".splitlines()[0])
+    raise _nothing_to_resume(run)
+
+
+def next_attempt(run: Path) -> str:
+    """How to go on with a run that ended before its time."""
+    option = "--resume" if _by_age(run / CHECKPOINTS) else "--overwrite"
+    return f"the same command with {option}"
+
+
+def _check_there(run: Path) -> None:
+    if run.is_dir():
+        return
+    names = sorted(path.name for path in run.parent.glob("*") if path.is_dir())
+    near = get_close_matches(run.name, names, n=1)
+    raise PragmaError(
+        f"there is no run {run.name!r} in {run.parent}",
+        f"--run {near[0]} --resume, or leave out --resume to begin {run.name!r}"
+        if near
+        else f"leave out --resume to begin {run.name!r}",
+    )
+
+
+def _nothing_to_resume(run: Path) -> PragmaError:
+    return PragmaError(
+        f"run {run.name!r} has no good checkpoint",
+        "the same command with --overwrite instead of --resume",
+    )
 
 
 def begun_settings(run: Path) -> TrainSettings:
     """The settings that a run was begun with; which checkpoint says so does not matter."""
+    _check_there(run)
     for path in _by_age(run / CHECKPOINTS):
         with suppress(PragmaError, OSError, ValueError, KeyError, TypeError):
             content = json.loads((path / "state.json").read_text())
             return TrainSettings.from_json(content["origin"]["settings"])
-    raise PragmaError(f"{run} holds no checkpoint to resume", "leave out --resume")
+    raise _nothing_to_resume(run)
 
 
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from traceback import clear_frames
@@ -56,8 +56,11 @@ class Processes:
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
+def joined(next_attempt: Callable[[], str]) -> Iterator[Processes]:
     """Join the processes that `torchrun` started, if it did.
+
+    Args:
+        next_attempt: says how to go on when a process has gone.
 
     Raises:
         PragmaError: another process of the run went away.
@@ -79,7 +82,7 @@ def joined() -> Iterator[Processes]:
             raise
         raise PragmaError(
             "another process of the run went away, and the others stop",
-            "the same command with --resume: the last checkpoint stands",
+            next_attempt(),
         ) from error
     finally:
         # Gloo's threads want the interpreter's lock to free the tensors of their last work. A group

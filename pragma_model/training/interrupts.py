@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -58,8 +58,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def explained(settings: TrainSettings) -> Iterator[None]:
+def explained(settings: TrainSettings, next_attempt: Callable[[], str]) -> Iterator[None]:
     """Turn a lack of memory or disk into a sentence.
+
+    Args:
+        settings: of the run.
+        next_attempt: says how to go on with it once there is room.
 
     Raises:
         PragmaError: instead of what torch or the system raise.
@@ -72,8 +76,8 @@ def explained(settings: TrainSettings) -> Iterator[None]:
         more = 2 * settings.accumulation
         raise PragmaError(
             f"out of memory with {settings.budget:,} tokens a batch at size {settings.size}",
-            f"--budget {settings.budget // 2} --accumulation {more} trains alike in about half the "
-            "memory; --recompute lowers it further",
+            f"--overwrite --budget {settings.budget // 2} --accumulation {more} trains alike in "
+            "about half the memory; --recompute lowers it further",
         ) from error
     except (OSError, SafetensorError) as error:
         failed = as_os_error(error) if isinstance(error, SafetensorError) else error
@@ -81,7 +85,7 @@ def explained(settings: TrainSettings) -> Iterator[None]:
             raise
         raise PragmaError(
             f"no room on the disk for {failed.filename or 'the run'}: {failed.strerror}",
-            "make room, then the same command with --resume",
+            f"make room, then {next_attempt()}",
         ) from error
 
 

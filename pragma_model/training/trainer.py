@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 import torch
@@ -20,7 +21,14 @@ from pragma_model.model.sizes import Readout
 from pragma_model.runs.log import RunLog, described, new_folder, run_folder
 from pragma_model.runs.metrics import RunState, RunSummary, StoppedError, Validation, Watch
 from pragma_model.runs.trackers import trackers_of
-from pragma_model.training.checkpoint import Origin, Saver, check_origin, restore, resumable
+from pragma_model.training.checkpoint import (
+    Origin,
+    Saver,
+    check_origin,
+    next_attempt,
+    restore,
+    resumable,
+)
 from pragma_model.training.data import SplitReader
 from pragma_model.training.distributed import Processes, joined
 from pragma_model.training.evaluator import Examiner
@@ -67,7 +75,12 @@ def train(
         StoppedError: by Ctrl-C or SIGTERM, after a checkpoint.
     """
     options, watch = options or RunOptions(), watch or Watch()
-    with joined() as processes, explained(settings), reproducible(settings.seed):
+    attempt = partial(next_attempt, run_folder(home, run))
+    with (
+        joined(attempt) as processes,
+        explained(settings, attempt),
+        reproducible(settings.seed),
+    ):
         # In a function of its own: what shares the work has to go before the processes part.
         return _train(processes, shards, settings, home, run, options, watch)
 

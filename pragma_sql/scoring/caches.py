@@ -161,8 +161,8 @@ VectorKey = tuple[str, str | None, int | None]
 class KeptVectors:
     """The vectors that were given last; threads may share them."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self._con = con
+    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._cursor = cursor
         self._lock = threading.Lock()
         self._vectors: OrderedDict[VectorKey, Float | None] = OrderedDict()
 
@@ -184,6 +184,11 @@ class KeptVectors:
         self._keep(keys, vectors)
         return vectors
 
+    def forget(self) -> None:
+        """Let go of all."""
+        with self._lock:
+            self._vectors.clear()
+
     def _keep(self, keys: Sequence[VectorKey], vectors: pa.Array) -> None:
         made = [None if v is None else np.array(v, np.float32) for v in vectors.to_pylist()]
         with self._lock:
@@ -194,5 +199,5 @@ class KeptVectors:
     @cached_property
     def _nothing_changes(self) -> bool:
         query = "select readonly from duckdb_databases() where database_name = current_database()"
-        ((readonly,),) = self._con.cursor().execute(query).fetchall()
+        ((readonly,),) = self._cursor().execute(query).fetchall()
         return bool(readonly)

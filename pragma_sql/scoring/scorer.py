@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,8 +46,15 @@ class Scorer:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
         self._engine = engine_of(bundle, form, calls)
         self._cache = EventCache(bundle.manifest.event_size)
-        self._encoding = threading.Lock()
-        self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")
+        self._process = 0
+        self._start()
+
+    def _start(self) -> None:
+        """Make what threads need, in the process that this is: none survives a fork."""
+        if self._process != os.getpid():
+            self._encoding = threading.Lock()
+            self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")
+            self._process = os.getpid()
 
     def check_hash(self, tokenizer_hash: str) -> None:
         """Refuse tokens of another tokenizer than the one the model was trained on."""
@@ -60,6 +68,7 @@ class Scorer:
 
     def score(self, histories: Histories, moments: Int) -> Float:
         """User vectors as of each user's moment, [B, E]; `moments` [B] in microseconds UTC."""
+        self._start()
         cut = histories.as_of(moments, self.manifest.max_events)
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         for group in _groups(cut):

@@ -32,6 +32,11 @@ class Models:
         """A registered model; raises where there is none of this id."""
         return self._loaded(registered_bundle(self._warehouse(), model_id))
 
+    def forget(self) -> None:
+        """Let go of the loaded models; one that is asked for again is loaded again."""
+        with self._lock:
+            self._load.cache_clear()
+
     def _loaded(self, folder: Path) -> RecordScorer:
         with self._lock:
             return self._load(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.formats.histories import Histories
+from pragma_sql.formats.histories import Histories, Int
 from pragma_sql.formats.packing import Float
 from pragma_sql.formats.text_encoder import TextVectors
 from pragma_sql.scoring.engines import Form
@@ -22,6 +23,9 @@ from pragma_sql.warehouse.functions import register_bpe_encode
 
 GROUP_EVENTS = 131_072
 """About as many events are tokenised together."""
+
+PART_LETTERS = 4_000_000
+"""About so much JSON is read at a time: as objects of Python it takes some thirty times as much."""
 
 MICROS = pa.timestamp("us")
 TEXT_MAP = pa.map_(pa.string(), pa.string())
@@ -167,13 +171,27 @@ class RecordScorer:
         Raises:
             PragmaError: a record is not right; says which, from 0, and where in it.
         """
-        records = []
-        for number, text in enumerate(texts):
-            try:
-                records.append(read_record(text))
-            except PragmaError as error:
-                raise PragmaError(f"record {number}: {error.what}", error.next_step) from None
-        return self.embed(records)
+        vectors = np.empty((len(texts), self.scorer.manifest.embedding_size), np.float32)
+        for part in parts_of(np.fromiter(map(len, texts), np.int64, len(texts))):
+            records = []
+            for number in range(part.start, part.stop):
+                try:
+                    records.append(read_record(texts[number]))
+                except PragmaError as error:
+                    raise PragmaError(f"record {number}: {error.what}", error.next_step) from None
+            vectors[part] = self.embed(records)
+        return vectors
+
+
+def parts_of(lengths: Int) -> Iterator[slice]:
+    """Consecutive texts of about `PART_LETTERS` together, so that few are read at a time.
+
+    >>> list(parts_of(np.array([3_000_000, 3_000_000, 1, 9_000_000])))
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    before = (np.cumsum(lengths) - lengths) // PART_LETTERS
+    edges = [0, *(np.flatnonzero(np.diff(before)) + 1).tolist(), len(lengths)]
+    yield from (slice(start, stop) for start, stop in pairwise(edges) if start < stop)
 
 
 def _groups(records: Sequence[Record]) -> Iterator[slice]:

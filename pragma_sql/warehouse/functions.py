@@ -22,8 +22,11 @@ def register_function(
     function: ArrowFunction,
     parameters: Sequence[str],
     returns: str,
-) -> None:
+) -> ArrowFunction:
     """Register a scalar function that gets whole Arrow arrays of a chunk, nulls included.
+
+    DuckDB calls what this returns, and lets go of it when `con` is closed: hold it for as long as
+    other connections to the same database may call the function.
 
     Args:
         con: the connection; all its cursors and threads see the function.
@@ -45,13 +48,16 @@ def register_function(
         type="arrow",
         null_handling="special",
     )
+    return on_whole_arrays
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def register_bpe_encode(con: duckdb.DuckDBPyConnection, load: Callable[[str], str]) -> None:
+def register_bpe_encode(
+    con: duckdb.DuckDBPyConnection, load: Callable[[str], str]
+) -> ArrowFunction:
     """Register `bpe_encode(text, bpe_hash)`; `load` gives the JSON of the BPE of a hash."""
 
     @lru_cache(maxsize=4)
@@ -68,4 +74,4 @@ def register_bpe_encode(con: duckdb.DuckDBPyConnection, load: Callable[[str], st
     def bpe_encode(texts: pa.Array, hashes: pa.Array) -> pa.Array:
         return encode(texts, tokenizer_of(hashes[0].as_py()))
 
-    register_function(con, "bpe_encode", bpe_encode, ["VARCHAR", "VARCHAR"], "INTEGER[]")
+    return register_function(con, "bpe_encode", bpe_encode, ["VARCHAR", "VARCHAR"], "INTEGER[]")

@@ -95,7 +95,7 @@ def publish_tables(warehouse: Path, folder: Path, *, at_once: bool = False) -> l
             _replace_database(folder, version, types)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.rmtree(version, ignore_errors=True)
+            _remove(version)
             raise
         at_once = at_once or _users_are_gone(con, folder, version)
     forget_old(folder, at_once=at_once)
@@ -152,7 +152,7 @@ def _types(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
 
 
 def _replace_database(folder: Path, version: Path, types: dict[str, dict[str, str]]) -> None:
-    """Write the views into a new file and put it in the old one's place."""
+    """Write the views into a new file and let `bi.duckdb` lead to it."""
     draft = folder / f".{version.name}.duckdb"
     draft.unlink(missing_ok=True)
     try:
@@ -175,9 +175,26 @@ def _replace_database(folder: Path, version: Path, types: dict[str, dict[str, st
                     flat += [filled(f"embedding[{i}]").as_(f"e{i}") for i in range(1, width + 1)]
                     query = exp.select(*flat).from_(name)
                     con.execute(f"create view {name}_flat as {to_sql(query)}")
-        os.replace(draft, folder / DATABASE)
+        own = _database_of(version)
+        os.replace(draft, own)
+        link = folder / f".{version.name}.link"
+        try:
+            link.symlink_to(own.name)
+        except OSError:  # a file system without links
+            shutil.copyfile(own, link)
+        os.replace(link, folder / DATABASE)
+        (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _database_of(version: Path) -> Path:
+    """The file of a version that `bi.duckdb` leads to.
+
+    DuckDB follows the link: what a reader writes, who opened it to write, stays with this version
+    (its write-ahead log, too), and is not replayed into the next one.
+    """
+    return version.with_name(f"bi-{version.name}.duckdb")
 
 
 def _pattern(folder: Path) -> Path:
@@ -216,6 +233,8 @@ def forget_old(folder: Path, *, at_once: bool) -> None:
     for path in folder.glob(".*"):
         if path.suffix in (".draft", ".old"):
             shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix == ".link":
+            path.unlink(missing_ok=True)
     for path in old[: 1 - KEPT]:
         _remove(path)
     for path in old[1 - KEPT :]:
@@ -232,6 +251,9 @@ def _versions(folder: Path) -> list[Path]:
 
 
 def _remove(version: Path) -> None:
+    """A version with its database and what a reader wrote beside it."""
+    for path in version.parent.glob(f"{_database_of(version).name}*"):
+        path.unlink(missing_ok=True)
     if version.is_symlink():
         version.unlink(missing_ok=True)
     else:

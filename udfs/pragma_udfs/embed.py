@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import duckdb
 import numpy as np
@@ -15,7 +15,7 @@ from pragma_sql.scoring.caches import KeptVectors
 from pragma_sql.scoring.reader import EVENTS_A_SLICE, TokenReader
 from pragma_sql.scoring.scorer import Scorer
 from pragma_sql.serving.loaded_models import Models
-from pragma_sql.warehouse.functions import register_function
+from pragma_sql.warehouse.functions import ArrowFunction, register_function
 
 ASKED = {"user_id": "VARCHAR", "moment": "TIMESTAMP", "model_id": "VARCHAR"}
 """What a vector is asked for by. Without a moment: after all that is known of the user."""
@@ -76,12 +76,17 @@ def _score(histories: Histories, owners: Int, moments: Int, scorer: Scorer) -> F
     return scorer.score(chosen, np.where(moments == NO_TIME, chosen.latest_moments(), moments))
 
 
-def register_embed(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+def register_embed(
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    kept: KeptVectors,
+    cursor: Callable[[], duckdb.DuckDBPyConnection],
+) -> list[ArrowFunction]:
     """Register `embed_user(struct)`; without a model in it, the current one scores.
 
-    A model is loaded when a user is first asked for.
+    A model is loaded when a user is first asked for. Tokens are read through `cursor`.
     """
-    reader, kept = TokenReader(con.cursor), KeptVectors(con)
+    reader = TokenReader(cursor)
 
     def given(users: pa.Array, moments: pa.Array, scorer: Scorer) -> pa.Array:
         return kept.given(
@@ -105,4 +110,4 @@ def register_embed(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         return pa.array(vectors, pa.list_(pa.float32()))
 
     struct = f"STRUCT({', '.join(f'{name} {kind}' for name, kind in ASKED.items())})"
-    register_function(con, "embed_user", embed_user, [struct], "FLOAT[]")
+    return [register_function(con, "embed_user", embed_user, [struct], "FLOAT[]")]

@@ -6,27 +6,83 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.scoring.caches import KeptVectors
 from pragma_sql.serving.loaded_models import Models
 from pragma_sql.warehouse.connection import CANDIDATE, warehouse_of
+from pragma_sql.warehouse.functions import ArrowFunction
 from pragma_udfs.bpe import register_bpe
 from pragma_udfs.embed import register_embed
 from pragma_udfs.records import register_records
 
 
-def register(con: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection to a warehouse file its functions.
+class Functions:
+    """The functions of one open database file, and the connections that were given them.
 
-    Nothing is loaded before the first call, so tokens can be built before any model exists.
+    DuckDB keeps functions by database, not by connection: a second connection finds those of the
+    first there, and calls them when the first is long closed. So they read through any connection
+    that is still open, and are held here, since DuckDB lets go of them with the first connection.
     """
 
-    def load_bpe(bpe_hash: str) -> str:
-        cursor = con.cursor()
+    def __init__(self) -> None:
+        self._connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
+        self._held: list[ArrowFunction] = []
+        self._models = Models(lru_cache(maxsize=1)(self._warehouse))
+        self._kept = KeptVectors(self.cursor)
+
+    def add(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Let the functions read through this connection, too."""
+        if not any(each() is con for each in self._connections):
+            self._connections = [each for each in self._connections if each() is not None]
+            self._connections.append(weakref.ref(con))
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of a connection that is open.
+
+        Raises:
+            PragmaError: every connection that was given the functions is closed.
+        """
+        for each in self._connections:
+            con = each()
+            if con is not None:
+                try:
+                    return con.cursor()
+                except duckdb.ConnectionException:
+                    continue
+        raise PragmaError(
+            "every connection that was given the functions is closed",
+            "pragma_udfs.functions.register(con), with the connection that asks",
+        )
+
+    def register(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make the functions in the connection's database.
+
+        Nothing is loaded before the first call: tokens can be built before any model exists.
+        """
+        self._held += register_bpe(con, self._load_bpe)
+        self._held += register_embed(con, self._models, self._kept, self.cursor)
+        self._held += register_records(con, self._models)
+
+    def forget_if_closed(self) -> None:
+        """Let go of models and vectors where no connection is open."""
+        try:
+            self.cursor()
+        except PragmaError:
+            self._models.forget()
+            self._kept.forget()
+
+    def _warehouse(self) -> Path:
+        return warehouse_of(self.cursor())
+
+    def _load_bpe(self, bpe_hash: str) -> str:
+        cursor = self.cursor()
         schemas = "select schema_name from duckdb_tables() where table_name = 'bpe' order by all"
         rows = []
         for (schema,) in cursor.execute(schemas).fetchall():
@@ -37,11 +93,25 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
         found = dict(rows)
         return str(found.get(bpe_hash, rows[0][1]))
 
-    @lru_cache(maxsize=1)
-    def warehouse() -> Path:
-        return warehouse_of(con)
 
-    models = Models(warehouse)
-    register_bpe(con, load_bpe)
-    register_embed(con, models)
-    register_records(con, models)
+_REGISTERED: dict[str, Functions] = {}
+"""By database file: DuckDB, too, opens a file once in a process."""
+_LOCK = threading.Lock()
+
+
+def register(con: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection to a warehouse its functions; another connection may have them already."""
+    with _LOCK:
+        path = "select path from duckdb_databases() where database_name = current_database()"
+        ((file,),) = con.cursor().execute(path).fetchall()
+        there = "select 1 from duckdb_functions() where function_name = 'embed_user' limit 1"
+        key = file or f"in memory, {id(con)}"
+        if con.cursor().execute(there).fetchall() and key in _REGISTERED:
+            _REGISTERED[key].add(con)
+            return
+        for other in _REGISTERED.values():
+            other.forget_if_closed()
+        functions = Functions()
+        functions.add(con)
+        functions.register(con)
+        _REGISTERED[key] = functions

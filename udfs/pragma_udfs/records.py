@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.serving.loaded_models import Models
+from pragma_sql.serving.online import parts_of
 from pragma_sql.serving.records import Record, read_record
-from pragma_sql.warehouse.functions import register_function
+from pragma_sql.warehouse.functions import ArrowFunction, register_function
 from pragma_udfs.embed import list_array
 
 
-def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> list[ArrowFunction]:
     """Register `embed_record(struct)`: user vectors of JSON records; null in, null out."""
 
     def embed_record(asked: pa.StructArray) -> pa.Array:
         texts = asked.field("record")
         valid = texts.is_valid()
-        records = [_record(text) for text in texts.drop_null().to_pylist()]
-        if not records:
+        given = texts.drop_null()
+        if not len(given):
             return pa.nulls(len(texts), pa.list_(pa.float32()))
-        return list_array(models.current().embed(records), valid)
+        scorer = models.current()
+        vectors = [
+            scorer.embed([_record(text) for text in given[part].to_pylist()])
+            for part in parts_of(pc.binary_length(given).to_numpy().astype(np.int64))
+        ]
+        return list_array(np.concatenate(vectors), valid)
 
-    register_function(con, "embed_record", embed_record, ["STRUCT(record VARCHAR)"], "FLOAT[]")
+    parameters = ["STRUCT(record VARCHAR)"]
+    return [register_function(con, "embed_record", embed_record, parameters, "FLOAT[]")]
 
 
 def _record(text: str) -> Record:
