@@ -61,7 +61,7 @@ def write_bundle(
             raise PragmaError(
                 f"{target}: ONNX Runtime and torch differ by {difference:.1e} in a user vector, "
                 f"more than {TOLERANCE:.0e}",
-                "the same command with --overwrite and a lower --learning-rate: weights grew too large",
+                "the same command with --overwrite and a lower --learning-rate: weights grew large",
             )
         metrics = {**manifest.metrics, "onnx_max_abs_diff": difference}
         seal(
