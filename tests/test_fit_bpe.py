@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer
 
+from pragma_sql.formats.bpe import encode, train
 from pragma_sql.formats.errors import PragmaError
-from pragma_udfs.bpe import encode, train
 
 BYTES = 256
 SHOPS = [f"{name} {number}" for name in ("TESCO EXPRESS", "CORNER SHOP") for number in range(50)]

@@ -189,7 +189,7 @@ def test_a_refit_whose_tokens_fail_leaves_the_old_fit(
 ) -> None:
     before = tables(home, "fit", "tokens")
     with monkeypatch.context() as broken:
-        broken.setattr("pragma_udfs.bpe.encode", refuse_texts)
+        broken.setattr("pragma_sql.warehouse.functions.encode", refuse_texts)
         with pytest.raises(PragmaError, match="no text can be encoded"):
             build(home, {**variables, "bins": 4}, select=FIT, refit=True)
     assert tables(home, "fit") == {name: before[name] for name in before if name[:4] == "fit."}
@@ -240,7 +240,7 @@ def test_a_first_build_that_failed_after_its_fit_is_made_again_too_and_its_log_s
     workplace.write()
     variables = workplace.variables()
     with monkeypatch.context() as broken:
-        broken.setattr("pragma_udfs.bpe.encode", refuse_texts)
+        broken.setattr("pragma_sql.warehouse.functions.encode", refuse_texts)
         with pytest.raises(PragmaError, match="no text can be encoded"):
             build(home, {**variables, "bins": 4}, select=WITH_CONTRACT)
     with duckdb.connect(str(home.warehouse), read_only=True) as con:

@@ -181,7 +181,7 @@ def test_a_candidate_that_fails_leaves_what_is_served(
         raise PragmaError("no text can be encoded", "try again")
 
     with monkeypatch.context() as broken:
-        broken.setattr("pragma_udfs.bpe.encode", refuse)
+        broken.setattr("pragma_sql.warehouse.functions.encode", refuse)
         with pytest.raises(PragmaError, match="no text can be encoded"):
             refit(home, variables(book), until="2024-09-01")
     assert tokenizer(home) == tokenizer(served)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pragma_sql.formats.bundle import BundleManifest, open_bundle, seal
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.serving.triton_backend import answers
+from pragma_sql.serving.answers import answers
 from pragma_sql.serving.triton_export import prepare
 from pragma_udfs.commands import serve
 

@@ -140,7 +140,7 @@ def _moment(columns: Sequence[str]) -> str:
 def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, book: str) -> None:
     """Hold the book's file against the columns that its dbt source declares."""
     declared = yaml.safe_load(
-        (DBT_PROJECT / "models" / "contract" / book / f"_{book}.yml").read_text()
+        (DBT_PROJECT / "models" / "contract" / "datasets" / book / "_sources.yml").read_text()
     )
     path = Path(str(variables.get(f"{book}_path", default_vars()[f"{book}_path"])))
     (table,) = declared["sources"][0]["tables"]

@@ -6,7 +6,6 @@ import json
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,28 +15,8 @@ from pragma_sql.formats.bundle import Bundle, open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import Float
 from pragma_sql.scoring.engines import chosen_form, usable_cores
+from pragma_sql.serving.answers import answers
 from pragma_sql.serving.token_requests import Tensors
-
-Request = TypeVar("Request")
-
-
-def answers(
-    requests: Sequence[Request], embedded: Callable[[Sequence[Request]], Sequence[Float]]
-) -> list[Float | Exception]:
-    """What each request gets, [n, d] or an error; a bad request harms none of the others.
-
-    Args:
-        requests: those that arrived together.
-        embedded: gives the vectors of each of some requests, or raises for them all.
-    """
-    try:
-        return list(embedded(requests))
-    except Exception as error:  # whatever it is, it is one request's own
-        if len(requests) == 1:
-            return [error]
-    half = len(requests) // 2
-    return answers(requests[:half], embedded) + answers(requests[half:], embedded)
-
 
 OUTPUT = "embeddings"
 
