@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
-from drift_books import BOOKS, Book, shuffled, write
+from drift_datasets import DATASETS, Dataset, shuffled, write
 from page import machine, write_section
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 
@@ -32,7 +32,7 @@ FACTORS = (1.2, 1.5, 2)
 SELECT = ["+drift_lines", "+token_drift"]
 
 
-def planted(book: Book, middle: str) -> Mapping[str, str]:
+def planted(dataset: Dataset, middle: str) -> Mapping[str, str]:
     """What columns are instead: pair by pair of weeks another kind, from Thursday to Wednesday."""
     day = f"datediff('day', date '{middle}', ts::date)"
     lasts = f"{day} >= 0 and {day} % 14 between 3 and 9"
@@ -41,25 +41,26 @@ def planted(book: Book, middle: str) -> Mapping[str, str]:
         return f"{lasts} and {day} // 14 % {len(KINDS)} = {KINDS.index(kind)}"
 
     factors = "".join(
-        f" when {of(f'amounts x {factor}')} then round({book.amount} * {factor}, 2)"
+        f" when {of(f'amounts x {factor}')} then round({dataset.amount} * {factor}, 2)"
         for factor in ("1.2", "25", "100")
     )
     return {
         "source": f"case when {of('new source')} and hash(event_id) % 200 = 0"
         " then 'unheard of' else source end",
-        book.amount: f"case {factors} else {book.amount} end",
-        book.category: f"case when {of('renamed category')} and {book.category} = '{book.common}'"
-        f" then 'spelt otherwise' else {book.category} end",
+        dataset.amount: f"case {factors} else {dataset.amount} end",
+        dataset.category: f"case when {of('renamed category')}"
+        f" and {dataset.category} = '{dataset.common}'"
+        f" then 'spelt otherwise' else {dataset.category} end",
     }
 
 
-def whole_weeks(book: Book, middle: str) -> Mapping[str, str]:
+def whole_weeks(dataset: Dataset, middle: str) -> Mapping[str, str]:
     """Amounts of each week since the middle times another factor."""
     days = f"datediff('day', date '{middle}', ts::date)"
     factors = f"[{', '.join(map(str, FACTORS))}][1 + {days} // 7 % {len(FACTORS)}]"
     return {
-        book.amount: f"case when {days} >= 0 then round({book.amount} * {factors}, 2)"
-        f" else {book.amount} end"
+        dataset.amount: f"case when {days} >= 0 then round({dataset.amount} * {factors}, 2)"
+        f" else {dataset.amount} end"
     }
 
 
@@ -78,13 +79,13 @@ def beyond(home: Home, view: str, column: str) -> set[tuple[str, int]]:
         )
 
 
-def measure(book: Book, folder: Path, seed: int, counts: dict[str, list[int]]) -> None:
+def measure(dataset: Dataset, folder: Path, seed: int, counts: dict[str, list[int]]) -> None:
     """One shuffle: build it undisturbed, then with the drifts, and add up what was found."""
-    con, weeks, middle = shuffled(book, seed)
+    con, weeks, middle = shuffled(dataset, seed)
     later = weeks - weeks // 2
     home, contract = Home.of(folder / "home"), folder / "contract"
-    write(con, book, contract, {})
-    variables = {**book_of(contract, []), "fit_until": middle}
+    write(con, dataset, contract, {})
+    variables = {**dataset_vars(contract, []), "fit_until": middle}
     build(home, variables, select=SELECT)
     alarms = {day for _, day in beyond(home, "weekly_drift", "week")}
     counts["false weeks"][0] += len(alarms)
@@ -92,25 +93,27 @@ def measure(book: Book, folder: Path, seed: int, counts: dict[str, list[int]]) -
     days = {day for _, day in beyond(home, "token_drift", "day")}
     counts["false days"][0] += len(days)
     counts["false days"][1] += later * 7
-    write(con, book, contract, planted(book, middle))
+    write(con, dataset, contract, planted(dataset, middle))
     build(home, variables, select=SELECT)
     found = beyond(home, "weekly_drift", "week")
     for pair in range(later // 2):
         kind = KINDS[pair % len(KINDS)]
-        key = {"new source": "source", "renamed category": book.category}.get(kind, book.amount)
+        key = {"new source": "source", "renamed category": dataset.category}.get(
+            kind, dataset.amount
+        )
         counts[kind][0] += bool({(key, pair * 14), (key, pair * 14 + 7)} & found)
         counts[kind][1] += 1
-    write(con, book, contract, whole_weeks(book, middle))
+    write(con, dataset, contract, whole_weeks(dataset, middle))
     build(home, variables, select=SELECT)
     found = beyond(home, "weekly_drift", "week")
     for week in range(later):
         factor = FACTORS[week % len(FACTORS)]
-        counts[f"whole {factor}"][0] += (book.amount, week * 7) in found
+        counts[f"whole {factor}"][0] += (dataset.amount, week * 7) in found
         counts[f"whole {factor}"][1] += 1
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or [book.name for book in BOOKS]
+    chosen = sys.argv[1:] or [dataset.name for dataset in DATASETS]
     lines = [
         "| dataset | weeks judged | false alarms | days beyond, undisturbed | "
         + " | ".join(f"{kind} found" for kind in KINDS)
@@ -119,19 +122,19 @@ def main() -> None:
         + " |",
         "|---|" + "---:|" * (3 + len(KINDS) + len(FACTORS)),
     ]
-    for book in BOOKS:
-        if book.name not in chosen:
+    for dataset in DATASETS:
+        if dataset.name not in chosen:
             continue
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for seed in SEEDS:
             folder = Path(tempfile.mkdtemp())
-            measure(book, folder, seed, counts)
+            measure(dataset, folder, seed, counts)
             shutil.rmtree(folder)
         false, weeks = counts["false weeks"]
         planned = [*KINDS, *(f"whole {factor}" for factor in FACTORS)]
         cells = [f"{counts[kind][0]} of {counts[kind][1]}" for kind in planned]
         days = "{} of {}".format(*counts["false days"])
-        lines.append(f"| {book.name} | {weeks} | {false} | {days} | " + " | ".join(cells) + " |")
+        lines.append(f"| {dataset.name} | {weeks} | {false} | {days} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     body = "\n".join([f"{machine()}. {__doc__.partition(chr(10) * 2)[2].strip()}", "", *lines])
     write_section("Drift", body)

@@ -1,4 +1,4 @@
-"""Scoring beside pragmatiq: the same book, the same size of model, all users and all their events.
+"""Scoring beside pragmatiq: the same dataset and size of model, all users and all their events.
 
 Needs the environment of `make bench-env`.
 Example: python benchmarks/bench_embed.py --work /tmp/bench
@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 from costs import Cost, cost_of
 from page import machine, write_section
-from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
+from programs import PEER, make_our_shards, make_peer_shards, make_pragmatiq_dataset, pragma
 
 from pragma_udfs.functions import register
 
@@ -32,18 +32,18 @@ WARM = 5
 
 
 class Bench:
-    """One book, scored by both."""
+    """One dataset, scored by both."""
 
-    def __init__(self, work: Path, book: Path) -> None:
-        self.work, self.book = work, book
-        self.home = work / f"home {book.name}"
-        self.peer_shards = work / f"peer {book.name}"
+    def __init__(self, work: Path, dataset: Path) -> None:
+        self.work, self.dataset = work, dataset
+        self.home = work / f"home {dataset.name}"
+        self.peer_shards = work / f"peer {dataset.name}"
         self.peer_run = work / "peer runs" / SIZE
 
     def prepare(self, users: int) -> None:
-        """Book, tokens and a trained model of both programs, unless they are there."""
-        make_peer_book(self.book, users)
-        make_peer_shards(self.book, self.peer_shards)
+        """Dataset, tokens and a trained model of both programs, unless they are there."""
+        make_pragmatiq_dataset(self.dataset, users)
+        make_peer_shards(self.dataset, self.peer_shards)
         if not self.peer_run.is_dir():
             config = self.work / "pretrain.yaml"
             config.write_text(json.dumps({"max_steps": STEPS, "warmup_steps": 1, "log_every": 1}))
@@ -51,7 +51,7 @@ class Bench:
             command += ["--model-size", SIZE, "--config", str(config)]
             subprocess.run([*command, "--runs-root", str(self.peer_run.parent)], check=True)
         if not (self.home / "bundles" / "current").is_file():
-            make_our_shards(self.book, self.home)
+            make_our_shards(self.dataset, self.home)
             place = ("--home", str(self.home))
             arguments = ["--size", SIZE, "--steps", str(STEPS), "--run", SIZE, "--overwrite"]
             pragma("train", str(self.home / "shards"), *arguments, *place)
@@ -116,12 +116,14 @@ def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(".bench"))
-    parser.add_argument("--book", type=Path, help="pragmatiq's book [default: made in --work]")
+    parser.add_argument(
+        "--dataset", type=Path, help="pragmatiq's dataset [default: made in --work]"
+    )
     parser.add_argument("--users", type=int, default=2_000)
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    bench = Bench(work, (arguments.book or work / f"book {arguments.users}").resolve())
+    bench = Bench(work, (arguments.dataset or work / f"dataset {arguments.users}").resolve())
     bench.prepare(arguments.users)
     peer = bench.theirs()
     costs = {form: bench.ours(form) for form in ("fp32", "int8")}
@@ -131,7 +133,7 @@ def main() -> None:
     table += [_row(f"`embed(user_id)`, {form}", cost, peer) for form, cost in costs.items()]
     write_section(
         "Scoring",
-        f"`make bench-embed`; {machine()}. pragmatiq's own book of {users:,} users with "
+        f"`make bench-embed`; {machine()}. pragmatiq's own dataset of {users:,} users with "
         f"{events:,} events, models of size {SIZE}, all users and events, start-up included. "
         f"{rows:,} rows of event tokens are distinct: one in {events / rows:.1f}.\n\n"
         "| | CPU s | times fewer | wall s | peak GB |\n|---|---:|---:|---:|---:|\n"

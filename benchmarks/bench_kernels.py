@@ -1,7 +1,7 @@
 """Attention kernels on real batches: each by itself, and in whole training steps.
 
-Needs the environment of `make bench-env`, for the book. A kernel that the device cannot run is said
-to be not measured.
+Needs the environment of `make bench-env`, for the dataset. A kernel that the device
+cannot run is printed as not measured.
 Example: python benchmarks/bench_kernels.py --work /tmp/bench
 """
 
@@ -149,7 +149,7 @@ def main() -> None:
     write_section(
         "Attention kernels",
         f"`make bench-kernels`; {machine()}, {name}. Size {settings.size}, batches of "
-        f"{BUDGET:,} tokens of pragmatiq's own book, medians of {ROUNDS}. Milliseconds are "
+        f"{BUDGET:,} tokens of pragmatiq's own dataset, medians of {ROUNDS}. Milliseconds are "
         "of one layer's attention alone, forward and backward; tokens are the values of events in "
         "whole steps.\n\n"
         "| kernel | events ms | histories ms | tokens/s |\n"

@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from learning_books import BUDGET, HEAD, ROOT, VALIDATION_BATCHES, Book, row
+from learning_datasets import BUDGET, HEAD, ROOT, VALIDATION_BATCHES, Dataset, row
 from learning_probes import FOLDS, Paired, Vectors
 from learning_results import Found, Results
 from page import machine, write_section
-from programs import make_peer_book, pragma
+from programs import make_pragmatiq_dataset, pragma
 
 PEER_USERS = 10_000
 TEST_SHARE, VALIDATION_SHARE = 0.85, 0.10
-"""Of pragmatiq's book. Few are learnt from: within the tokens of a short run pragmatiq, which takes
-users whole and the short ones first, reads no more than these."""
+"""Of pragmatiq's dataset. Few are learnt from: within the tokens of a short run pragmatiq, which
+takes users whole and the short ones first, reads no more than these."""
 
 MODELS = {
     "LightGBM on features": "features",
@@ -44,10 +44,10 @@ class Bench:
     def __init__(self, work: Path, seeds: Sequence[int], users: int) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self.results, self.seeds = Results(work / "learning.json"), seeds
-        self.contract = work / f"book {PEER_USERS}"
+        self.contract = work / f"dataset {PEER_USERS}"
         shares = {"test_share": TEST_SHARE, "validation_share": VALIDATION_SHARE}
         told = [word for name, share in shares.items() for word in ("--var", f"{name}={share}")]
-        self.synthetic = Book(
+        self.synthetic = Dataset(
             f"pragmatiq's {PEER_USERS:,} users",
             work / "learning synthetic",
             ("--contract", str(self.contract), *told),
@@ -56,43 +56,43 @@ class Bench:
         )
         credit = str(ROOT / "examples" / "credit_default")
         self.real = [
-            Book("credit_default", work / "learning credit", ("--project", credit), steps=250),
-            Book(
+            Dataset("credit_default", work / "learning credit", ("--project", credit), steps=250),
+            Dataset(
                 "purchase_cards",
                 work / "learning cards",
-                ("--var", "book=purchase_cards"),
+                ("--var", "dataset=purchase_cards"),
                 steps=250,
             ),
         ]
         self.paired = Paired(self.synthetic, self.contract, work, users)
 
-    def make_book(self) -> None:
-        """Have pragmatiq make its book, unless it is there."""
-        make_peer_book(self.contract, PEER_USERS)
+    def make_dataset(self) -> None:
+        """Have pragmatiq make its dataset, unless it is there."""
+        make_pragmatiq_dataset(self.contract, PEER_USERS)
 
     # --- measuring ---
 
     def hidden(self) -> None:
-        """Train on each book with the first seed."""
-        self.make_book()
-        for book in (self.synthetic, *self.real):
-            book.train(self.results, self.seeds[0])
+        """Train on each dataset with the first seed."""
+        self.make_dataset()
+        for dataset in (self.synthetic, *self.real):
+            dataset.train(self.results, self.seeds[0])
 
     def features(self) -> None:
-        """Ask what the embeddings of the real books add to features made by hand."""
-        for book in self.real:
+        """Ask what the embeddings of the real datasets add to features made by hand."""
+        for dataset in self.real:
             for seed in self.seeds:
-                book.train(self.results, seed)
-            self.results.once(f"{book.name}, probe", partial(self._probed, book))
+                dataset.train(self.results, seed)
+            self.results.once(f"{dataset.name}, probe", partial(self._probed, dataset))
             self.write()
 
-    def _probed(self, book: Book) -> Found:
+    def _probed(self, dataset: Dataset) -> Found:
         """`pragma probe` on the embeddings of each seed's model."""
         for seed in self.seeds:
-            book.register(seed)
-            book.embeddings()
-        told = ["--json", "--seeds", str(SAMPLES), "--home", str(book.home), "--models"]
-        results = json.loads(pragma("probe", *told, *map(book.run, self.seeds)))
+            dataset.register(seed)
+            dataset.embeddings()
+        told = ["--json", "--seeds", str(SAMPLES), "--home", str(dataset.home), "--models"]
+        results = json.loads(pragma("probe", *told, *map(dataset.run, self.seeds)))
         found: Found = {}
         for result in results:
             task, short = result["task"], MODELS[result["model"]]
@@ -110,7 +110,7 @@ class Bench:
 
     def peer(self) -> None:
         """Probe both programs' embeddings, seed by seed."""
-        self.make_book()
+        self.make_dataset()
         self.paired.prepare()
         self.results.once("counts", self.paired.counts)
         for seed in self.seeds:
@@ -139,8 +139,13 @@ class Bench:
     def _missing(self) -> list[str]:
         """What has not been measured, in words."""
         first = self.seeds[0]
-        wanted = {f"{book.name}, seed {first}": book.name for book in (self.synthetic, *self.real)}
-        wanted |= {f"{book.name}, probe": f"the probe of {book.name}" for book in self.real}
+        wanted = {
+            f"{dataset.name}, seed {first}": dataset.name
+            for dataset in (self.synthetic, *self.real)
+        }
+        wanted |= {
+            f"{dataset.name}, probe": f"the probe of {dataset.name}" for dataset in self.real
+        }
         wanted |= {
             f"theirs, probes, seed {seed}": f"pragmatiq's probes of seed {seed}"
             for seed in self.seeds
@@ -150,15 +155,15 @@ class Bench:
 
     def _hidden_part(self) -> list[str]:
         found = [
-            (book, self.results.get(f"{book.name}, seed {self.seeds[0]}"))
-            for book in (self.synthetic, *self.real)
+            (dataset, self.results.get(f"{dataset.name}, seed {self.seeds[0]}"))
+            for dataset in (self.synthetic, *self.real)
         ]
-        rows = [row(book, figures) for book, figures in found if figures]
+        rows = [row(dataset, figures) for dataset, figures in found if figures]
         text = (
             f"**Hidden values** of held-out users, seed {self.seeds[0]}, whole histories, "
             f"{VALIDATION_BATCHES} batches at most. By key alone: each key's most frequent value. "
             "By its last value: what most often followed the last value of the same key that is "
-            "not hidden. Of pragmatiq's book "
+            "not hidden. Of pragmatiq's dataset "
             f"{1 - TEST_SHARE - VALIDATION_SHARE:.0%} of the users are learnt from; most of the "
             "others are asked below."
         )
@@ -185,19 +190,19 @@ class Bench:
                 f"| **{cells[0]}** | {share:.1%} | {counts[f'{task} ap']:.3f} | {cells[3]} "
                 f"| **{cells[2]}** |"
             )
-        book = self.synthetic.name
-        mine = [self.results.get(f"{book}, seed {s}") or {} for s in seeds]
+        dataset = self.synthetic.name
+        mine = [self.results.get(f"{dataset}, seed {s}") or {} for s in seeds]
         peers = [self.results.get(f"pragmatiq, seed {s}") or {} for s in seeds]
         text = (
             f"**Probes beside pragmatiq**, seeds {', '.join(map(str, seeds))}. Both learn from the "
             "same users before the first moment of a label, and score the same other users as of "
-            "each label's moment; the profiles' attributes are a later snapshot in this book, so "
+            "each label's moment; the profiles' attributes are a later snapshot here, so "
             f"neither sees them. Tokens seen: {_mean(mine, 'tokens') / 1e6:.2f}M in "
             f"{_mean(mine, 'steps'):.0f} steps, pragmatiq {_mean(peers, 'tokens') / 1e6:.2f}M in "
             f"{_mean(peers, 'steps'):.0f} steps with its own rates and batches. As many users of "
             "either label are asked, as far as there are, chosen by a hash; logistic regression on "
             f"standardised vectors, C chosen within, mean of {FOLDS} folds. Average precision is "
-            "weighted to the label's share in the book. Mean over the seeds (largest less "
+            "weighted to the label's share in the dataset. Mean over the seeds (largest less "
             "smallest). Counts: events in all and in the last 30 days, days since the first, hours "
             "since the last."
         )
@@ -215,8 +220,8 @@ class Bench:
 
     def _features_part(self) -> list[str]:
         rows = []
-        for book in self.real:
-            found = self.results.get(f"{book.name}, probe") or {}
+        for dataset in self.real:
+            found = self.results.get(f"{dataset.name}, probe") or {}
             for task in sorted({name.split(" | ")[0] for name in found}):
                 for metric, title in METRICS.items():
                     cells = [
@@ -226,7 +231,7 @@ class Bench:
                     gain = "{:+.3f} [{:+.3f}, {:+.3f}]".format(
                         *(found[f"{task} | gain | {metric} | {what}"] for what in INTERVAL)
                     )
-                    names = [book.name, task, size, title, *cells, gain]
+                    names = [dataset.name, task, size, title, *cells, gain]
                     rows.append(f"| {' | '.join(names)} |")
         if not rows:
             return []
@@ -238,7 +243,7 @@ class Bench:
             "LightGBM, 95% interval over test users, paired. What was tried: [LOG.md](LOG.md)."
         )
         head = (
-            "| book | task | test rows (positive) | metric | features | embeddings | both "
+            "| dataset | task | test rows (positive) | metric | features | embeddings | both "
             "| linear: features | linear: embeddings | both less features |\n"
             "|---|---|---:|---|---:|---:|---:|---:|---:|---:|"
         )

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import duckdb
 from costs import Cost, cost_of
-from made_book import add_a_day, rewrite, write_made_book
+from made_dataset import add_a_day, rewrite, write_made_dataset
 from page import machine, write_section
-from programs import PEER, make_peer_book
+from programs import PEER, make_pragmatiq_dataset
 
 MEMORY_LIMIT = "2GB"
 
@@ -43,14 +43,14 @@ class Bench:
             self.results.write_text(json.dumps(self.costs, indent=1))
         return Cost(**self.costs[name])
 
-    def build(self, name: str, book: Path, select: str = "+tokens") -> Cost:
+    def build(self, name: str, dataset: Path, select: str = "+tokens") -> Cost:
         """`pragma build`, checks included."""
         command = [sys.executable, "-m", "pragma_sql", "build", "--home", str(self.home(name))]
-        command += ["--json", "--contract", str(book), "--select", select]
+        command += ["--json", "--contract", str(dataset), "--select", select]
         return self.measure(f"ours {name}", command)
 
     def home(self, name: str) -> Path:
-        """The warehouse of a book."""
+        """The warehouse of a dataset."""
         return self.work / f"home {name.split(',')[0]}"
 
     def counts(self, name: str) -> tuple[int, float, float]:
@@ -72,16 +72,16 @@ class Bench:
 
 
 def beside_the_peer(bench: Bench, users: int) -> str:
-    """Both programs on one book of the peer's; returns a table row."""
-    book = bench.work / f"book {users}"
-    make_peer_book(book, users)
+    """Both programs on one dataset of the peer's; returns a table row."""
+    dataset = bench.work / f"dataset {users}"
+    make_pragmatiq_dataset(dataset, users)
     out = str(bench.work / f"peer {users}")
     theirs = bench.measure(
         f"pragmatiq {users:,} users",
-        [str(PEER), "tokenize", str(book), "--out", out, "--n-workers", "2"],
+        [str(PEER), "tokenize", str(dataset), "--out", out, "--n-workers", "2"],
     )
     name = f"{users:,} users"
-    ours = bench.build(name, book, "+event_tokens +profile_tokens +user_tokens")
+    ours = bench.build(name, dataset, "+event_tokens +profile_tokens +user_tokens")
     events, tokens, _ = bench.counts(name)
     return (
         f"| {name}, {events / 1e6:.1f}M events | {theirs.cpu_s:.0f} | {theirs.peak_gb:.1f} "
@@ -91,21 +91,21 @@ def beside_the_peer(bench: Bench, users: int) -> str:
 
 
 def alone(bench: Bench, events: int) -> tuple[list[str], str]:
-    """A made book, built whole and then with a day more; returns table rows and a remark."""
+    """A made dataset, built whole and then with a day more; returns table rows and a remark."""
     name = f"{events // 1_000_000}M events"
-    book = bench.work / f"made {name}"
+    dataset = bench.work / f"made {name}"
     if f"ours {name}" not in bench.costs:
-        shutil.rmtree(book, ignore_errors=True)
+        shutil.rmtree(dataset, ignore_errors=True)
         shutil.rmtree(bench.home(name), ignore_errors=True)
-        write_made_book(book, events)
-    full = bench.build(name, book)
+        write_made_dataset(dataset, events)
+    full = bench.build(name, dataset)
     if f"ours {name}, a day later" not in bench.costs:
-        add_a_day(book, events, events // 1000)
-    day = bench.build(f"{name}, a day later", book)
-    again = bench.build(f"{name}, nothing new", book)
+        add_a_day(dataset, events, events // 1000)
+    day = bench.build(f"{name}, a day later", dataset)
+    again = bench.build(f"{name}, nothing new", dataset)
     if f"ours {name}, rewritten whole" not in bench.costs:
-        rewrite(book)
-    rewritten = bench.build(f"{name}, rewritten whole", book)
+        rewrite(dataset)
+    rewritten = bench.build(f"{name}, rewritten whole", dataset)
     rows = [
         _row(name, full, full),
         _row(f"{name}, a day later: {events // 1000:,} more", day, full),
@@ -138,10 +138,10 @@ def main() -> None:
         "Tokens",
         f"`make bench-tokens`; {machine()}. From parquet to finished tokens on disk, checks on, "
         f"`memory_limit` {MEMORY_LIMIT}; the peer with two workers.\n\n"
-        "| pragmatiq's own book | pragmatiq CPU s | GB | ours CPU s | GB | times less CPU "
+        "| pragmatiq's own dataset | pragmatiq CPU s | GB | ours CPU s | GB | times less CPU "
         "| wall s | tokens an event |\n"
         "|---|---:|---:|---:|---:|---:|---:|---:|\n" + "\n".join(paired) + "\n\n"
-        "| a book made by SQL | CPU s | GB | wall s | of the full build |\n"
+        "| a dataset made by SQL | CPU s | GB | wall s | of the full build |\n"
         "|---|---:|---:|---:|---:|\n"
         + "\n".join(row for rows, _ in made for row in rows)
         + "\n\n"

@@ -1,4 +1,4 @@
-"""Training speed beside pragmatiq: the same book, size, token budget and number of steps.
+"""Training speed beside pragmatiq: the same dataset, size, token budget and number of steps.
 
 Needs the environment of `make bench-env`.
 Example: python benchmarks/bench_train.py --work /tmp/bench
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from flops import FORMULA, matrix_rate, step_flops
 from page import machine, write_section
-from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
+from programs import PEER, make_our_shards, make_peer_shards, make_pragmatiq_dataset, pragma
 
 from pragma_model.model.sizes import size_of
 from pragma_sql.formats.shards import open_shards
@@ -43,10 +43,10 @@ class Pace:
 
 
 class Bench:
-    """One book, read by both."""
+    """One dataset, read by both."""
 
     def __init__(self, work: Path, users: int) -> None:
-        self.book = work / f"book {users}"
+        self.dataset = work / f"dataset {users}"
         self.peer_shards = work / f"peer {users}"
         self.home = work / f"train {users}"
         self.work = work
@@ -54,10 +54,10 @@ class Bench:
         self.rate = matrix_rate(self.device)
 
     def prepare(self, users: int) -> None:
-        """Make the book and both programs' shards, unless they are there."""
-        make_peer_book(self.book, users)
-        make_peer_shards(self.book, self.peer_shards)
-        make_our_shards(self.book, self.home)
+        """Make the dataset and both programs' shards, unless they are there."""
+        make_pragmatiq_dataset(self.dataset, users)
+        make_peer_shards(self.dataset, self.peer_shards)
+        make_our_shards(self.dataset, self.home)
 
     def ours(self, size: str, steps: int) -> Pace:
         """Train with this project."""
@@ -147,7 +147,7 @@ def main() -> None:
     other = "" if torch.cuda.is_available() else "\n\nOn a GPU: not measured."
     write_section(
         "Training",
-        f"`make bench-train`; {machine()}, {device}. pragmatiq's own book of "
+        f"`make bench-train`; {machine()}, {device}. pragmatiq's own dataset of "
         f"{arguments.users:,} users, batches of {BUDGET:,} tokens, {arguments.steps} steps, "
         f"{ROUNDS} rounds in turn; tokens are the values of events, fed forward and backward. Our "
         f"share of the matrix rate: {FORMULA} operations a step, of the {bench.rate / 1e9:,.0f} "

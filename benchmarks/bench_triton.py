@@ -23,7 +23,7 @@ from pathlib import Path
 
 import duckdb
 from page import machine, write_section
-from programs import PEER, make_our_shards, make_peer_book, make_peer_shards, pragma
+from programs import PEER, make_our_shards, make_peer_shards, make_pragmatiq_dataset, pragma
 
 ROOT = Path(__file__).resolve().parent.parent
 TRITON = ROOT / ".venv-triton"
@@ -92,11 +92,11 @@ class Latency:
 
 
 class Bench:
-    """One book, one small model of each, and users to ask about."""
+    """One dataset, one small model of each, and users to ask about."""
 
     def __init__(self, work: Path, users: int) -> None:
         self.work = work
-        self.book = work / f"book {users}"
+        self.dataset = work / f"dataset {users}"
         self.home = work / f"train {users}"
         self.bundle = self.home / "runs" / "served" / "bundle"
         self.peer_shards = work / f"peer {users}"
@@ -105,9 +105,9 @@ class Bench:
 
     def prepare(self) -> None:
         """Train a model of each, unless it is there. What is learnt does not matter here."""
-        make_peer_book(self.book, self.users)
-        make_peer_shards(self.book, self.peer_shards)
-        make_our_shards(self.book, self.home)
+        make_pragmatiq_dataset(self.dataset, self.users)
+        make_peer_shards(self.dataset, self.peer_shards)
+        make_our_shards(self.dataset, self.home)
         if not (self.bundle / "manifest.json").is_file():
             arguments = ["--run", "served", "--steps", "4", "--overwrite", "--home", str(self.home)]
             pragma("train", str(self.home / "shards"), *arguments)
@@ -120,7 +120,7 @@ class Bench:
 
     def histories(self, last: int) -> list[dict[str, object]]:
         """64 users with as many of their latest events as asked for."""
-        values = {"events": str(self.book / "events.parquet"), "users": 64, "last": last}
+        values = {"events": str(self.dataset / "events.parquet"), "users": 64, "last": last}
         with duckdb.connect() as con:
             rows = con.execute(HISTORIES, values).fetchall()
         return [json.loads(text) for (text,) in rows]
@@ -240,7 +240,7 @@ def main() -> None:
         "Triton",
         f"`make bench-triton`; {machine()}, load average {os.getloadavg()[1]:.1f} at the end. The "
         f"server of `make triton-env`, {INSTANCES} instances of a nano model each, gRPC, JSON of "
-        "one of 64 users of pragmatiq's own book a request, tokens made by the server; closed loop "
+        "one of 64 users of pragmatiq's dataset a request, tokens made by the server; closed loop "
         f"by perf_analyzer on the same cores. Pragmatiq through its own `Runtime.embed`.\n\n"
         "| events a user | clients | pragmatiq p50 ms | ours | pragmatiq p99 ms | ours "
         "| pragmatiq requests/s | ours |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n"

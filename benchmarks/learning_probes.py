@@ -1,7 +1,7 @@
 """Probes on frozen embeddings beside pragmatiq: the same users, moments, tokens and classifier.
 
 Both programs learn from the same users and nothing later than the fit, and score the same other
-users from what was known strictly before each label's moment: pragmatiq gets books that are cut
+users from what was known strictly before each label's moment: pragmatiq gets datasets that are cut
 there, for its `embed` has no moment.
 """
 
@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from learning_books import Book
+from learning_datasets import Dataset
 from learning_results import Found, Results
-from learning_users import CHOSEN, questions, write_books
+from learning_users import CHOSEN, questions, write_datasets
 from programs import PEER, called
 
 from pragma_sql.formats.bundle import open_bundle
@@ -66,21 +66,21 @@ class Vectors:
 
 
 class Paired:
-    """Both programs on one book."""
+    """Both programs on one dataset."""
 
-    def __init__(self, book: Book, contract: Path, work: Path, users: int) -> None:
+    def __init__(self, dataset: Dataset, contract: Path, work: Path, users: int) -> None:
         """`users` is how many are asked about a task at most, half of them of either label."""
-        self.book, self.contract, self.users = book, contract, users
+        self.dataset, self.contract, self.users = dataset, contract, users
         self.work = work / f"paired {users}"
         self.asked = self.work / CHOSEN
 
     def prepare(self) -> None:
-        """Choose the users, and write and tokenise the peer's books, unless they are there."""
-        self.book.prepare()
+        """Choose the users, and write and tokenise the peer's datasets, unless they are there."""
+        self.dataset.prepare()
         if not self.asked.is_file():
             shutil.rmtree(self.work, ignore_errors=True)
             self.work.mkdir()
-            write_books(self.book.home, self.contract, self.work, self.users // 2)
+            write_datasets(self.dataset.home, self.contract, self.work, self.users // 2)
         for name, tokenizer in (("learn", None), ("asked", "learn")):
             shards = self.work / f"{name} shards"
             if not (shards / "shard_manifest.json").is_file():
@@ -92,17 +92,17 @@ class Paired:
 
     def ours(self, results: Results, seed: int) -> Vectors:
         """Embeddings by this project, as of each label's moment."""
-        self.book.train(results, seed)
+        self.dataset.train(results, seed)
         kept = self.work / f"ours {seed}.parquet"
         if not kept.is_file():
-            self._score(self.book.home / "runs" / self.book.run(seed) / "bundle", kept)
+            self._score(self.dataset.home / "runs" / self.dataset.run(seed) / "bundle", kept)
         return Vectors.read(kept)
 
     def _score(self, bundle: Path, target: Path) -> None:
         """What `embed_at` does, a few users at a time."""
         scorer = Scorer(open_bundle(bundle))
         keys = sorted({key for asked in questions(self.asked) for key in asked.keys})
-        with opened(self.book.home / "pragma.duckdb") as con:
+        with opened(self.dataset.home / "pragma.duckdb") as con:
             users = sorted({key.split("@")[0] for key in keys})
             rows = con.execute(HISTORIES, {"users": users}).to_arrow_table()
         histories = Histories.from_arrow(rows)
@@ -117,7 +117,7 @@ class Paired:
 
     def theirs(self, results: Results, seed: int) -> Vectors:
         """Embeddings by pragmatiq, which has seen as many tokens."""
-        tokens = int(self.book.train(results, seed)["tokens"])
+        tokens = int(self.dataset.train(results, seed)["tokens"])
         kept = self.work / f"theirs {seed}.parquet"
         run = f"seed-{seed}"
         results.once(f"pragmatiq, seed {seed}", lambda: self._peer_trained(run, seed, tokens))
@@ -163,7 +163,7 @@ class Paired:
         return self.scores(Vectors(found))
 
     def sizes(self) -> dict[str, tuple[int, int, float]]:
-        """By task: users asked, those with label 1, and the label's share in the whole book."""
+        """By task: users asked, those with label 1, and the label's share in the whole dataset."""
         return {
             asked.task: (
                 len(asked.labels),

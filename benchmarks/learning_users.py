@@ -1,4 +1,4 @@
-"""The users that both programs learn from and are asked about, and books cut for the rival."""
+"""The users that both programs learn from and are asked about, and datasets cut for the rival."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Question:
     task: str
     keys: list[str]  # `user@day`
     labels: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float64]  # how many users of the book one stands for
+    weights: npt.NDArray[np.float64]  # how many users of the dataset one stands for
 
 
-def write_books(home: Path, contract: Path, folder: Path, half: int) -> None:
+def write_datasets(home: Path, contract: Path, folder: Path, half: int) -> None:
     """Choose the users, and write their events and profiles in the contract's format.
 
     `learn/` holds the training users before the fit's end, `asked/` the others before each moment,
@@ -38,7 +38,7 @@ def write_books(home: Path, contract: Path, folder: Path, half: int) -> None:
     Args:
         home: a warehouse of the contract.
         contract: the folder that it was built from.
-        folder: gets both books, and `CHOSEN`.
+        folder: gets both datasets, and `CHOSEN`.
         half: users of either label at most, of each task.
     """
     with duckdb.connect(str(home / "pragma.duckdb"), read_only=True) as con:

@@ -1,4 +1,4 @@
-"""The two programs that are measured, and the rival's own book as both need it."""
+"""The two programs that are measured, and the rival's own dataset as both need it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def called(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def make_peer_book(book: Path, users: int) -> None:
-    """Have pragmatiq make its book of seed 0, unless it is there."""
-    if (book / "manifest.json").is_file():
+def make_pragmatiq_dataset(dataset: Path, users: int) -> None:
+    """Have pragmatiq make its dataset of seed 0, unless it is there."""
+    if (dataset / "manifest.json").is_file():
         return
-    shutil.rmtree(book, ignore_errors=True)
-    command = [str(PEER), "synth", "generate", "--out", str(book), "--n-users", str(users)]
+    shutil.rmtree(dataset, ignore_errors=True)
+    command = [str(PEER), "synth", "generate", "--out", str(dataset), "--n-users", str(users)]
     subprocess.run([*command, "--seed", "0", "--n-workers", "2"], check=True)
 
 
-def make_peer_shards(book: Path, shards: Path) -> None:
-    """Have pragmatiq tokenise a book, unless it has."""
+def make_peer_shards(dataset: Path, shards: Path) -> None:
+    """Have pragmatiq tokenise a dataset, unless it has."""
     if not (shards / "shard_manifest.json").is_file():
-        subprocess.run([str(PEER), "tokenize", str(book), "--out", str(shards)], check=True)
+        subprocess.run([str(PEER), "tokenize", str(dataset), "--out", str(shards)], check=True)
 
 
-def make_our_shards(book: Path, home: Path) -> None:
+def make_our_shards(dataset: Path, home: Path) -> None:
     """Tokens and shards of a contract folder in a warehouse of ours, unless they are there."""
     if not (home / "shards" / "manifest.json").is_file():
         place = ("--home", str(home))
-        pragma("build", "--contract", str(book), "--select", "+user_tokens", *place)
+        pragma("build", "--contract", str(dataset), "--select", "+user_tokens", *place)
         pragma("shards", *place)

@@ -92,9 +92,9 @@ def build(
 ) -> None:
     """Build the warehouse with `dbt build`: the dataset given, else the one that it holds.
 
-    Example: pragma build --contract my_book --var fit_until=2024-01-01
+    Example: pragma build --contract my_dataset --var fit_until=2024-01-01
     """
-    from pragma_sql.datasets.dataset import Source, book_of, source_of
+    from pragma_sql.datasets.dataset import Source, dataset_vars, source_of
     from pragma_sql.formats.paths import Home
     from pragma_sql.warehouse.build import build as run
     from pragma_sql.warehouse.build import built_table
@@ -106,17 +106,17 @@ def build(
     chosen = selectors(select or [], more or [])
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))
-    book = book_of(source.contract, source.pairs, source.project, talk)
+    dataset = dataset_vars(source.contract, source.pairs, source.project, talk)
     if quarantine:
-        book = {**book, "quarantine": True}
+        dataset = {**dataset, "quarantine": True}
     check_until(until, refit)
     if refit:
         built = again(
-            place, book, until=until, select=chosen, project=source.project, progress=talk
+            place, dataset, until=until, select=chosen, project=source.project, progress=talk
         )
     else:
         built = run(
-            place, book, select=chosen, strict=strict, project=source.project, progress=talk
+            place, dataset, select=chosen, strict=strict, project=source.project, progress=talk
         )
     for line in republish(place):
         talk.print(line, highlight=False, soft_wrap=True, markup=False)
@@ -137,17 +137,17 @@ def validate(
 ) -> None:
     """Check the contract, of the dataset given, else of the one held; print every rule.
 
-    Example: pragma validate --contract my_book
+    Example: pragma validate --contract my_dataset
     """
     from pragma_sql.checks.gate import raise_if_stopped
-    from pragma_sql.datasets.dataset import Source, book_of, source_of
+    from pragma_sql.datasets.dataset import Source, dataset_vars, source_of
     from pragma_sql.formats.paths import Home
     from pragma_sql.warehouse.build import validate as run
 
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))
-    book = book_of(source.contract, source.pairs, source.project, talk)
-    checks = run(place, book, strict=strict, project=source.project, progress=talk)
+    dataset = dataset_vars(source.contract, source.pairs, source.project, talk)
+    checks = run(place, dataset, strict=strict, project=source.project, progress=talk)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:

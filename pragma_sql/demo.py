@@ -165,7 +165,7 @@ def _folder_of(package: str) -> Path:
 
 def demo_stages(home: Home) -> list[Stage]:
     """The demo as a list of commands."""
-    book = DATA / "examples" / "purchase_cards" / "transactions.parquet"
+    dataset = DATA / "examples" / "purchase_cards" / "transactions.parquet"
     warehouse_code = [DBT_PROJECT, MACROS, _folder_of("pragma_sql"), _folder_of("pragma_udfs")]
     model_code = [_folder_of("pragma_model")]
     bundle = home.runs / RUN / "bundle" / "manifest.json"
@@ -173,8 +173,8 @@ def demo_stages(home: Home) -> list[Stage]:
     return [
         Stage(
             "build",
-            ["build", "--var", "book=purchase_cards"],
-            [book, *warehouse_code],
+            ["build", "--var", "dataset=purchase_cards"],
+            [dataset, *warehouse_code],
             lambda: _query(home, "select tokenizer_hash from fit.tokenizer"),
             lambda: int(_query(home, "select count(*) from tokens.event_tokens")),
         ),

@@ -17,7 +17,7 @@ VarOption = Annotated[
 ]
 ContractOption = Annotated[
     Path | None,
-    typer.Option("--contract", help="Read the book from a folder of contract parquet files."),
+    typer.Option("--contract", help="Read the dataset from a folder of contract parquet files."),
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Take a warning for an error: exit code 1.")

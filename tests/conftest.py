@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 from hypothesis import settings
 from workplace import Workplace
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 
@@ -24,21 +24,21 @@ if os.environ.get("CI"):
 
 
 @pytest.fixture(scope="session")
-def toy_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contract folder of the toy book."""
-    return books.write_book(
-        tmp_path_factory.mktemp("book"),
-        books.toy_events(),
-        books.toy_profiles(),
-        books.toy_labels(),
+def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The contract folder of the toy dataset."""
+    return datasets.write_dataset(
+        tmp_path_factory.mktemp("dataset"),
+        datasets.toy_events(),
+        datasets.toy_profiles(),
+        datasets.toy_labels(),
     )
 
 
 @pytest.fixture(scope="session")
-def toy(toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A warehouse built from the toy book, before any model exists. Read it only."""
+def toy(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A warehouse built from the toy dataset, before any model exists. Read it only."""
     home = Home.of(tmp_path_factory.mktemp("toy"))
-    build(home, {**book_of(toy_book, []), **books.TOY_VARS})
+    build(home, {**dataset_vars(toy_dataset, []), **datasets.TOY_VARS})
     return home
 
 

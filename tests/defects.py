@@ -1,15 +1,15 @@
-"""One defect a rule of the contract: what spoils the clean book, and what is to be said of it."""
+"""One defect a rule of the contract: what spoils the clean dataset, and what is said of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clean_book import events, labels, profiles, transfers
+from clean_dataset import events, labels, profiles, transfers
 
 
 @dataclass(frozen=True)
 class Defect:
-    """What is done to the clean book, and what the one rule that minds says of it."""
+    """What is done to the clean dataset, and what the one rule that minds says of it."""
 
     rule: str
     sql: str

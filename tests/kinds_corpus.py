@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from books import Event
+from datasets import Event
 
 FILE = Path(__file__).parent / "kinds_corpus.yml"
 SYLLABLES = [consonant + vowel for consonant in "bdgklmn" for vowel in "ao"]

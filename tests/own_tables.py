@@ -14,7 +14,7 @@ from pragma_sql.datasets.mapping_file import parse_mapping
 from pragma_sql.datasets.staging import staging
 from pragma_sql.datasets.user_tables import attach, user_tables
 
-BOOK = "bank"
+DATASET = "bank"
 
 Row = tuple[object, ...]
 
@@ -60,7 +60,7 @@ def staged(folder: Path, text: str) -> Staged:
     """Make the staging models of a mapping, render them as dbt would, and run them."""
     mapping = parse_mapping(text)
     with user_tables(folder, mapping.databases) as tables:
-        made = staging(mapping, tables, BOOK)
+        made = staging(mapping, tables, DATASET)
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
         attach(con, folder, mapping.databases)
@@ -70,9 +70,9 @@ def staged(folder: Path, text: str) -> Staged:
                 .from_string(to_model(made.queries[relation]))
                 .render(ref=lambda name: name, pragma=_Pragma(folder))
             )
-            con.execute(f"create table {BOOK}_{relation} as {sql}")
+            con.execute(f"create table {DATASET}_{relation} as {sql}")
         rows = {
-            relation: con.execute(f"from {BOOK}_{relation} order by all").fetchall()
+            relation: con.execute(f"from {DATASET}_{relation} order by all").fetchall()
             for relation in made.queries
         }
     return Staged(**rows, notes=made.notes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from books import Event, Profile
+from datasets import Event, Profile
 
 Value = float | str | None
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from books import Event, Profile
+from datasets import Event, Profile
 from workplace import EVENTS, PROFILES, Workplace
 
 from pragma_sql.formats.paths import Home
@@ -150,13 +150,13 @@ def test_deliveries_in_any_order_end_like_one(
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("delete from tokens.event_tokens; delete from tokens.built_partitions")
     workplace.write(EVERYTHING[::3])
-    parts = workplace.book / "events"
+    parts = workplace.dataset / "events"
     parts.mkdir()
-    (workplace.book / "events.parquet").rename(parts / "0.parquet")
+    (workplace.dataset / "events.parquet").rename(parts / "0.parquet")
     for part in (1, 2):
         table = pa.Table.from_pylist(
             [event.row() for event in [*EVERYTHING[part::3], *EVERYTHING[: 20 * part]]],
-            schema=books.EVENTS,
+            schema=datasets.EVENTS,
         )
         workplace.build("+user_tokens")
         pq.write_table(table, parts / f"{part}.parquet")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,85 +34,85 @@ def contents(home: Home) -> list[list[tuple[object, ...]]]:
         return [con.execute(f"from {name} order by all").fetchall() for name in RELATIONS]
 
 
-def without_a_column(book: Path) -> None:
-    path = book / "events.parquet"
+def without_a_column(dataset: Path) -> None:
+    path = dataset / "events.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["ts"]), path)
 
 
-def with_text_for_a_timestamp(book: Path) -> None:
-    path = book / "events.parquet"
+def with_text_for_a_timestamp(dataset: Path) -> None:
+    path = dataset / "events.parquet"
     events = pq.read_table(path)
     moments = pa.array([str(ts) for ts in events["ts"].to_pylist()])
     pq.write_table(events.set_column(1, "ts", moments), path)
 
 
-def not_parquet(book: Path) -> None:
-    (book / "events.parquet").write_bytes(b"PAR1 this is not what it says PAR1")
+def not_parquet(dataset: Path) -> None:
+    (dataset / "events.parquet").write_bytes(b"PAR1 this is not what it says PAR1")
 
 
-def cut_short(book: Path) -> None:
-    path = book / "events.parquet"
+def cut_short(dataset: Path) -> None:
+    path = dataset / "events.parquet"
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def with_a_part_cut_short(book: Path) -> None:
-    (book / "events").mkdir()
-    (book / "events.parquet").rename(book / "events" / "january.parquet")
-    whole = (book / "events" / "january.parquet").read_bytes()
-    (book / "events" / "february.parquet").write_bytes(whole[:-200])
+def with_a_part_cut_short(dataset: Path) -> None:
+    (dataset / "events").mkdir()
+    (dataset / "events.parquet").rename(dataset / "events" / "january.parquet")
+    whole = (dataset / "events" / "january.parquet").read_bytes()
+    (dataset / "events" / "february.parquet").write_bytes(whole[:-200])
 
 
-def with_a_part_spoilt_inside(book: Path) -> None:
+def with_a_part_spoilt_inside(dataset: Path) -> None:
     """The footer is whole, the data are not."""
-    (book / "events").mkdir()
-    (book / "events.parquet").rename(book / "events" / "january.parquet")
-    events = pq.read_table(book / "events" / "january.parquet")
-    path = book / "events" / "february.parquet"
+    (dataset / "events").mkdir()
+    (dataset / "events.parquet").rename(dataset / "events" / "january.parquet")
+    events = pq.read_table(dataset / "events" / "january.parquet")
+    path = dataset / "events" / "february.parquet"
     pq.write_table(events, path, compression="zstd")
     content = bytearray(path.read_bytes())
     content[100:-3_000] = b"x" * len(content[100:-3_000])
     path.write_bytes(content)
 
 
-def without_events(book: Path) -> None:
-    (book / "events.parquet").unlink()
+def without_events(dataset: Path) -> None:
+    (dataset / "events.parquet").unlink()
 
 
-def in_whole_seconds(book: Path) -> None:
-    path = book / "events.parquet"
+def in_whole_seconds(dataset: Path) -> None:
+    path = dataset / "events.parquet"
     events = pq.read_table(path)
     seconds = pa.array([int(ts.timestamp()) for ts in events["ts"].to_pylist()])
     pq.write_table(events.set_column(1, "ts", seconds), path)
 
 
-def with_structs_for_maps(book: Path) -> None:
-    path = book / "events.parquet"
+def with_structs_for_maps(dataset: Path) -> None:
+    path = dataset / "events.parquet"
     events = pq.read_table(path)
     fields = pa.array([{"amount": "5"}] * events.num_rows)
     pq.write_table(events.set_column(3, "fields", fields), path)
 
 
-def empty(book: Path) -> None:
-    pq.write_table(books.EVENTS.empty_table(), book / "events.parquet")
+def empty(dataset: Path) -> None:
+    pq.write_table(datasets.EVENTS.empty_table(), dataset / "events.parquet")
 
 
 def events_with(**changes: object) -> Callable[[Path], None]:
     """Have three events arrive changed; with their old ids they would be known already."""
 
-    def write(book: Path) -> None:
-        events = books.toy_events()
+    def write(dataset: Path) -> None:
+        events = datasets.toy_events()
         rows = [event.row() for event in events[3:]]
         rows += [{**e.row(), "event_id": f"new {e.event_id}", **changes} for e in events[:3]]
-        table = pa.Table.from_pylist(rows, schema=books.EVENTS)
-        pq.write_table(table, book / "events.parquet")
+        table = pa.Table.from_pylist(rows, schema=datasets.EVENTS)
+        pq.write_table(table, dataset / "events.parquet")
 
     return write
 
 
-def a_label_for_nobody(book: Path) -> None:
-    stranger = replace(books.toy_labels()[0], user_id="nobody")
-    books.write_book(
-        book, books.toy_events(), books.toy_profiles(), [*books.toy_labels(), stranger]
+def a_label_for_nobody(dataset: Path) -> None:
+    stranger = replace(datasets.toy_labels()[0], user_id="nobody")
+    datasets.write_dataset(
+        dataset, datasets.toy_events(), datasets.toy_profiles(), [*datasets.toy_labels(), stranger]
     )
 
 
@@ -148,7 +148,7 @@ CASES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
 
 
 @pytest.fixture
-def book(workplace: Workplace) -> Path:
+def dataset(workplace: Workplace) -> Path:
     return workplace.write()
 
 
@@ -156,7 +156,7 @@ def book(workplace: Workplace) -> Path:
 def test_bad_input_stops_the_build_with_the_last_good_tables_in_place(
     spoil: Callable[[Path], None],
     words: tuple[str, ...],
-    book: Path,
+    dataset: Path,
     toy: Home,
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
@@ -165,13 +165,13 @@ def test_bad_input_stops_the_build_with_the_last_good_tables_in_place(
     home = workplace.restore(toy.root)
     before = contents(home)
     workplace.write()
-    spoil(book)
+    spoil(dataset)
     variables = [
-        word for name, value in books.TOY_VARS.items() for word in ("--var", f"{name}={value}")
+        word for name, value in datasets.TOY_VARS.items() for word in ("--var", f"{name}={value}")
     ]
 
     code = run(
-        "build", "--home", str(home.root), "--contract", str(book), *variables,
+        "build", "--home", str(home.root), "--contract", str(dataset), *variables,
         monkeypatch=monkeypatch,
     )  # fmt: skip
 
@@ -200,7 +200,7 @@ def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
     """From the contract to the features, through every statement that is made from names."""
     events = [
         replace(event, fields={**(event.fields or {}), **dict.fromkeys(ODD_KEYS, str(number % 3))})
-        for number, event in enumerate(books.toy_events())
+        for number, event in enumerate(datasets.toy_events())
     ]
     workplace.write(events)
     for _ in range(2):
@@ -215,13 +215,13 @@ def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
 
 
 def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
-    book: Path,
+    dataset: Path,
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    events_with(ts=datetime(1970, 1, 1))(book)
-    place = ("--home", str(workplace.home.root), "--contract", str(book))
+    events_with(ts=datetime(1970, 1, 1))(dataset)
+    place = ("--home", str(workplace.home.root), "--contract", str(dataset))
     fit = ("--var", "fit_until=2024-07-01")
     assert run("build", *place, *fit, monkeypatch=monkeypatch) == 1
     assert run("build", *place, *fit, "--quarantine", monkeypatch=monkeypatch) == 0
@@ -229,15 +229,15 @@ def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
 
 
 def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(
-    book: Path,
+    dataset: Path,
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    place = ("--home", str(workplace.home.root), "--contract", str(book))
+    place = ("--home", str(workplace.home.root), "--contract", str(dataset))
     assert run("validate", *place, monkeypatch=monkeypatch) == 0
     assert "events_ts_outside" in capsys.readouterr().out
-    events_with(ts=datetime(1970, 1, 1))(book)
+    events_with(ts=datetime(1970, 1, 1))(dataset)
     assert run("validate", *place, monkeypatch=monkeypatch) == 1
     told = capsys.readouterr()
     for word in ("events_ts_outside", "3 of 407", "1970-01-01", "fix: mend the clock"):
@@ -250,11 +250,13 @@ def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(
 
 
 def test_a_file_that_cannot_be_read_leaves_no_trace_of_a_new_warehouse(
-    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    not_parquet(book)
+    not_parquet(dataset)
     home = tmp_path / "home"
-    assert run("build", "--home", str(home), "--contract", str(book), monkeypatch=monkeypatch) == 1
+    assert (
+        run("build", "--home", str(home), "--contract", str(dataset), monkeypatch=monkeypatch) == 1
+    )
     assert not home.exists()
 
 
@@ -262,8 +264,8 @@ def test_a_file_that_cannot_be_read_leaves_no_trace_of_a_new_warehouse(
     ("arguments", "word"),
     [
         (["build", "--contract", "/no/such/folder"], "/no/such/folder"),
-        (["build", "--var", "book=purchase_cards", "--var", "bin=3"], "bins"),
-        (["build", "--var", "book=purchase_cards", "--var", "bins"], "NAME=VALUE"),
+        (["build", "--var", "dataset=purchase_cards", "--var", "bin=3"], "bins"),
+        (["build", "--var", "dataset=purchase_cards", "--var", "bins"], "NAME=VALUE"),
         (["sql", "select 1", "--home", "/no/such/home"], "pragma build"),
         (["shards", "--home", "/no/such/home"], "pragma build"),
         (["register", "nothing"], "nothing"),

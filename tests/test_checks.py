@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from clean_book import CLEAN_BOOK, events, profiles
+from clean_dataset import CLEAN_DATASET, events, profiles
 
 from pragma_sql.checks.gate import (
     CheckResult,
@@ -45,7 +45,7 @@ class Gate:
 
 def gate(docs: Path, spoiled: str = "") -> Gate:
     with duckdb.connect() as con:
-        con.execute(CLEAN_BOOK + spoiled)
+        con.execute(CLEAN_DATASET + spoiled)
         return Gate(run_checks(con, docs), docs)
 
 
@@ -62,9 +62,9 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Gate:
 
 
 @pytest.fixture
-def book() -> Iterator[duckdb.DuckDBPyConnection]:
+def dataset() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
-        con.execute(CLEAN_BOOK)
+        con.execute(CLEAN_DATASET)
         yield con
 
 
@@ -74,7 +74,7 @@ def refusal(results: list[CheckResult]) -> PragmaError:
     return caught.value
 
 
-def test_a_clean_book_passes_every_rule(clean: Gate) -> None:
+def test_a_clean_dataset_passes_every_rule(clean: Gate) -> None:
     assert clean.broken == {}
     assert [result.rule for result in clean.results] == list(contract_rules())
     assert {(result.rule.relation, result.total) for result in clean.results} == {
@@ -149,10 +149,10 @@ def test_the_index_and_the_suite_lie_beside_the_page(clean: Gate) -> None:
     assert "All such rows: <code>select * from contract.events where ts is null</code>" in suite
 
 
-def test_the_pages_are_replaced_whole(book: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    run_checks(book, tmp_path / "data_docs")
+def test_the_pages_are_replaced_whole(dataset: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    run_checks(dataset, tmp_path / "data_docs")
     (tmp_path / "data_docs" / "note.txt").touch()
-    run_checks(book, tmp_path / "data_docs")
+    run_checks(dataset, tmp_path / "data_docs")
     assert not (tmp_path / "data_docs" / "note.txt").exists()
     assert len(list((tmp_path / "data_docs" / "validations").glob("**/*.html"))) == 1
 
@@ -174,40 +174,42 @@ def test_the_results_are_rows_for_the_warehouse(spoiled: Gate) -> None:
     }
 
 
-def test_what_was_set_aside_is_counted(book: duckdb.DuckDBPyConnection, spoiled: Gate) -> None:
-    book.register("found", to_arrow(spoiled.results))
-    book.execute("create table contract.checks as from found")
-    count_rejected(book, {"events_user_id_blank": 2, "labels_user_unknown": 1})
+def test_what_was_set_aside_is_counted(dataset: duckdb.DuckDBPyConnection, spoiled: Gate) -> None:
+    dataset.register("found", to_arrow(spoiled.results))
+    dataset.execute("create table contract.checks as from found")
+    count_rejected(dataset, {"events_user_id_blank": 2, "labels_user_unknown": 1})
     query = "select rule, rejected from contract.checks where rejected > 0"
-    assert book.execute(query).fetchall() == [
+    assert dataset.execute(query).fetchall() == [
         ("events_user_id_blank", 2),
         ("labels_user_unknown", 1),
     ]
 
 
-def test_what_was_found_can_be_read_back(book: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    book.execute(TWO_WITHOUT_USER)
-    results = run_checks(book, tmp_path / "data_docs")
-    book.register("found", to_arrow(results))
-    book.execute("create table contract.checks as from found")
-    assert read_checks(book, tmp_path / "data_docs") == results
+def test_what_was_found_can_be_read_back(
+    dataset: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    dataset.execute(TWO_WITHOUT_USER)
+    results = run_checks(dataset, tmp_path / "data_docs")
+    dataset.register("found", to_arrow(results))
+    dataset.execute("create table contract.checks as from found")
+    assert read_checks(dataset, tmp_path / "data_docs") == results
 
 
 def test_keys_count_as_known_when_the_fit_has_or_drops_them(
-    book: duckdb.DuckDBPyConnection,
+    dataset: duckdb.DuckDBPyConnection,
 ) -> None:
-    assert known_keys(book) == []
-    book.execute("create schema fit")
-    book.execute("create table fit.fields as select unnest(['amount', 'source']) as key")
-    book.execute("create table fit.field_overrides as select 'memo' as key, 'drop' as kind")
-    assert sorted(known_keys(book)) == ["amount", "memo"]
+    assert known_keys(dataset) == []
+    dataset.execute("create schema fit")
+    dataset.execute("create table fit.fields as select unnest(['amount', 'source']) as key")
+    dataset.execute("create table fit.field_overrides as select 'memo' as key, 'drop' as kind")
+    assert sorted(known_keys(dataset)) == ["amount", "memo"]
 
 
 def test_an_unknown_key_is_a_warning_in_the_gate(
-    book: duckdb.DuckDBPyConnection, tmp_path: Path
+    dataset: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    book.execute("create schema fit; create table fit.fields as select 'amount' as key")
-    results = run_checks(book, tmp_path / "data_docs")
+    dataset.execute("create schema fit; create table fit.fields as select 'amount' as key")
+    results = run_checks(dataset, tmp_path / "data_docs")
     broken = {result.rule.name: result.rule.severity for result in results if not result.passed}
     assert broken == {
         "events_fields_key_unknown": "warn",
@@ -216,10 +218,10 @@ def test_an_unknown_key_is_a_warning_in_the_gate(
 
 
 def test_a_part_of_the_events_can_be_checked(
-    book: duckdb.DuckDBPyConnection, tmp_path: Path
+    dataset: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    book.execute("create view contract.new_events as from contract.events where user_id = 'bob'")
-    results = run_checks(book, tmp_path / "data_docs", events="contract.new_events")
+    dataset.execute("create view contract.new_events as from contract.events where user_id = 'bob'")
+    results = run_checks(dataset, tmp_path / "data_docs", events="contract.new_events")
     assert {result.total for result in results if result.rule.relation == "events"} == {1}
     assert all(result.passed for result in results)
 
@@ -232,39 +234,39 @@ def test_a_validation_that_found_a_broken_rule_ends_in_an_error(spoiled: Gate) -
 
 
 def test_the_connection_is_left_as_it_was_and_nothing_is_printed(
-    book: duckdb.DuckDBPyConnection, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    dataset: duckdb.DuckDBPyConnection, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    book.execute("create temp table event_users as select 'mine' as owner")
+    dataset.execute("create temp table event_users as select 'mine' as owner")
     tables = "select database_name, schema_name, table_name from duckdb_tables() order by all"
-    before = book.execute(tables).fetchall()
-    run_checks(book, tmp_path / "data_docs")
-    assert book.execute(tables).fetchall() == before
-    assert book.execute("from event_users").fetchall() == [("mine",)]
+    before = dataset.execute(tables).fetchall()
+    run_checks(dataset, tmp_path / "data_docs")
+    assert dataset.execute(tables).fetchall() == before
+    assert dataset.execute("from event_users").fetchall() == [("mine",)]
     assert capfd.readouterr() == ("", "")
 
 
 def test_views_are_read_in_the_connections_time_zone(
-    book: duckdb.DuckDBPyConnection, tmp_path: Path
+    dataset: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    book.execute("set TimeZone = 'Asia/Tokyo'")
-    book.execute("alter table contract.events rename to raw_events")
-    book.execute("""
+    dataset.execute("set TimeZone = 'Asia/Tokyo'")
+    dataset.execute("alter table contract.events rename to raw_events")
+    dataset.execute("""
         create view contract.events as
         select * replace (('2024-01-05 00:00:00+00'::timestamptz)::timestamp as ts, '' as source)
         from contract.raw_events
     """)
-    results = {result.rule.name: result for result in run_checks(book, tmp_path / "data_docs")}
+    results = {result.rule.name: result for result in run_checks(dataset, tmp_path / "data_docs")}
     assert "ts 2024-01-05 09:00:00" in results["events_source_blank"].example
 
 
 def test_a_run_that_fails_leaves_the_last_pages(
-    book: duckdb.DuckDBPyConnection, tmp_path: Path
+    dataset: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    run_checks(book, tmp_path / "data_docs")
+    run_checks(dataset, tmp_path / "data_docs")
     page = data_docs_page(tmp_path / "data_docs")
-    book.execute("drop table contract.labels")
+    dataset.execute("drop table contract.labels")
     with pytest.raises(PragmaError, match=r"contract\.labels cannot be read"):
-        run_checks(book, tmp_path / "data_docs")
+        run_checks(dataset, tmp_path / "data_docs")
     assert page.is_file()
 
 

@@ -15,16 +15,16 @@ import pytest
 from rich.console import Console
 from workplace import Workplace
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.errors import PragmaError
 
 Rows = list[tuple[object, ...]]
 
 
 @pytest.fixture
-def book(workplace: Workplace) -> Path:
-    """The toy book in a folder whose name is full of what SQL and patterns are made of."""
-    assert workplace.book.name == "it's a [1] book?"
+def dataset(workplace: Workplace) -> Path:
+    """The toy dataset in a folder whose name is full of what SQL and patterns are made of."""
+    assert workplace.dataset.name == "it's a [1] dataset?"
     return workplace.write()
 
 
@@ -99,21 +99,24 @@ REWRITES: dict[str, Callable[[pa.Table], pa.Table]] = {
 
 @pytest.mark.parametrize("change", REWRITES.values(), ids=REWRITES)
 def test_events_are_the_same_however_they_were_written(
-    change: Callable[[pa.Table], pa.Table], plain: dict[str, Rows], book: Path, workplace: Workplace
+    change: Callable[[pa.Table], pa.Table],
+    plain: dict[str, Rows],
+    dataset: Path,
+    workplace: Workplace,
 ) -> None:
-    rewrite(book / "events.parquet", change)
+    rewrite(dataset / "events.parquet", change)
     assert contract(workplace) == plain
 
 
 def test_every_file_may_be_a_folder_of_parts_at_any_depth(
-    plain: dict[str, Rows], book: Path, workplace: Workplace
+    plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
     for name in ("events", "profiles"):
-        whole = pq.read_table(book / f"{name}.parquet")
-        (book / f"{name}.parquet").unlink()
+        whole = pq.read_table(dataset / f"{name}.parquet")
+        (dataset / f"{name}.parquet").unlink()
         halves = (whole.slice(0, 20), whole.slice(20))
         for number, half in enumerate(halves):
-            folder = book / name / f"ts={number}"
+            folder = dataset / name / f"ts={number}"
             folder.mkdir(parents=True)
             columns = half.schema.names[::-1] if number else half.schema.names
             pq.write_table(half.select(columns), folder / "part.parquet")
@@ -121,23 +124,23 @@ def test_every_file_may_be_a_folder_of_parts_at_any_depth(
 
 
 def test_parts_may_differ_in_the_unit_of_time_and_in_what_is_optional(
-    plain: dict[str, Rows], book: Path, workplace: Workplace
+    plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
-    whole = pq.read_table(book / "events.parquet")
-    (book / "events.parquet").unlink()
-    (book / "events").mkdir()
+    whole = pq.read_table(dataset / "events.parquet")
+    (dataset / "events.parquet").unlink()
+    (dataset / "events").mkdir()
     first, second = whole.slice(0, 20), whole.slice(20)
-    pq.write_table(moments_as(pa.timestamp("ms"))(first), book / "events" / "a.parquet")
-    pq.write_table(second.drop_columns(["event_id"]), book / "events" / "b.parquet")
+    pq.write_table(moments_as(pa.timestamp("ms"))(first), dataset / "events" / "a.parquet")
+    pq.write_table(second.drop_columns(["event_id"]), dataset / "events" / "b.parquet")
     read = contract(workplace)["events"]
     assert sorted(row[:3] for row in read) == sorted(row[:3] for row in plain["events"])
     assert sum(row[4] is not None for row in read) == 20
 
 
 def test_milestones_may_have_a_zone_or_be_absent(
-    plain: dict[str, Rows], book: Path, workplace: Workplace
+    plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
-    path = book / "profiles.parquet"
+    path = dataset / "profiles.parquet"
     zoned = pa.list_(pa.struct({"key": pa.string(), "ts": pa.timestamp("ms", "UTC")}))
     rewrite(path, lambda p: with_column(p, "lifelong", p["lifelong"].cast(zoned)))
     assert contract(workplace) == plain
@@ -147,42 +150,44 @@ def test_milestones_may_have_a_zone_or_be_absent(
     assert {row[3] for row in profiles} == {None}
 
 
-def test_transfers_are_read_with_more_columns(book: Path, workplace: Workplace) -> None:
+def test_transfers_are_read_with_more_columns(dataset: Path, workplace: Workplace) -> None:
     rows = [("user 00", "user 01", 5, "GBP")]
     columns = ["from_user", "to_user", "amount", "currency"]
     table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
-    moment = pa.array([pq.read_table(book / "events.parquet")["ts"][0].as_py()], pa.timestamp("ms"))
-    pq.write_table(table.append_column("ts", moment), book / "transfers.parquet")
+    moment = pa.array(
+        [pq.read_table(dataset / "events.parquet")["ts"][0].as_py()], pa.timestamp("ms")
+    )
+    pq.write_table(table.append_column("ts", moment), dataset / "transfers.parquet")
     ((payer, payee, _, amount),) = contract(workplace)["transfers"]
     assert (payer, payee, amount) == ("user 00", "user 01", 5.0)
 
 
 def write_labels(
-    book: Path,
+    dataset: Path,
     task: str,
     labels: Sequence[int | float | bool],
     moment: str = "eval_ts",
     **more: str,
 ) -> None:
-    (book / "labels").mkdir(exist_ok=True)
-    start = pq.read_table(book / "labels.parquet")["eval_ts"][0].as_py()
+    (dataset / "labels").mkdir(exist_ok=True)
+    start = pq.read_table(dataset / "labels.parquet")["eval_ts"][0].as_py()
     columns = {
         "user_id": [f"user {number:02d}" for number in range(len(labels))],
         moment: pa.array([start] * len(labels), pa.timestamp("ms", "UTC")),
         "label": labels,
         **{name: [text] * len(labels) for name, text in more.items()},
     }
-    pq.write_table(pa.table(columns), book / "labels" / f"{task}.parquet")
+    pq.write_table(pa.table(columns), dataset / "labels" / f"{task}.parquet")
 
 
 def test_label_files_are_tasks_beside_a_file_of_all_tasks(
-    plain: dict[str, Rows], book: Path, workplace: Workplace
+    plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
-    write_labels(book, "whole_numbers", [0, 1])
-    write_labels(book, "yes_or_no", [True, False], profit="12")
-    write_labels(book, "it's 100%", [0.5, 2.5], moment="observed_through")
-    (book / "labels" / "in_parts").mkdir()
-    (book / "labels" / "yes_or_no.parquet").rename(book / "labels" / "in_parts" / "1.parquet")
+    write_labels(dataset, "whole_numbers", [0, 1])
+    write_labels(dataset, "yes_or_no", [True, False], profit="12")
+    write_labels(dataset, "it's 100%", [0.5, 2.5], moment="observed_through")
+    (dataset / "labels" / "in_parts").mkdir()
+    (dataset / "labels" / "yes_or_no.parquet").rename(dataset / "labels" / "in_parts" / "1.parquet")
     labels = contract(workplace)["labels"]
     assert [row for row in labels if row[0] == "late"] == plain["labels"]
     assert [(task, user, label) for task, user, _, label, _ in labels if task != "late"] == [
@@ -197,34 +202,34 @@ def test_label_files_are_tasks_beside_a_file_of_all_tasks(
 
 
 def test_labels_of_another_kind_are_left_out_and_said_to_be(
-    plain: dict[str, Rows], book: Path, workplace: Workplace
+    plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
-    write_labels(book, "fraud", [0, 1], moment="ts")
+    write_labels(dataset, "fraud", [0, 1], moment="ts")
     talk = Console(file=StringIO(), width=400)
-    book_of(book, [], talk=talk)
+    dataset_vars(dataset, [], talk=talk)
     assert talk.file.getvalue() == (  # type: ignore[attr-defined]
-        f"{book}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)\n"
+        f"{dataset}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)\n"
     )
     assert contract(workplace)["labels"] == plain["labels"]
 
 
 def test_a_label_file_may_say_whose_split_is_which(
-    plain: dict[str, Rows], book: Path, workplace: Workplace
+    plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
-    write_labels(book, "fraud", [0, 1], split="test")
+    write_labels(dataset, "fraud", [0, 1], split="test")
     labels = contract(workplace)["labels"]
     assert {row[-1] for row in labels if row[0] == "fraud"} == {"test"}
     assert [row for row in labels if row[0] != "fraud"] == plain["labels"]
     assert {row[-1] for row in plain["labels"]} == {None}
 
 
-def test_a_label_of_no_known_split_stops_the_build(book: Path, workplace: Workplace) -> None:
-    write_labels(book, "fraud", [0, 1], split="set-a")
+def test_a_label_of_no_known_split_stops_the_build(dataset: Path, workplace: Workplace) -> None:
+    write_labels(dataset, "fraud", [0, 1], split="set-a")
     with pytest.raises(PragmaError, match=r"labels\.split: 2 of .* are none of train, val"):
         workplace.build("+rejected")
 
 
-def test_all_is_read_where_it_lies(book: Path, workplace: Workplace) -> None:
+def test_all_is_read_where_it_lies(dataset: Path, workplace: Workplace) -> None:
     contract(workplace)
     with duckdb.connect(str(workplace.home.warehouse), read_only=True) as con:
         copies = (
@@ -236,52 +241,52 @@ def test_all_is_read_where_it_lies(book: Path, workplace: Workplace) -> None:
         assert con.execute(copies).fetchall() == []
 
 
-def refusal(book: Path) -> PragmaError:
+def refusal(dataset: Path) -> PragmaError:
     with pytest.raises(PragmaError) as caught:
-        book_of(book, [])
+        dataset_vars(dataset, [])
     return caught.value
 
 
-def test_a_profile_without_its_moment_is_refused(book: Path) -> None:
-    rewrite(book / "profiles.parquet", lambda profiles: profiles.drop_columns(["as_of"]))
-    error = refusal(book)
+def test_a_profile_without_its_moment_is_refused(dataset: Path) -> None:
+    rewrite(dataset / "profiles.parquet", lambda profiles: profiles.drop_columns(["as_of"]))
+    error = refusal(dataset)
     assert "profiles.parquet lacks the column as_of" in error.what
     assert "what was known" in error.next_step
 
 
-def test_a_file_beside_a_folder_of_parts_is_refused(book: Path) -> None:
-    (book / "events").mkdir()
-    error = refusal(book)
+def test_a_file_beside_a_folder_of_parts_is_refused(dataset: Path) -> None:
+    (dataset / "events").mkdir()
+    error = refusal(dataset)
     assert "has both events.parquet and events/" in error.what
     assert error.next_step == "keep one of them"
 
 
-def test_a_folder_without_events_is_refused(book: Path) -> None:
-    (book / "events.parquet").unlink()
-    assert "events.parquet: there is no such file" in refusal(book).what
-    (book / "events").mkdir()
-    assert "holds no *.parquet file" in refusal(book).what
+def test_a_folder_without_events_is_refused(dataset: Path) -> None:
+    (dataset / "events.parquet").unlink()
+    assert "events.parquet: there is no such file" in refusal(dataset).what
+    (dataset / "events").mkdir()
+    assert "holds no *.parquet file" in refusal(dataset).what
 
 
-def test_a_broken_part_is_the_one_named(book: Path) -> None:
-    (book / "events").mkdir()
-    (book / "events.parquet").rename(book / "events" / "a.parquet")
-    (book / "events" / "b.parquet").write_bytes(b"PAR1 not whole")
-    error = refusal(book)
+def test_a_broken_part_is_the_one_named(dataset: Path) -> None:
+    (dataset / "events").mkdir()
+    (dataset / "events.parquet").rename(dataset / "events" / "a.parquet")
+    (dataset / "events" / "b.parquet").write_bytes(b"PAR1 not whole")
+    error = refusal(dataset)
     assert "b.parquet is not a whole parquet file" in error.what
     assert "a.parquet" not in error.what
 
 
-def test_text_for_a_label_is_refused(book: Path) -> None:
-    write_labels(book, "late2", ["yes", "no"])  # type: ignore[list-item]
-    assert "label is VARCHAR, expected DOUBLE or BOOLEAN" in refusal(book).what
+def test_text_for_a_label_is_refused(dataset: Path) -> None:
+    write_labels(dataset, "late2", ["yes", "no"])  # type: ignore[list-item]
+    assert "label is VARCHAR, expected DOUBLE or BOOLEAN" in refusal(dataset).what
 
 
-def test_moments_in_whole_numbers_are_refused_with_a_way_out(book: Path) -> None:
+def test_moments_in_whole_numbers_are_refused_with_a_way_out(dataset: Path) -> None:
     rewrite(
-        book / "events.parquet",
+        dataset / "events.parquet",
         lambda events: with_column(events, "ts", events["ts"].cast(pa.int64())),
     )
-    error = refusal(book)
+    error = refusal(dataset)
     assert "events.parquet: ts is BIGINT, expected TIMESTAMP" in error.what
     assert "to_timestamp(ts)" in error.next_step

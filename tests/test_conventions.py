@@ -84,7 +84,7 @@ def test_every_var_that_the_fit_reads_is_remembered_with_it() -> None:
     files = [*(MODELS / "fit").glob("*.sql"), *(macros / "fit").glob("*.sql")]
     read = {name for path in files for name in re.findall(r"var\('(\w+)'", path.read_text())}
     listed = (macros / "refit" / "fit_settings.sql").read_text().partition("endmacro")[0]
-    assert read - {"book"} == set(re.findall(r"'(\w+)'", listed))
+    assert read - {"dataset"} == set(re.findall(r"'(\w+)'", listed))
 
 
 def test_nothing_is_pickled_or_evaluated() -> None:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from books import Event, Label, Profile
+from datasets import Event, Label, Profile
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from workplace import EVENTS, LABELS, PROFILES, Workplace
@@ -31,15 +31,15 @@ TABLES = ("event_tokens", "profile_tokens", "built_users", "built_partitions")
 def write_parts(
     place: Workplace, parts: Sequence[Sequence[Event]], profiles: Sequence[Profile]
 ) -> None:
-    """The book with its events in several files, and labels of who has some."""
+    """The dataset with its events in several files, and labels of who has some."""
     users = {event.user_id for events in parts for event in events}
     place.write([], profiles, [label for label in LABELS if label.user_id in users])
-    (place.book / "events.parquet").unlink()
-    shutil.rmtree(place.book / "events", ignore_errors=True)
-    (place.book / "events").mkdir()
+    (place.dataset / "events.parquet").unlink()
+    shutil.rmtree(place.dataset / "events", ignore_errors=True)
+    (place.dataset / "events").mkdir()
     for number, events in enumerate(parts):
-        table = pa.Table.from_pylist([event.row() for event in events], schema=books.EVENTS)
-        pq.write_table(table, place.book / "events" / f"{number}.parquet")
+        table = pa.Table.from_pylist([event.row() for event in events], schema=datasets.EVENTS)
+        pq.write_table(table, place.dataset / "events" / f"{number}.parquet")
 
 
 def tables(home: Home) -> Tables:
@@ -225,7 +225,7 @@ def test_a_label_of_a_user_whose_events_are_gone_stops_the_very_next_build(
     workplace: Workplace, first: Path
 ) -> None:
     workplace.restore(first)
-    shutil.rmtree(workplace.book / "events", ignore_errors=True)
+    shutil.rmtree(workplace.dataset / "events", ignore_errors=True)
     user = EVENTS[0].user_id
     workplace.write(
         [event for event in EVENTS if event.user_id != user],

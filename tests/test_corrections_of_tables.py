@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from own_tables import staged, write_table
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.datasets.init import init
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
@@ -53,7 +53,7 @@ class Shop:
 
     def built(self) -> list[Row]:
         """The tokens after a build, which are as many as there are events."""
-        variables = book_of(None, ["fit_until=2024-08-01"], self.project)
+        variables = dataset_vars(None, ["fit_until=2024-08-01"], self.project)
         build(self.home, variables, project=self.project, select=["+event_tokens"])
         with duckdb.connect(str(self.home.warehouse), read_only=True) as con:
             tokens = con.execute(

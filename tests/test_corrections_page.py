@@ -8,7 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-import books
+import datasets
 import pytest
 
 from pragma_sql import cli
@@ -19,7 +19,7 @@ ERASED = "user 07"
 
 def test_a_person_is_erased_by_the_commands_of_the_page(
     toy: object,
-    toy_book: Path,
+    toy_dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -29,18 +29,18 @@ def test_a_person_is_erased_by_the_commands_of_the_page(
     home = toy.root  # type: ignore[attr-defined]
     shutil.copytree(home, tmp_path / "warehouse", ignore=shutil.ignore_patterns("dbt"))
     for name, rows in (
-        ("events", books.toy_events()),
-        ("profiles", books.toy_profiles()),
-        ("labels", books.toy_labels()),
+        ("events", datasets.toy_events()),
+        ("profiles", datasets.toy_profiles()),
+        ("labels", datasets.toy_labels()),
     ):
         assert any(row.user_id == ERASED for row in rows), name
-    books.write_book(
-        toy_book,
-        [event for event in books.toy_events() if event.user_id != ERASED],
-        [profile for profile in books.toy_profiles() if profile.user_id != ERASED],
-        [label for label in books.toy_labels() if label.user_id != ERASED],
+    datasets.write_dataset(
+        toy_dataset,
+        [event for event in datasets.toy_events() if event.user_id != ERASED],
+        [profile for profile in datasets.toy_profiles() if profile.user_id != ERASED],
+        [label for label in datasets.toy_labels() if label.user_id != ERASED],
     )
-    (tmp_path / "book").symlink_to(toy_book)
+    (tmp_path / "dataset").symlink_to(toy_dataset)
     commands = re.findall(r"^pragma .*$", PAGE, re.M)
     assert len(commands) == 5
     try:
@@ -57,4 +57,6 @@ def test_a_person_is_erased_by_the_commands_of_the_page(
                 ((count,),) = [row.values() for row in json.loads(said.out)]
                 assert count == 0, command
     finally:
-        books.write_book(toy_book, books.toy_events(), books.toy_profiles(), books.toy_labels())
+        datasets.write_dataset(
+            toy_dataset, datasets.toy_events(), datasets.toy_profiles(), datasets.toy_labels()
+        )

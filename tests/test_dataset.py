@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 from rich.console import Console
@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from workplace import Workplace
 
 from pragma_sql.cli import app
-from pragma_sql.datasets.dataset import book_of, dataset_of
+from pragma_sql.datasets.dataset import dataset_of, dataset_vars
 from pragma_sql.datasets.init import init
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
@@ -30,7 +30,7 @@ CARDS = "user_id,ts,amount,shop\n" + "".join(
 
 @pytest.fixture
 def home(toy: Home, workplace: Workplace) -> Home:
-    """A copy of the toy warehouse that has taken the workplace's book for its own."""
+    """A copy of the toy warehouse that has taken the workplace's dataset for its own."""
     home = workplace.restore(toy.root)
     workplace.write()
     workplace.build("+events")
@@ -60,8 +60,8 @@ def test_a_build_that_names_no_dataset_builds_the_one_that_the_warehouse_holds(
     assert built.exit_code == 0, built.exception
     held = dataset_of(home.warehouse)
     assert held is not None
-    assert (held.kind, held.root) == ("folder", str(workplace.book))
-    assert events_of(home) == len(books.toy_events())
+    assert (held.kind, held.root) == ("folder", str(workplace.dataset))
+    assert events_of(home) == len(datasets.toy_events())
 
 
 @pytest.mark.parametrize("command", ["build", "validate"])
@@ -74,28 +74,30 @@ def test_a_new_warehouse_asks_which_dataset_it_is_to_hold(command: str, tmp_path
 
 
 def test_another_folder_is_refused_by_name_and_nothing_changes(home: Home, tmp_path: Path) -> None:
-    other = books.write_book(tmp_path / "other", books.toy_events()[:9], books.toy_profiles())
+    other = datasets.write_dataset(
+        tmp_path / "other", datasets.toy_events()[:9], datasets.toy_profiles()
+    )
     before = events_of(home)
-    with pytest.raises(PragmaError, match=r"holds the dataset it's a \[1\] book\? .*not other"):
-        build(home, {**book_of(other, []), **books.TOY_VARS})
+    with pytest.raises(PragmaError, match=r"holds the dataset it's a \[1\] dataset\? .*not other"):
+        build(home, {**dataset_vars(other, []), **datasets.TOY_VARS})
     assert events_of(home) == before
 
 
 def test_the_purchase_cards_are_not_built_into_another_dataset(home: Home) -> None:
     with pytest.raises(PragmaError, match="not purchase_cards") as refused:
-        build(home, {"book": "purchase_cards"})
+        build(home, {"dataset": "purchase_cards"})
     assert "--home NEW" in refused.value.next_step
 
 
 def test_a_folder_that_has_moved_is_said_and_read(
     home: Home, workplace: Workplace, tmp_path: Path
 ) -> None:
-    moved = tmp_path / "elsewhere" / workplace.book.name
+    moved = tmp_path / "elsewhere" / workplace.dataset.name
     moved.parent.mkdir()
-    shutil.move(workplace.book, moved)
+    shutil.move(workplace.dataset, moved)
     asked = pragma("build", "--home", str(home.root))
     assert "is not there any more" in str(asked.exception)
-    said = said_by(home, {**book_of(moved, []), **books.TOY_VARS})
+    said = said_by(home, {**dataset_vars(moved, []), **datasets.TOY_VARS})
     assert f"is read from {moved} from now on" in said
     held = dataset_of(home.warehouse)
     assert held is not None
@@ -111,7 +113,7 @@ def test_a_dataset_whose_first_build_failed_may_be_exchanged(
     workplace.build("+events")
     held = dataset_of(workplace.home.warehouse)
     assert held is not None
-    assert held.root == str(workplace.book)
+    assert held.root == str(workplace.dataset)
 
 
 def test_what_init_writes_builds_as_it_stands_also_without_fit_until(
@@ -137,6 +139,6 @@ def test_what_init_writes_builds_as_it_stands_also_without_fit_until(
     mapping = project / "mapping.yml"
     mapping.write_text(mapping.read_text() + "\n# another day\n")
     init(project)
-    said = said_by(home, book_of(None, [], project), project)
+    said = said_by(home, dataset_vars(None, [], project), project)
     assert "the mapping.yml of bank has changed since the last build" in said
-    assert said_by(home, book_of(None, [], project), project).count("has changed") == 0
+    assert said_by(home, dataset_vars(None, [], project), project).count("has changed") == 0

@@ -18,9 +18,9 @@ from pragma_sql.formats.paths import DBT_PROJECT, Home
 NEEDED = {"folder": [], "purchase_cards": ["purchase_cards_transactions"]}
 
 
-def beside_the_models(book: str) -> set[str]:
-    """The unit tests that dbt knows of when it builds a book."""
-    others = set(NEEDED) - {book}
+def beside_the_models(dataset: str) -> set[str]:
+    """The unit tests that dbt knows of when it builds a dataset."""
+    others = set(NEEDED) - {dataset}
     return {
         test["name"]
         for path in (DBT_PROJECT / "models").glob("**/*.yml")
@@ -29,9 +29,9 @@ def beside_the_models(book: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("book", NEEDED)
+@pytest.mark.parametrize("dataset", NEEDED)
 def test_the_unit_tests_beside_the_models_pass(
-    book: str, toy: Home, toy_book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: str, toy: Home, toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home.of(tmp_path)
     shutil.copy(toy.warehouse, home.warehouse)
@@ -42,11 +42,11 @@ def test_the_unit_tests_beside_the_models_pass(
     arguments = [
         *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
         *("--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")),
-        *("--vars", json.dumps({"book": book, "contract_dir": str(toy_book)})),
+        *("--vars", json.dumps({"dataset": dataset, "contract_dir": str(toy_dataset)})),
         *("--log-level", "none"),
     ]
     try:
-        for model in NEEDED[book]:
+        for model in NEEDED[dataset]:
             assert runner.invoke(["run", "--select", model, *arguments]).success
         outcome = runner.invoke(["test", "--select", "test_type:unit", *arguments])
     finally:
@@ -54,7 +54,7 @@ def test_the_unit_tests_beside_the_models_pass(
     assert outcome.exception is None
     results = {result.node.name: result for result in outcome.result.results}
     assert [found.message for found in results.values() if found.status in ("fail", "error")] == []
-    assert beside_the_models(book) <= {
+    assert beside_the_models(dataset) <= {
         name for name, found in results.items() if found.status == "pass"
     }
     assert [name for name in said if "Deprecat" in name] == []

@@ -6,12 +6,12 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 from workplace import EVENTS, Workplace
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 
@@ -52,16 +52,16 @@ def test_shuffled_rows_and_another_number_of_threads_give_identical_tables(
     toy: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shuffle = random.Random(7).sample
-    events, profiles, labels = books.toy_events(), books.toy_profiles(), books.toy_labels()
-    book = books.write_book(
-        tmp_path / "book",
+    events, profiles, labels = datasets.toy_events(), datasets.toy_profiles(), datasets.toy_labels()
+    dataset = datasets.write_dataset(
+        tmp_path / "dataset",
         shuffle(events, len(events)),
         shuffle(profiles, len(profiles)),
         shuffle(labels, len(labels)),
     )
     monkeypatch.setenv("PRAGMA_THREADS", "1")
     home = Home.of(tmp_path / "one_thread")
-    build(home, {**book_of(book, []), **books.TOY_VARS})
+    build(home, {**dataset_vars(dataset, []), **datasets.TOY_VARS})
 
     expected, found = contents(toy), contents(home)
     for relation in RELATIONS:
@@ -70,7 +70,7 @@ def test_shuffled_rows_and_another_number_of_threads_give_identical_tables(
 
 def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, workplace: Workplace) -> None:
     workplace.restore(toy.root)
-    yacht = books.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})
+    yacht = datasets.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})
     late = [replace(yacht, event_id=str(number)) for number in range(50)]
     workplace.write([*EVENTS, *late])
     found = contents(workplace.build())

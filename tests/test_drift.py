@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import slow_drift
-from books import Event, Profile
+from datasets import Event, Profile
 from rich.console import Console
 from workplace import Workplace
 

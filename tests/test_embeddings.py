@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from trained import trained_home
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
@@ -40,10 +40,10 @@ Vectors = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
-def home(toy: Home, toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(toy: Home, toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The toy warehouse with a registered model and its embeddings."""
     home = trained_home(toy, tmp_path_factory.mktemp("trained"))
-    build(home, {**book_of(toy_book, []), **books.TOY_VARS}, select=["models+"])
+    build(home, {**dataset_vars(toy_dataset, []), **datasets.TOY_VARS}, select=["models+"])
     return home
 
 
@@ -74,7 +74,7 @@ def user_tokens(con: duckdb.DuckDBPyConnection) -> Histories:
 
 
 def tokens_of(
-    con: duckdb.DuckDBPyConnection, events: list[books.Event], profiles: list[books.Profile]
+    con: duckdb.DuckDBPyConnection, events: list[datasets.Event], profiles: list[datasets.Profile]
 ) -> Histories:
     """Rows that are in no warehouse, by the warehouse's own frozen tokenizer."""
     spec, tokenizer_hash, bpe = con.execute(
@@ -83,8 +83,8 @@ def tokens_of(
     with duckdb.connect() as online:
         register_bpe(online, lambda _: bpe)
         for name, rows, schema in (
-            ("events", [event.row() for event in events], books.EVENTS),
-            ("profiles", [profile.row() for profile in profiles], books.PROFILES),
+            ("events", [event.row() for event in events], datasets.EVENTS),
+            ("profiles", [profile.row() for profile in profiles], datasets.PROFILES),
         ):
             online.register(name, pa.Table.from_pylist(rows, schema=schema))
         online.execute(tokenize_sql(spec, tokenizer_hash))
@@ -127,14 +127,14 @@ def test_embed_is_embed_at_just_after_all_that_is_known(
 def test_embed_at_equals_tokenising_only_what_came_before(
     home: Home, con: duckdb.DuckDBPyConnection
 ) -> None:
-    before = [event for event in books.toy_events() if (event.day or "") < MOMENT]
+    before = [event for event in datasets.toy_events() if (event.day or "") < MOMENT]
     known = [
         replace(
             profile, lifelong={key: day for key, day in profile.lifelong.items() if day < MOMENT}
         )
-        for profile in books.toy_profiles()
+        for profile in datasets.toy_profiles()
     ]
-    assert len(before) < len(books.toy_events())
+    assert len(before) < len(datasets.toy_events())
     at = f"embed_at(user_id, timestamp '{MOMENT}')"
     assert_same(
         by_user(con, f"select user_id, {at} from contract.profiles"),
@@ -145,16 +145,16 @@ def test_embed_at_equals_tokenising_only_what_came_before(
 @pytest.mark.parametrize(
     ("planted", "moves"),
     [
-        (books.Event("user 05", "2024-06-30 23:59", {"category": "fuel"}), True),
-        (books.Event("user 05", "2024-07-01", {"category": "fuel"}), False),
-        (books.Event("user 05", "2024-07-02", {"category": "fuel"}), False),
+        (datasets.Event("user 05", "2024-06-30 23:59", {"category": "fuel"}), True),
+        (datasets.Event("user 05", "2024-07-01", {"category": "fuel"}), False),
+        (datasets.Event("user 05", "2024-07-02", {"category": "fuel"}), False),
     ],
     ids=["a minute before", "at the moment", "a day after"],
 )
 def test_only_an_event_strictly_before_the_moment_moves_the_vector(
-    planted: books.Event, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
+    planted: datasets.Event, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
 ) -> None:
-    events, profiles = books.toy_events(), books.toy_profiles()
+    events, profiles = datasets.toy_events(), datasets.toy_profiles()
     honest = score(home, tokens_of(con, events, profiles))
     betrayed = score(home, tokens_of(con, [*events, planted], profiles))
     moved = {user for user in honest if not np.allclose(honest[user], betrayed[user], atol=1e-5)}
@@ -164,10 +164,10 @@ def test_only_an_event_strictly_before_the_moment_moves_the_vector(
 @pytest.mark.parametrize(
     ("planted", "moves"),
     [
-        (books.Profile("user 05", MOMENT, {"region": "north", "age": "99"}), True),
-        (books.Profile("user 05", "2024-07-02", {"region": "north", "age": "99"}), False),
-        (books.Profile("user 05", "2024-07-02", {}, {"first_refund": "2024-01-02"}), True),
-        (books.Profile("user 05", "2024-07-02", {}, {"first_refund": MOMENT}), False),
+        (datasets.Profile("user 05", MOMENT, {"region": "north", "age": "99"}), True),
+        (datasets.Profile("user 05", "2024-07-02", {"region": "north", "age": "99"}), False),
+        (datasets.Profile("user 05", "2024-07-02", {}, {"first_refund": "2024-01-02"}), True),
+        (datasets.Profile("user 05", "2024-07-02", {}, {"first_refund": MOMENT}), False),
     ],
     ids=[
         "snapshot of the moment",
@@ -177,9 +177,9 @@ def test_only_an_event_strictly_before_the_moment_moves_the_vector(
     ],
 )
 def test_the_newest_snapshot_not_later_and_milestones_strictly_before_the_moment_count(
-    planted: books.Profile, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
+    planted: datasets.Profile, moves: bool, home: Home, con: duckdb.DuckDBPyConnection
 ) -> None:
-    events, profiles = books.toy_events(), books.toy_profiles()
+    events, profiles = datasets.toy_events(), datasets.toy_profiles()
     honest = score(home, tokens_of(con, events, profiles))
     betrayed = score(home, tokens_of(con, events, [*profiles, planted]))
     moved = {user for user in honest if not np.allclose(honest[user], betrayed[user], atol=1e-5)}
@@ -249,7 +249,7 @@ def test_ties_in_time_give_one_history_whatever_the_order_of_the_rows(
     ids: tuple[str | None, ...], con: duckdb.DuckDBPyConnection
 ) -> None:
     tied = [
-        books.Event("u", "2024-05-01", {"category": value}, event_id=event_id)
+        datasets.Event("u", "2024-05-01", {"category": value}, event_id=event_id)
         for value, event_id in zip(("food", "fuel", "rent"), ids, strict=True)
     ]
     forward, backward = (tokens_of(con, rows, []).tokens for rows in (tied, tied[::-1]))
@@ -312,7 +312,10 @@ def test_any_duckdb_client_reads_the_table(home: Home) -> None:
         kind, count = plain.execute(
             "select typeof(any_value(embedding)), count(*) from vectors.user_embeddings"
         ).fetchall()[0]
-    assert (kind, count) == ("FLOAT[128]", len(books.toy_labels()) + len(books.toy_profiles()))
+    assert (kind, count) == (
+        "FLOAT[128]",
+        len(datasets.toy_labels()) + len(datasets.toy_profiles()),
+    )
 
 
 def test_the_shards_hold_nothing_from_the_cut_off_on(home: Home) -> None:
@@ -320,7 +323,7 @@ def test_the_shards_hold_nothing_from_the_cut_off_on(home: Home) -> None:
 
     shards = open_shards(home.shards)
     until = micros(shards.manifest.as_of)
-    assert until == micros(str(books.TOY_VARS["fit_until"]))
+    assert until == micros(str(datasets.TOY_VARS["fit_until"]))
     users: list[str] = []
     for split in SPLITS:
         histories = Histories.from_arrow(shards.table(split))

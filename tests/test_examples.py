@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from pragma_sql import cli
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.datasets.init import init
 from pragma_sql.formats.paths import DATA, DBT_PROJECT, Home
 from pragma_sql.warehouse.build import build
@@ -40,7 +40,7 @@ def query(home: Home, sql: str) -> list[tuple[object, ...]]:
 
 def built(example: Path, folder: Path) -> Home:
     home = Home.of(folder)
-    build(home, book_of(None, [], example), project=example)
+    build(home, dataset_vars(None, [], example), project=example)
     return home
 
 

@@ -10,7 +10,7 @@ from io import StringIO
 
 import duckdb
 import pytest
-from books import Event, Label, Profile
+from datasets import Event, Label, Profile
 from rich.console import Console
 from slow_features import Keys, Value, slow_features
 from workplace import EVENTS, LABELS, PROFILES, Workplace
@@ -98,7 +98,7 @@ def keys_of(home: Home) -> Keys:
 
 @pytest.fixture(scope="module")
 def built(place: Workplace) -> tuple[Rows, Keys]:
-    """The features of the toy book and of the users above, and the fit's keys."""
+    """The features of the toy dataset and of the users above, and the fit's keys."""
     place.clear()
     place.write(ALL_EVENTS, ALL_PROFILES, ALL_LABELS)
     home = place.build("+user_features", **FIT)

@@ -1,4 +1,4 @@
-"""The fit on a difficult book: dirty numbers, codes, caps, keys that look like SQL, overrides."""
+"""The fit on difficult data: dirty numbers, codes, caps, keys that look like SQL, overrides."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 from rich.console import Console
 from workplace import Workplace
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import DBT_PROJECT, MACROS, Home
 from pragma_sql.warehouse.build import build
@@ -28,13 +28,13 @@ NASTY = [
     " ",
 ]
 
-OVERRIDES = """key,kind,static,book
+OVERRIDES = """key,kind,static,dataset
 note,text_embed,,
 device,category,,
 secret,drop,,
 born,,true,
 amonut,numeric,,
-elsewhere,numeric,,another_book
+elsewhere,numeric,,another_dataset
 """
 
 CAP = 1_000
@@ -46,7 +46,7 @@ def amount(number: int) -> str:
     return odd.get(number % 200, f"{number / 7:.2f}")
 
 
-def difficult_events() -> list[books.Event]:
+def difficult_events() -> list[datasets.Event]:
     """2,000 events of 40 users before July 2024, one after it."""
     events = []
     for number in range(2_000):
@@ -65,13 +65,13 @@ def difficult_events() -> list[books.Event]:
         if number % 10 == 0:
             fields |= dict.fromkeys(NASTY, "a")
         day = f"2024-{1 + number % 6:02d}-{1 + number % 28:02d}"
-        events.append(books.Event(f"user {number % 40:02d}", day, fields, event_id=str(number)))
-    return [*events, books.Event("user 01", "2024-08-01", {"later": "1", "amount": "9"})]
+        events.append(datasets.Event(f"user {number % 40:02d}", day, fields, event_id=str(number)))
+    return [*events, datasets.Event("user 01", "2024-08-01", {"later": "1", "amount": "9"})]
 
 
-def without_labels(book: Path) -> Path:
-    (book / "labels.parquet").unlink()
-    return book
+def without_labels(dataset: Path) -> Path:
+    (dataset / "labels.parquet").unlink()
+    return dataset
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +84,13 @@ def talk() -> io.StringIO:
 def difficult(
     tmp_path_factory: pytest.TempPathFactory, talk: io.StringIO
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The fit of the difficult book, with overrides of its own."""
+    """The fit of the difficult dataset, with overrides of its own."""
     root = tmp_path_factory.mktemp("difficult")
     profiles = [
-        books.Profile("user 01", "2024-01-01", {"region": "north", "born": "1980"}),
-        books.Profile("user 02", "2024-09-01", {"mood": "good", "born": "1990"}),
+        datasets.Profile("user 01", "2024-01-01", {"region": "north", "born": "1980"}),
+        datasets.Profile("user 02", "2024-09-01", {"mood": "good", "born": "1990"}),
     ]
-    book = without_labels(books.write_book(root / "book", difficult_events(), profiles))
+    dataset = without_labels(datasets.write_dataset(root / "dataset", difficult_events(), profiles))
     shutil.copytree(DBT_PROJECT, root / "dbt_project")
     shutil.copytree(MACROS, root / "macros")
     (root / "dbt_project" / "seeds" / "field_overrides.csv").write_text(OVERRIDES)
@@ -99,7 +99,7 @@ def difficult(
         patch.setattr("pragma_sql.warehouse.build.DBT_PROJECT", root / "dbt_project")
         build(
             home,
-            {**book_of(book, []), "fit_until": "2024-07-01", "fit_users": "all"},
+            {**dataset_vars(dataset, []), "fit_until": "2024-07-01", "fit_users": "all"},
             select=["+tokenizer"],
             progress=Console(file=talk, width=200),
         )
@@ -217,11 +217,12 @@ def test_ids_have_no_gaps_and_kinds_follow_each_other(
 
 @pytest.fixture
 def small(workplace: Workplace) -> Path:
-    """A book of ten users in 2024, without labels."""
+    """A dataset of ten users in 2024, without labels."""
     events = [
-        books.Event(f"user {n}", f"2024-0{1 + n % 6}-01", {"amount": f"{n}.5"}) for n in range(10)
+        datasets.Event(f"user {n}", f"2024-0{1 + n % 6}-01", {"amount": f"{n}.5"})
+        for n in range(10)
     ]
-    profiles = [books.Profile("user 1", "2024-07-01")]
+    profiles = [datasets.Profile("user 1", "2024-07-01")]
     return without_labels(workplace.write(events, profiles))
 
 
@@ -235,18 +236,18 @@ def test_without_labels_the_fit_sees_all_there_is_and_says_so(
 ) -> None:
     talk, home = io.StringIO(), workplace.home
     progress = Console(file=talk, width=200)
-    build(home, book_of(small, []), select=["+population"], progress=progress)
+    build(home, dataset_vars(small, []), select=["+population"], progress=progress)
     until = datetime(2024, 7, 1, 0, 0, 0, 1)
     assert population(home) == (until, "just after the latest event and profile")
     assert f"fit: training users, before {until}" in talk.getvalue()
 
 
 def test_with_labels_the_fit_ends_before_the_first_of_them(workplace: Workplace) -> None:
-    events = [books.Event(f"user {n}", "2024-01-01") for n in range(10)]
-    labels = [books.Label("t", "user 1", day, 1.0) for day in ("2024-05-01", "2024-03-01")]
-    profiles = [books.Profile("user 1", "2024-07-01")]
+    events = [datasets.Event(f"user {n}", "2024-01-01") for n in range(10)]
+    labels = [datasets.Label("t", "user 1", day, 1.0) for day in ("2024-05-01", "2024-03-01")]
+    profiles = [datasets.Profile("user 1", "2024-07-01")]
     home = workplace.home
-    build(home, book_of(workplace.write(events, profiles, labels), []), select=["+population"])
+    build(home, dataset_vars(workplace.write(events, profiles, labels), []), select=["+population"])
     assert population(home) == (datetime(2024, 3, 1), "the earliest moment of a label")
 
 
@@ -262,7 +263,7 @@ def test_a_population_that_makes_no_sense_is_refused_in_a_sentence(
     pairs: list[str], words: tuple[str, ...], small: Path, workplace: Workplace
 ) -> None:
     with pytest.raises(PragmaError) as refusal:
-        build(workplace.home, book_of(small, pairs), select=["+population"])
+        build(workplace.home, dataset_vars(small, pairs), select=["+population"])
     said = str(refusal.value)
     assert all(word in said for word in words)
     assert "next: " in said
@@ -273,4 +274,4 @@ def test_a_vocabulary_too_small_for_its_categories_is_refused(
     small: Path, workplace: Workplace
 ) -> None:
     with pytest.raises(PragmaError, match=r"needs \d+ ids at least .* vocabulary_size is 7"):
-        build(workplace.home, book_of(small, ["vocabulary_size=7"]), select=["+tokenizer"])
+        build(workplace.home, dataset_vars(small, ["vocabulary_size=7"]), select=["+tokenizer"])

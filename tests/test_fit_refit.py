@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pyarrow as pa
 import pytest
@@ -34,7 +34,7 @@ def variables(home: Home, workplace: Workplace) -> Mapping[str, Value]:
     return workplace.variables()
 
 
-# The contract is the toy warehouse's; it is built and checked again only where the book changes.
+# The contract is the toy warehouse's; it is built and checked again only where the dataset changes.
 FIT = ["fit", "tokens"]
 WITH_CONTRACT = ["+tokens"]
 
@@ -202,7 +202,7 @@ def test_a_key_that_turns_from_numbers_to_words_becomes_unknown_not_another_kind
 ) -> None:
     words = [
         replace(event, event_id=f"new {n}", fields={"amount": "a lot"})
-        for n, event in enumerate(books.toy_events())
+        for n, event in enumerate(datasets.toy_events())
     ]
     workplace.write(words)
     before = tables(home, "fit")

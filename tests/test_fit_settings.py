@@ -95,7 +95,7 @@ def test_strict_makes_it_an_error_before_anything_is_built(
         with pytest.raises(PragmaError, match="bins: the fit was made with 8, asked for is 4"):
             run(home, workplace.variables(bins=4), strict=True)  # type: ignore[operator]
     assert home.warehouse.stat().st_mtime_ns == before
-    told = ["--home", str(home.root), "--contract", str(workplace.book), "--var", "bins=4"]
+    told = ["--home", str(home.root), "--contract", str(workplace.dataset), "--var", "bins=4"]
     assert CliRunner().invoke(app, ["validate", "--strict", *told]).exit_code == 1
 
 
@@ -104,7 +104,7 @@ def test_vars_that_nobody_gives_again_are_those_of_the_fit(
 ) -> None:
     """A folder of contract files has no place that would say them."""
     talk = StringIO()
-    told = {"book": "folder", "contract_dir": str(workplace.book)}
+    told = {"dataset": "folder", "contract_dir": str(workplace.dataset)}
     build(home, told, select=EVENTS, progress=Console(file=talk, width=400))
     assert "warning" not in talk.getvalue()
 
@@ -117,9 +117,9 @@ def test_each_changed_override_is_named(tmp_path: Path) -> None:
     }
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds" / "field_overrides.csv").write_text(
-        "key,kind,static,book\nmcc,numeric,,\nage,,true,mine\nshop,text,true,\nsex,drop,,other\n"
+        "key,kind,static,dataset\nmcc,numeric,,\nage,,true,mine\nshop,text,true,\nsex,drop,,other\n"
     )
-    (tmp_path / "dbt_project.yml").write_text("vars: {book: mine}\n")
+    (tmp_path / "dbt_project.yml").write_text("vars: {dataset: mine}\n")
     assert differences(made, {}, tmp_path) == [
         "field_overrides.csv: age: the fit was made with nothing, asked for is static",
         "field_overrides.csv: mcc: the fit was made with category, asked for is numeric",
@@ -130,8 +130,8 @@ def test_the_file_of_overrides_is_read_as_the_seed_is(home: Home) -> None:
     made = made_with(home.warehouse)
     assert made is not None
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        seeds = con.execute("select key, coalesce(book, '') from fit.field_overrides").fetchall()
-    for book in {book for _, book in seeds} | {"mine"}:
-        asked = asked_for(made, {"book": book}, None)
+        seeds = con.execute("select key, coalesce(dataset, '') from fit.field_overrides").fetchall()
+    for dataset in {dataset for _, dataset in seeds} | {"mine"}:
+        asked = asked_for(made, {"dataset": dataset}, None)
         keys = {name.split(": ")[1] for name in asked if name.startswith("field_overrides")}
-        assert keys == {key for key, of_book in seeds if of_book in ("", book)}
+        assert keys == {key for key, of_dataset in seeds if of_dataset in ("", dataset)}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 
@@ -27,11 +27,11 @@ from range({ROWS}) as numbers(i)
 BUILD = """
 import resource, sys
 from pathlib import Path
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.warehouse.build import build
 from pragma_sql.formats.paths import Home
-home, book = map(Path, sys.argv[1:])
-variables = {**book_of(book, []), "fit_users": "all", "text_sample": 5000}
+home, dataset = map(Path, sys.argv[1:])
+variables = {**dataset_vars(dataset, []), "fit_users": "all", "text_sample": 5000}
 build(Home.of(home), variables, select=["+tokenizer"])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
@@ -39,17 +39,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 @pytest.mark.slow
 def test_a_million_distinct_strings_fit_into_little_memory(tmp_path: Path) -> None:
-    book = books.write_book(
-        tmp_path / "book",
-        [books.Event("user", "2024-01-01")],
-        [books.Profile("user", "2024-01-01")],
+    dataset = datasets.write_dataset(
+        tmp_path / "dataset",
+        [datasets.Event("user", "2024-01-01")],
+        [datasets.Profile("user", "2024-01-01")],
     )
-    (book / "labels.parquet").unlink()
-    duckdb.sql(MANY).write_parquet(str(book / "events.parquet"))
+    (dataset / "labels.parquet").unlink()
+    duckdb.sql(MANY).write_parquet(str(dataset / "events.parquet"))
     home = Home.of(tmp_path / "home")
 
     ran = subprocess.run(
-        [sys.executable, "-c", BUILD, str(home.root), str(book)],
+        [sys.executable, "-c", BUILD, str(home.root), str(dataset)],
         env={"PRAGMA_MEMORY_LIMIT": "500MB", "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,

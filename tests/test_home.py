@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
@@ -38,12 +38,12 @@ def test_a_home_that_cannot_be_is_refused_in_a_sentence(
 
 
 def test_a_home_with_quotes_and_patterns_in_its_name_is_built_and_reads_its_own_files(
-    toy_book: Path, tmp_path: Path
+    toy_dataset: Path, tmp_path: Path
 ) -> None:
     home = Home.of(tmp_path / "it's [1] é 50%*")
     beside = tmp_path / "it's 1 é 50% and more"
     beside.mkdir()
-    build(home, {**book_of(toy_book, []), **books.TOY_VARS})
+    build(home, {**dataset_vars(toy_dataset, []), **datasets.TOY_VARS})
     with duckdb.connect() as con:
         con.execute(
             "copy (select 'm' as model_id, 'ann' as user_id, now() as eval_ts, [1.0] as embedding)"

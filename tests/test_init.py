@@ -14,7 +14,7 @@ import yaml
 from own_tables import write_table
 
 from pragma_sql import cli
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.datasets.init import init
 from pragma_sql.datasets.mapping_file import read_mapping
 from pragma_sql.formats.errors import PragmaError
@@ -115,7 +115,11 @@ def test_the_kind_of_time_is_guessed_only_where_one_fits(
 
 def test_a_guess_cuts_the_fit_at_four_fifths_of_the_time(project: Path) -> None:
     settings = yaml.safe_load((project / "dbt_project.yml").read_text())
-    assert settings["vars"] == {"book": "my_bank", "fit_until": "2024-08-21", "calendar_tz": "UTC"}
+    assert settings["vars"] == {
+        "dataset": "my_bank",
+        "fit_until": "2024-08-21",
+        "calendar_tz": "UTC",
+    }
 
 
 def test_without_tables_a_documented_mapping_is_left_to_fill_in(tmp_path: Path) -> None:
@@ -234,7 +238,7 @@ def test_a_build_gives_contract_fit_and_tokens_as_for_the_demo(project: Path) ->
     home = Home.of(project=project)
     assert home.root == project / "warehouse"
 
-    build(home, book_of(None, [], project), project=project)
+    build(home, dataset_vars(None, [], project), project=project)
 
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
 
@@ -253,7 +257,7 @@ def test_a_build_gives_contract_fit_and_tokens_as_for_the_demo(project: Path) ->
         ]  # fmt: skip
         keys = con.execute("select key from fit.fields order by key").fetchall()
         assert [key for (key,) in keys] == ["amount", "source", '{{ shop }} "of"\n two']
-    checks = validate(home, book_of(None, [], project), project=project)
+    checks = validate(home, dataset_vars(None, [], project), project=project)
     assert all(row["passed"] or row["severity"] == "warn" for row in checks.to_pylist())
 
 
@@ -275,7 +279,9 @@ def test_tables_of_an_attached_database_are_built_from_anywhere(tables: Path) ->
         con.execute(f"create table cards as {EVENTS}")
     init(tables / "bank", [f"cards={tables / 'core.duckdb'}:main.cards"])
     home = Home.of(tables / "elsewhere")
-    build(home, book_of(None, [], tables / "bank"), select=["+events"], project=tables / "bank")
+    build(
+        home, dataset_vars(None, [], tables / "bank"), select=["+events"], project=tables / "bank"
+    )
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         assert con.execute("select count(*) from contract.events").fetchall() == [(1000,)]
 

@@ -10,13 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
-from books import Event
+from datasets import Event
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build as run_build
 
@@ -26,19 +26,19 @@ LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id
 NEXT_DAY = [*EVENTS, LATE]
 
 
-def command(home: Home, book: Path) -> list[str]:
-    variables = [f"--var={name}={value}" for name, value in books.TOY_VARS.items()]
+def command(home: Home, dataset: Path) -> list[str]:
+    variables = [f"--var={name}={value}" for name, value in datasets.TOY_VARS.items()]
     build = [sys.executable, "-m", "pragma_sql", "build", "--home", str(home.root)]
-    return [*build, "--contract", str(book), "--select", "+tokens", *variables]
+    return [*build, "--contract", str(dataset), "--select", "+tokens", *variables]
 
 
-def build(home: Home, book: Path) -> None:
-    run_build(home, {**book_of(book, []), **books.TOY_VARS}, select=["+tokens"])
+def build(home: Home, dataset: Path) -> None:
+    run_build(home, {**dataset_vars(dataset, []), **datasets.TOY_VARS}, select=["+tokens"])
 
 
-def killed_after(model: str, home: Home, book: Path, *options: str) -> None:
+def killed_after(model: str, home: Home, dataset: Path, *options: str) -> None:
     """Kill a build as soon as it says that a model is done."""
-    words = [*command(home, book), *options]
+    words = [*command(home, dataset), *options]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -125,35 +125,35 @@ def test_any_command_whose_reader_is_gone_says_nothing(
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Path:
-    return books.write_book(tmp_path / "book", EVENTS, PROFILES, LABELS)
+def dataset(tmp_path: Path) -> Path:
+    return datasets.write_dataset(tmp_path / "dataset", EVENTS, PROFILES, LABELS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_a_build_killed_at_any_moment_is_finished_by_the_next(
     seed: int,
-    book: Path,
+    dataset: Path,
     undisturbed: tuple[Tables, Tables],
     tmp_path: Path,
 ) -> None:
     home, chance = Home.of(tmp_path), random.Random(seed)
     start = time.monotonic()
-    build(Home.of(tmp_path / "timed"), book)
+    build(Home.of(tmp_path / "timed"), dataset)
     whole = time.monotonic() - start
     for events in (EVENTS, NEXT_DAY):
-        books.write_book(book, events, PROFILES, LABELS)
-        process = subprocess.Popen(command(home, book), stderr=subprocess.DEVNULL)
+        datasets.write_dataset(dataset, events, PROFILES, LABELS)
+        process = subprocess.Popen(command(home, dataset), stderr=subprocess.DEVNULL)
         time.sleep(chance.uniform(0, whole))
         process.kill()
         process.wait()
-    build(home, book)
+    build(home, dataset)
     found, expected = tables(home), undisturbed[1]
     if found["fit.tokenizer"] == expected["fit.tokenizer"]:
         assert found == expected
     else:  # killed before there was a fit: the late event is in it
         fresh = Home.of(tmp_path / "fresh")
-        build(fresh, book)
+        build(fresh, dataset)
         assert found == tables(fresh)
 
 
@@ -162,21 +162,21 @@ def test_a_refit_that_was_killed_leaves_a_warehouse_that_opens(
     workplace: Workplace, first: Path, undisturbed: tuple[Tables, Tables], model: str
 ) -> None:
     home = workplace.restore(first)
-    book = workplace.write()
-    killed_after(model, home, book, "--refit")
+    dataset = workplace.write()
+    killed_after(model, home, dataset, "--refit")
     assert tables(home).keys() == undisturbed[0].keys()
-    build(home, book)
+    build(home, dataset)
     assert tables(home) == undisturbed[0]
 
 
 def test_a_second_build_beside_the_first_is_refused(workplace: Workplace, first: Path) -> None:
     home = workplace.restore(first)
-    book = workplace.write(NEXT_DAY)
-    building = subprocess.Popen(command(home, book), stderr=subprocess.PIPE, text=True)
+    dataset = workplace.write(NEXT_DAY)
+    building = subprocess.Popen(command(home, dataset), stderr=subprocess.PIPE, text=True)
     assert building.stderr is not None
     building.stderr.readline()
     building.send_signal(signal.SIGSTOP)  # so that it cannot be done before the second begins
-    second = subprocess.run(command(home, book), capture_output=True, text=True)
+    second = subprocess.run(command(home, dataset), capture_output=True, text=True)
     building.send_signal(signal.SIGCONT)
     assert second.returncode == 1
     assert second.stderr.splitlines()[-2:] == [
@@ -189,7 +189,7 @@ def test_a_second_build_beside_the_first_is_refused(workplace: Workplace, first:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a small disk")
-def test_a_disk_that_fills_up_leaves_the_last_good_tables(book: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_leaves_the_last_good_tables(dataset: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=30m", "pragma", str(disk)])
@@ -197,15 +197,17 @@ def test_a_disk_that_fills_up_leaves_the_last_good_tables(book: Path, tmp_path: 
         pytest.skip("this machine lets nobody mount a small disk")
     try:
         home = Home.of(disk / "home")
-        build(home, book)
+        build(home, dataset)
         before = tables(home)
         (disk / "ballast").write_bytes(bytes(disk_free(disk) - 200_000))
-        filled = subprocess.run([*command(home, book), "--refit"], capture_output=True, text=True)
+        filled = subprocess.run(
+            [*command(home, dataset), "--refit"], capture_output=True, text=True
+        )
         assert filled.returncode == 1
         assert "next: free some space" in filled.stderr
         assert "Traceback" not in filled.stderr
         (disk / "ballast").unlink()
-        build(home, book)
+        build(home, dataset)
         assert tables(home) == before
     finally:
         # A build in this process keeps its log open there.

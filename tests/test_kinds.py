@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import books
+import datasets
 import pytest
 from kinds_corpus import Key, corpus, events_of
 from rich.console import Console
@@ -27,8 +27,8 @@ HELD = [key for key in KEYS if key.held]
 def decided(place: Workplace) -> Mapping[str, Kind]:
     """What the fit takes each key of the corpus for."""
     place.clear()
-    place.write(events_of(KEYS), [books.Profile("user 1", "2024-01-01")])
-    (place.book / "labels.parquet").unlink()
+    place.write(events_of(KEYS), [datasets.Profile("user 1", "2024-01-01")])
+    (place.dataset / "labels.parquet").unlink()
     variables = place.variables(fit_until="", fit_users="all", max_categories=1000)
     build(place.home, variables, select=["+fields"])
     return {kind.key: kind for kind in kinds_of(place.home.warehouse)}
@@ -78,7 +78,7 @@ def test_a_first_fit_prints_the_kinds_with_the_doubtful_ones_on_top_and_later_bu
     workplace: Workplace,
 ) -> None:
     events = [
-        books.Event(
+        datasets.Event(
             f"user {n % 7}",
             f"2024-01-{1 + n % 28:02d}",
             {"amount": f"{n}.25", "mcc": ("5411", "4111")[n % 2], "steps": str(n % 5)},
@@ -86,8 +86,8 @@ def test_a_first_fit_prints_the_kinds_with_the_doubtful_ones_on_top_and_later_bu
         )
         for n in range(140)
     ]
-    workplace.write(events, [books.Profile("user 1", "2024-01-01")])
-    (workplace.book / "labels.parquet").unlink()
+    workplace.write(events, [datasets.Profile("user 1", "2024-01-01")])
+    (workplace.dataset / "labels.parquet").unlink()
     said = [
         printed(workplace.home, workplace.variables(fit_until="", fit_users="all"), refit)
         for refit in (False, False, True)

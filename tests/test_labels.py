@@ -40,7 +40,7 @@ PURCHASES = [
     ("too late", "2016-09-30", 9000.0),
     ("long ago", "2015-12-31", 10.0),
     ("long ago", "2016-07-02", 9000.0),
-    ("end of book", "2018-01-31", 1.0),
+    ("end of dataset", "2018-01-31", 1.0),
 ]
 
 
@@ -68,8 +68,8 @@ def labels_of(
 ) -> dict[tuple[str, str], float]:
     """Labels at 2016-07-01 by task and card."""
     home = place.home
-    place.book.mkdir()
-    raw = write_raw(place.book / "raw.parquet", purchases)
+    place.dataset.mkdir()
+    raw = write_raw(place.dataset / "raw.parquet", purchases)
     build(home, {"purchase_cards_path": str(raw)}, select=["+labels"])
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         rows = con.execute(

@@ -9,7 +9,7 @@ import pytest
 from own_tables import staged, write_table
 from rich.console import Console
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.datasets.init import Project, init, summary
 
 LOANS = """
@@ -69,7 +69,7 @@ def test_a_moment_after_the_rows_own_is_warned_of_by_init_and_by_a_build(bank: P
     warning = "warning: events.loans: closed lies after `time` (66 of 100, such as 2024-02-01"
     assert warning in said
     talk = Console(file=StringIO())
-    book_of(None, ["fit_until=2024-03-01"], bank / "project", talk)
+    dataset_vars(None, ["fit_until=2024-03-01"], bank / "project", talk)
     assert warning in talk.file.getvalue()  # type: ignore[attr-defined]
     assert "opened lies" not in said
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 from trained import another_bundle, trained_home
 from workplace import forget_dataset
 
 from pragma_model.reports import check_made_from
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
@@ -23,22 +23,24 @@ FILES = ("embedding_map", "probe_examples")
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("made") / "book"
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made") / "dataset"
 
 
 @pytest.fixture(scope="module")
-def home(toy: Home, book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(toy: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A warehouse whose model has filled all views; the tests go on from each other."""
     home = trained_home(toy, tmp_path_factory.mktemp("home"))
     forget_dataset(home)
-    built(home, book, len(books.toy_events()))
+    built(home, dataset, len(datasets.toy_events()))
     return home
 
 
-def built(home: Home, book: Path, events: int, *select: str) -> None:
-    books.write_book(book, books.toy_events()[:events], books.toy_profiles(), books.toy_labels())
-    build(home, {**book_of(book, []), **books.TOY_VARS}, select=select)
+def built(home: Home, dataset: Path, events: int, *select: str) -> None:
+    datasets.write_dataset(
+        dataset, datasets.toy_events()[:events], datasets.toy_profiles(), datasets.toy_labels()
+    )
+    build(home, {**dataset_vars(dataset, []), **datasets.TOY_VARS}, select=select)
 
 
 def shown(home: Home) -> set[str]:
@@ -63,19 +65,19 @@ def test_the_file_says_what_the_table_says_of_relations_that_are_made_side_by_si
     assert file == table
 
 
-def test_nothing_is_shown_of_vectors_as_they_were(home: Home, book: Path) -> None:
-    built(home, book, len(books.toy_events()) - 1, "+user_embeddings")
+def test_nothing_is_shown_of_vectors_as_they_were(home: Home, dataset: Path) -> None:
+    built(home, dataset, len(datasets.toy_events()) - 1, "+user_embeddings")
     assert shown(home) == set()
     for name in FILES:
         with pytest.raises(PragmaError, match=f"{name} is older than the vectors") as refused:
             check_made_from(home, name)
         assert "--select models+" in refused.value.next_step
-    built(home, book, len(books.toy_events()) - 1, "models+")
+    built(home, dataset, len(datasets.toy_events()) - 1, "models+")
     assert shown(home) == set(SHOWN)
 
 
 def test_nothing_is_shown_of_a_model_that_is_not_current(
-    home: Home, book: Path, tmp_path: Path
+    home: Home, dataset: Path, tmp_path: Path
 ) -> None:
     old = (home.bundles / "current").read_text().strip()
     new = register_bundle(open_bundle(another_bundle(home, tmp_path / "new")), home.warehouse)
@@ -83,6 +85,6 @@ def test_nothing_is_shown_of_a_model_that_is_not_current(
     for name in FILES:
         with pytest.raises(PragmaError, match=f"{name} is of model {old}, and {new} is current"):
             check_made_from(home, name)
-    built(home, book, len(books.toy_events()) - 1, "models+")
+    built(home, dataset, len(datasets.toy_events()) - 1, "models+")
     assert shown(home) == set(SHOWN)
     check_made_from(home, "probe_examples")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from books import Event, Label, Profile
+from datasets import Event, Label, Profile
 from slow_tokenizer import Tokens
 from test_tokens import slow_tokenizer
 from workplace import Workplace
@@ -118,7 +118,7 @@ ONE_KIND: Mapping[str, tuple[Sequence[Event], Sequence[Profile], Mapping[str, st
     ),
 }
 
-OVERRIDES = """key,kind,static,book
+OVERRIDES = """key,kind,static,dataset
 a,category,,
 b,category,,
 c,category,,

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pragma_sql.datasets.dataset import Variables, book_of
+from pragma_sql.datasets.dataset import Variables, dataset_vars
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import DBT_PROJECT, Home
 from pragma_sql.warehouse.build import build
@@ -24,8 +24,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def variables(toy_book: Path) -> Variables:
-    return book_of(toy_book, [])
+def variables(toy_dataset: Path) -> Variables:
+    return dataset_vars(toy_dataset, [])
 
 
 def built_events(home: Home, variables: Variables) -> set[str]:
@@ -62,7 +62,7 @@ def test_another_folder_of_the_same_kind_is_read_and_not_the_one_that_was_parsed
               map {{'a': 'b'}} as attributes,
               []::struct(key varchar, ts timestamp)[] as lifelong) to '{other / "profiles.parquet"}'
     """)
-    moved = book_of(other, [])
+    moved = dataset_vars(other, [])
     assert ParsedProject(DBT_PROJECT, moved).load() is not None
     assert built_events(Home.of(tmp_path / "second"), moved) == {"elsewhere"}
 
@@ -80,7 +80,7 @@ def test_every_var_that_parsing_reads_is_told_apart() -> None:
 
 def test_vars_that_choose_models_are_parsed_with(cache: Path, variables: Variables) -> None:
     folder = ParsedProject(DBT_PROJECT, variables)
-    cards = ParsedProject(DBT_PROJECT, {**variables, "book": "purchase_cards"})
+    cards = ParsedProject(DBT_PROJECT, {**variables, "dataset": "purchase_cards"})
     assert folder.file != cards.file
 
 

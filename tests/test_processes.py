@@ -29,7 +29,7 @@ FOUR = ("--accumulation", "4")
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    return shopper_shards(tmp_path_factory.mktemp("book") / "shards", 60, train=50)
+    return shopper_shards(tmp_path_factory.mktemp("dataset") / "shards", 60, train=50)
 
 
 @pytest.fixture(scope="module")

@@ -257,7 +257,7 @@ def test_the_command_builds_and_publishes_what_it_built(home: Home, workplace: W
     publish(home)
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(ERASED)
-    where = ["--home", str(home.root), "--contract", str(workplace.book)]
+    where = ["--home", str(home.root), "--contract", str(workplace.dataset)]
     built = CliRunner().invoke(app, ["build", *where, "--select", "transfers"])
     assert built.exit_code == 0, built.output
     assert f"published anew: {home.published / 'bi.duckdb'}" in built.output

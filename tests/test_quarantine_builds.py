@@ -1,4 +1,4 @@
-"""Builds of a book with bad rows: set aside once, still so later, and back when they are mended."""
+"""Builds with bad rows: set aside once, still set aside later, and back when they are fixed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from books import Event, Label
+from datasets import Event, Label
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.formats.errors import PragmaError
@@ -18,8 +18,8 @@ Row = tuple[object, ...]
 BROKEN = ["events_ts_outside", "events_user_id_blank", "labels_user_unknown", "profiles_repeated"]
 
 
-def write_bad_book(place: Workplace) -> None:
-    """The toy book with a jumped clock, a lost user, a label for nobody, a profile sent twice."""
+def write_bad_dataset(place: Workplace) -> None:
+    """The toy dataset: a jumped clock, a lost user, a label for nobody, a profile sent twice."""
     events = list(EVENTS)
     events[3] = replace(events[3], day="1970-01-01")
     events[7] = replace(events[7], user_id=None)
@@ -29,9 +29,9 @@ def write_bad_book(place: Workplace) -> None:
 
 @pytest.fixture(scope="module")
 def stopped(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a build of the bad book that sets nothing aside leaves."""
+    """What a build of the bad dataset that sets nothing aside leaves."""
     place.clear()
-    write_bad_book(place)
+    write_bad_dataset(place)
     with pytest.raises(PragmaError, match="1970-01-01"):
         place.build("+user_tokens", quarantine=False)
     return place.keep(tmp_path_factory.mktemp("quarantine") / "stopped")
@@ -41,7 +41,7 @@ def stopped(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def passed(stopped: Path, place: Workplace) -> Path:
     """The build after it, with the bad rows set aside."""
     place.restore(stopped)
-    write_bad_book(place)
+    write_bad_dataset(place)
     place.build("+user_tokens", quarantine=True)
     return place.keep(stopped.parent / "passed")
 
@@ -49,7 +49,7 @@ def passed(stopped: Path, place: Workplace) -> Path:
 @pytest.fixture
 def built(workplace: Workplace, passed: Path) -> Home:
     workplace.restore(passed)
-    write_bad_book(workplace)
+    write_bad_dataset(workplace)
     return workplace.home
 
 
@@ -135,7 +135,7 @@ def build_of(place: Workplace, events: Sequence[Event], *, quarantine: bool = Tr
 
 @pytest.fixture(scope="module")
 def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A first build of the toy book and four bad events, set aside."""
+    """A first build of the toy dataset and four bad events, set aside."""
     place.clear()
     build_of(place, [*EVENTS, *BAD])
     return place.keep(tmp_path_factory.mktemp("quarantine") / "first")

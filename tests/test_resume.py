@@ -37,7 +37,7 @@ STEPS_ONLY = "--no-bundle"
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     """Few shoppers: thirty steps of the smallest batches are several epochs."""
-    return shopper_shards(tmp_path_factory.mktemp("book") / "shards", 40, train=32)
+    return shopper_shards(tmp_path_factory.mktemp("dataset") / "shards", 40, train=32)
 
 
 @pytest.fixture(scope="module")
@@ -146,13 +146,13 @@ def test_checkpoints_are_readable_without_unpickling(halted: Home) -> None:
     ]
 
 
-def other_book(folder: Path) -> Shards:
+def other_dataset(folder: Path) -> Shards:
     return write_shards(folder, {"train": shoppers(20, seed=9)})
 
 
 def rehashed(shards: Shards, folder: Path) -> Shards:
     """The same users under another tokenizer."""
-    written = other_book(folder)
+    written = other_dataset(folder)
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace("0" * 64, "f" * 64))
     return open_shards(written.path)
@@ -170,7 +170,7 @@ def test_a_run_does_not_go_on_with_other_shards(
     halted: Home, shards: Shards, tmp_path: Path
 ) -> None:
     with pytest.raises(PragmaError, match="begun with other shards"):
-        train(other_book(tmp_path / "other"), SETTINGS, halted, "a", RESUMED)
+        train(other_dataset(tmp_path / "other"), SETTINGS, halted, "a", RESUMED)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("size", "small"), ("budget", 256), ("seed", 1)])

@@ -1,4 +1,4 @@
-"""Each rule of the contract finds its own defect, in all rows, and leaves a clean book alone."""
+"""Each rule of the contract finds its own defect, in all rows, and leaves a clean dataset alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 
 import duckdb
 import pytest
-from clean_book import CLEAN_BOOK, events
+from clean_dataset import CLEAN_DATASET, events
 from defects import DEFECTS, UNKNOWN_KEYS, Defect
 
 from pragma_sql.checks.rule import Limits
@@ -19,9 +19,9 @@ KNOWN_KEYS = ("amount", "shop", "page", "plan")
 
 
 @pytest.fixture
-def book() -> Iterator[duckdb.DuckDBPyConnection]:
+def dataset() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
-        con.execute(CLEAN_BOOK)
+        con.execute(CLEAN_DATASET)
         yield con
 
 
@@ -34,14 +34,14 @@ def broken_rules(
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.rule)
 def test_a_defect_breaks_its_rule_and_no_other(
-    defect: Defect, book: duckdb.DuckDBPyConnection
+    defect: Defect, dataset: duckdb.DuckDBPyConnection
 ) -> None:
-    book.execute(defect.sql)
-    assert broken_rules(book) == [(defect.rule, defect.rows, defect.example)]
+    dataset.execute(defect.sql)
+    assert broken_rules(dataset) == [(defect.rule, defect.rows, defect.example)]
 
 
-def test_a_clean_book_breaks_no_rule(book: duckdb.DuckDBPyConnection) -> None:
-    assert broken_rules(book) == []
+def test_a_clean_dataset_breaks_no_rule(dataset: duckdb.DuckDBPyConnection) -> None:
+    assert broken_rules(dataset) == []
 
 
 def test_each_rule_has_a_defect_here() -> None:
@@ -52,99 +52,105 @@ def test_each_rule_has_a_defect_here() -> None:
 
 @pytest.mark.parametrize("defect", UNKNOWN_KEYS, ids=lambda defect: defect.rule)
 def test_a_key_that_the_fit_does_not_know_is_told(
-    defect: Defect, book: duckdb.DuckDBPyConnection
+    defect: Defect, dataset: duckdb.DuckDBPyConnection
 ) -> None:
-    book.execute(defect.sql)
-    assert broken_rules(book, known_keys=KNOWN_KEYS) == [(defect.rule, 1, defect.example)]
+    dataset.execute(defect.sql)
+    assert broken_rules(dataset, known_keys=KNOWN_KEYS) == [(defect.rule, 1, defect.example)]
 
 
-def test_known_keys_may_be_named_like_sql(book: duckdb.DuckDBPyConnection) -> None:
+def test_known_keys_may_be_named_like_sql(dataset: duckdb.DuckDBPyConnection) -> None:
     odd = ("it's", '"; drop table contract.events; --', "two\nlines", "k" * 10_000)
-    book.execute(
+    dataset.execute(
         "insert into contract.events values ('bob', '2024-02-11', 'card', map($keys, $keys), null)",
         {"keys": list(odd)},
     )
-    assert broken_rules(book, known_keys=(*KNOWN_KEYS, *odd)) == []
-    assert [rule for rule, _, _ in broken_rules(book, known_keys=KNOWN_KEYS)] == [
+    assert broken_rules(dataset, known_keys=(*KNOWN_KEYS, *odd)) == []
+    assert [rule for rule, _, _ in broken_rules(dataset, known_keys=KNOWN_KEYS)] == [
         "events_fields_key_unknown"
     ]
 
 
-def test_a_rules_query_gives_the_rows_that_break_it(book: duckdb.DuckDBPyConnection) -> None:
+def test_a_rules_query_gives_the_rows_that_break_it(dataset: duckdb.DuckDBPyConnection) -> None:
     queries = {rule.name: rule.query for rule in contract_rules()}
     for defect in DEFECTS[1:]:
-        book.execute("begin")
-        book.execute(defect.sql)
-        assert len(book.execute(queries[defect.rule]).fetchall()) == defect.rows, defect.rule
-        book.execute("rollback")
+        dataset.execute("begin")
+        dataset.execute(defect.sql)
+        assert len(dataset.execute(queries[defect.rule]).fetchall()) == defect.rows, defect.rule
+        dataset.execute("rollback")
 
 
 def test_both_ends_of_the_allowed_moments_and_the_longest_value_pass(
-    book: duckdb.DuckDBPyConnection,
+    dataset: duckdb.DuckDBPyConnection,
 ) -> None:
-    book.execute(events("'bob', '1990-01-01', 'card', map {'memo': repeat('x', 10000)}, null"))
-    book.execute(events("'bob', '2100-01-01', 'card', map {}, null"))
-    assert broken_rules(book) == []
+    dataset.execute(events("'bob', '1990-01-01', 'card', map {'memo': repeat('x', 10000)}, null"))
+    dataset.execute(events("'bob', '2100-01-01', 'card', map {}, null"))
+    assert broken_rules(dataset) == []
 
 
-def test_the_limits_can_be_set(book: duckdb.DuckDBPyConnection) -> None:
-    tally(book, contract_rules(Limits(earliest=date(2024, 1, 1), value_bytes=5)))
+def test_the_limits_can_be_set(dataset: duckdb.DuckDBPyConnection) -> None:
+    tally(dataset, contract_rules(Limits(earliest=date(2024, 1, 1), value_bytes=5)))
     query = f"select rule, rows from {TALLIES} where rows > 0"
-    assert book.execute(query).fetchall() == [
+    assert dataset.execute(query).fetchall() == [
         ("events_fields_value_long", 2),
         ("profiles_milestone_ts_outside", 1),
     ]
 
 
-def test_every_row_is_looked_at(book: duckdb.DuckDBPyConnection) -> None:
-    book.execute("""
+def test_every_row_is_looked_at(dataset: duckdb.DuckDBPyConnection) -> None:
+    dataset.execute("""
         insert into contract.events
         select 'ann', '2024-01-05', if(i = 299_999, null, 'card'), map {}, i::varchar
         from range(300_000) as numbers(i)
     """)
     example = "user_id ann, ts 2024-01-05 00:00:00, source null"
-    assert broken_rules(book) == [("events_source_blank", 1, example)]
+    assert broken_rules(dataset) == [("events_source_blank", 1, example)]
 
 
-def test_an_example_is_one_line_whatever_is_in_the_row(book: duckdb.DuckDBPyConnection) -> None:
-    book.execute(events("e'two\\nlines\\x1b[31m', null, 'card', map {}, null"))
-    assert broken_rules(book)[0][2] == "user_id two lines [31m, ts null, source card"
+def test_an_example_is_one_line_whatever_is_in_the_row(dataset: duckdb.DuckDBPyConnection) -> None:
+    dataset.execute(events("e'two\\nlines\\x1b[31m', null, 'card', map {}, null"))
+    assert broken_rules(dataset)[0][2] == "user_id two lines [31m, ts null, source card"
 
 
-def test_a_relation_that_cannot_be_read_is_named(book: duckdb.DuckDBPyConnection) -> None:
-    book.execute("drop table contract.labels")
-    book.execute("create view contract.labels as select 'today'::timestamp as eval_ts")
-    book.execute("drop table contract.transfers")
+def test_a_relation_that_cannot_be_read_is_named(dataset: duckdb.DuckDBPyConnection) -> None:
+    dataset.execute("drop table contract.labels")
+    dataset.execute("create view contract.labels as select 'today'::timestamp as eval_ts")
+    dataset.execute("drop table contract.transfers")
     with pytest.raises(PragmaError, match=r"^contract\.labels cannot be read: ") as caught:
-        tally(book, contract_rules())
+        tally(dataset, contract_rules())
     assert "pragma validate" in caught.value.next_step
 
 
 def test_a_part_of_the_events_is_checked_alone_but_users_are_known_from_all(
-    book: duckdb.DuckDBPyConnection,
+    dataset: duckdb.DuckDBPyConnection,
 ) -> None:
-    book.execute(events("'ann', '1970-01-01', 'card', map {}, 'old'"))
-    book.execute("create view contract.new_events as from contract.events where ts >= '2024-02-01'")
-    assert broken_rules(book, part="contract.new_events") == []
+    dataset.execute(events("'ann', '1970-01-01', 'card', map {}, 'old'"))
+    dataset.execute(
+        "create view contract.new_events as from contract.events where ts >= '2024-02-01'"
+    )
+    assert broken_rules(dataset, part="contract.new_events") == []
     totals = f"select distinct total from {TALLIES} where rule like 'events_%'"
-    assert book.execute(totals).fetchall() == [(3,)]
+    assert dataset.execute(totals).fetchall() == [(3,)]
 
 
-def test_no_new_events_are_no_missing_events(book: duckdb.DuckDBPyConnection) -> None:
-    book.execute("create view contract.new_events as from contract.events where false")
-    assert broken_rules(book, part="contract.new_events") == []
+def test_no_new_events_are_no_missing_events(dataset: duckdb.DuckDBPyConnection) -> None:
+    dataset.execute("create view contract.new_events as from contract.events where false")
+    assert broken_rules(dataset, part="contract.new_events") == []
 
 
-def test_a_defect_among_the_new_events_is_found(book: duckdb.DuckDBPyConnection) -> None:
-    book.execute("create table contract.new_events as from contract.events")
-    book.execute("insert into contract.new_events values (null, '2024-02-01', 'card', map {}, 'x')")
+def test_a_defect_among_the_new_events_is_found(dataset: duckdb.DuckDBPyConnection) -> None:
+    dataset.execute("create table contract.new_events as from contract.events")
+    dataset.execute(
+        "insert into contract.new_events values (null, '2024-02-01', 'card', map {}, 'x')"
+    )
     example = "user_id null, ts 2024-02-01 00:00:00, source card"
-    assert broken_rules(book, part="contract.new_events") == [("events_user_id_blank", 1, example)]
+    assert broken_rules(dataset, part="contract.new_events") == [
+        ("events_user_id_blank", 1, example)
+    ]
 
 
 def test_events_of_one_moment_are_no_repeats_while_something_differs(
-    book: duckdb.DuckDBPyConnection,
+    dataset: duckdb.DuckDBPyConnection,
 ) -> None:
-    book.execute(events("'bob', '2024-02-10 12:00', 'card', map {'amount': '-3'}, null"))
-    book.execute(events("'bob', '2024-02-10 12:00', 'card', map {'amount': '-4'}, null"))
-    assert broken_rules(book) == []
+    dataset.execute(events("'bob', '2024-02-10 12:00', 'card', map {'amount': '-3'}, null"))
+    dataset.execute(events("'bob', '2024-02-10 12:00', 'card', map {'amount': '-4'}, null"))
+    assert broken_rules(dataset) == []

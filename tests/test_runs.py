@@ -38,7 +38,7 @@ class CutShort(Watch):
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    return shopper_shards(tmp_path_factory.mktemp("book") / "shards", 120, train=80)
+    return shopper_shards(tmp_path_factory.mktemp("dataset") / "shards", 120, train=80)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import books
+import datasets
 from typer.testing import CliRunner, Result
 from workplace import Workplace
 
 from pragma_sql.cli import app
 
-VARS = [word for name, value in books.TOY_VARS.items() for word in ("--var", f"{name}={value}")]
+VARS = [word for name, value in datasets.TOY_VARS.items() for word in ("--var", f"{name}={value}")]
 
 
 def select(place: Workplace, *words: str) -> Result:

@@ -27,7 +27,7 @@ GB = 10**9
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    return write_shards(tmp_path_factory.mktemp("book") / "shards", {"train": shoppers(60)})
+    return write_shards(tmp_path_factory.mktemp("dataset") / "shards", {"train": shoppers(60)})
 
 
 def losses(shards: Shards, settings: TrainSettings, options: RunOptions) -> list[float | None]:
@@ -113,8 +113,8 @@ def test_windows_are_as_long_as_leaves_many_users_a_step(
 
     def window(tokens_an_event: int) -> object:
         counted = replace(file, events=1_000, tokens=1_000 * tokens_an_event)
-        book = replace(shards, manifest=replace(shards.manifest, shards=(counted,)))
-        return auto(book, monkeypatch, 200 * GB)["window"]
+        dataset = replace(shards, manifest=replace(shards.manifest, shards=(counted,)))
+        return auto(dataset, monkeypatch, 200 * GB)["window"]
 
     # A step of 16,384 tokens has 1,024 for each of 16 users; an event's marker is a token too.
     assert (window(7), window(3)) == (128, 256)

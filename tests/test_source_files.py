@@ -89,7 +89,7 @@ PARTS = [list(EVENTS[part::3]) for part in range(3)]
 
 @pytest.fixture(scope="module")
 def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A first build of a book in three files, remembered."""
+    """A first build of a dataset in three files, remembered."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source_files, "SETTLED_NS", -1)
         place.clear()
@@ -124,7 +124,7 @@ def test_only_files_that_are_not_known_are_read(
     home = place.build("+event_tokens")  # the first build of these files
     spoil_memory(home)
     late = replace(EVENTS[0], event_id="late", day="2024-03-03 10:00")
-    events = place.book / "events"
+    events = place.dataset / "events"
     shutil.copy(events / "1.parquet", events / "9.parquet")
     (events / "1.parquet").unlink()
     place.build("source_files", "file_partitions")
@@ -143,7 +143,7 @@ def test_a_file_rewritten_in_place_with_its_old_time_is_read(
 ) -> None:
     home = place.restore(first)
     write_parts(place, PARTS, PROFILES)
-    path = place.book / "events" / "0.parquet"
+    path = place.dataset / "events" / "0.parquet"
     pq.write_table(pq.read_table(path), path, compression="none", use_dictionary=False)
     place.build("+event_tokens")
     before, status, content = event_tokens(home), os.stat(path), path.read_bytes()

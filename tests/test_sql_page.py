@@ -39,7 +39,7 @@ def blocks(language: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Demo:
-    """A folder in which `warehouse` is what `make demo` leaves, of a smaller book."""
+    """A folder in which `warehouse` is what `make demo` leaves, of a smaller dataset."""
 
     folder: Path
 

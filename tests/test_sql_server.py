@@ -136,7 +136,7 @@ def test_only_one_statement_that_reads_is_allowed(query: str, allowed: bool) -> 
 
 def test_views_name_the_folders_that_they_read(tmp_path: Path) -> None:
     with duckdb.connect() as con:
-        folder = tmp_path / "it's a [1] book?"
+        folder = tmp_path / "it's a [1] dataset?"
         folder.mkdir()
         con.execute("copy (select 1 as a) to $path", {"path": str(folder / "a.parquet")})
         pattern = str(folder).replace("[", "[[]").replace("?", "[?]").replace("'", "''")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import pytest
 from rich.console import Console
@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from workplace import forget_dataset
 
 from pragma_sql.cli import app
-from pragma_sql.datasets.dataset import Variables, book_of
+from pragma_sql.datasets.dataset import Variables, dataset_vars
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
@@ -45,50 +45,52 @@ def schemas(home: Home) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("staged") / "book")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("staged") / "dataset")
 
 
 def write(folder: Path, without: str = "") -> Path:
-    """The toy book, or what is left of it when a user is gone."""
-    return books.write_book(
+    """The toy dataset, or what is left of it when a user is gone."""
+    return datasets.write_dataset(
         folder,
-        [event for event in books.toy_events() if event.user_id != without],
-        [profile for profile in books.toy_profiles() if profile.user_id != without],
-        [label for label in books.toy_labels() if label.user_id != without],
+        [event for event in datasets.toy_events() if event.user_id != without],
+        [profile for profile in datasets.toy_profiles() if profile.user_id != without],
+        [label for label in datasets.toy_labels() if label.user_id != without],
     )
 
 
-def variables(book: Path) -> Variables:
-    return {**book_of(book, []), **books.TOY_VARS}
+def variables(dataset: Path) -> Variables:
+    return {**dataset_vars(dataset, []), **datasets.TOY_VARS}
 
 
 @pytest.fixture(scope="module")
-def served(toy: Home, book: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def served(toy: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A warehouse with a model and its vectors."""
     home = trained_home(toy, tmp_path_factory.mktemp("served"))
     forget_dataset(home)
-    build(home, variables(book))
+    build(home, variables(dataset))
     return home
 
 
 @pytest.fixture(scope="module")
-def staged(served: Home, book: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+def staged(
+    served: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Home, str]:
     """The same after a refit that moves the cut, and what that said."""
     home = Home.of(tmp_path_factory.mktemp("staged") / "home")
     shutil.copytree(served.root, home.root)
     talk = StringIO()
     console = Console(file=talk, width=400)
-    refit(home, variables(book), until="latest", progress=console)
+    refit(home, variables(dataset), until="latest", progress=console)
     return home, talk.getvalue()
 
 
 @pytest.fixture
-def home(staged: tuple[Home, str], book: Path, tmp_path: Path) -> Home:
+def home(staged: tuple[Home, str], dataset: Path, tmp_path: Path) -> Home:
     """A copy that a test may change."""
     copy = Home.of(tmp_path / "home")
     shutil.copytree(staged[0].root, copy.root)
-    write(book)
+    write(dataset)
     return copy
 
 
@@ -120,9 +122,9 @@ def test_shards_are_of_the_candidate_unless_the_current_one_is_asked_for(home: H
     assert current.manifest.tokenizer_hash == tokenizer(home)
 
 
-def test_a_user_who_is_gone_is_gone_from_the_candidate_too(home: Home, book: Path) -> None:
-    write(book, without="user 05")
-    build(home, variables(book))
+def test_a_user_who_is_gone_is_gone_from_the_candidate_too(home: Home, dataset: Path) -> None:
+    write(dataset, without="user 05")
+    build(home, variables(dataset))
     for relation in ("event_tokens", "profile_tokens"):
         assert query(
             home, f"select count(*) from tokens_next.{relation} where user_id = 'user 05'"
@@ -131,7 +133,7 @@ def test_a_user_who_is_gone_is_gone_from_the_candidate_too(home: Home, book: Pat
 
 
 def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one_can_come_back(
-    home: Home, book: Path, tmp_path: Path
+    home: Home, dataset: Path, tmp_path: Path
 ) -> None:
     old, new = tokenizer(home), tokenizer(home, "fit_next")
     current = (home.bundles / "current").read_text().strip()
@@ -141,8 +143,8 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     assert tokenizer(home) == new
     assert not schemas(home) & {"fit_next", "tokens_next"}
     assert len(query(home, "select embed('user 05')")[0][0]) == 128  # type: ignore[arg-type]
-    build(home, variables(book), select=["models+"])
-    build(home, variables(book))
+    build(home, variables(dataset), select=["models+"])
+    build(home, variables(dataset))
     assert f"archive_{old[:12]}" in schemas(home)
     assert query(home, "select distinct tokenizer_hash from tokens.user_tokens") == [(new,)]
     assert query(home, "select count(*) from tokens.event_tokens") == [(len(before),)]
@@ -152,30 +154,30 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     assert put_back.exit_code == 0, put_back.exception
     assert "next: pragma build " in put_back.stderr
     assert tokenizer(home) == old
-    build(home, variables(book))
+    build(home, variables(dataset))
     assert query(home, "from tokens.event_tokens order by all") == before
     assert f"archive_{new[:12]}" in schemas(home)
 
 
 def test_a_refit_that_changes_nothing_says_so_and_names_the_cut(
-    served: Home, book: Path, tmp_path: Path
+    served: Home, dataset: Path, tmp_path: Path
 ) -> None:
     home = Home.of(tmp_path / "home")
     shutil.copytree(served.root, home.root)
-    write(book)
+    write(dataset)
     talk = StringIO()
-    refit(home, variables(book), progress=Console(file=talk, width=400))
+    refit(home, variables(dataset), progress=Console(file=talk, width=400))
     for words in ("the tokenizer that there was", "2024-07-01", "--refit --until latest"):
         assert words in talk.getvalue()
     assert "fit_next" not in schemas(home)
 
 
 def test_a_candidate_that_fails_leaves_what_is_served(
-    served: Home, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Home, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home.of(tmp_path / "home")
     shutil.copytree(served.root, home.root)
-    write(book)
+    write(dataset)
 
     def refuse(texts: object, tokenizer: object) -> object:
         raise PragmaError("no text can be encoded", "try again")
@@ -183,19 +185,21 @@ def test_a_candidate_that_fails_leaves_what_is_served(
     with monkeypatch.context() as broken:
         broken.setattr("pragma_sql.warehouse.functions.encode", refuse)
         with pytest.raises(PragmaError, match="no text can be encoded"):
-            refit(home, variables(book), until="2024-09-01")
+            refit(home, variables(dataset), until="2024-09-01")
     assert tokenizer(home) == tokenizer(served)
     assert query(home, "select embed('user 05')") == query(served, "select embed('user 05')")
     shards = export_shards(home.warehouse, home.shards)
     assert shards.manifest.tokenizer_hash == tokenizer(home), "half a candidate is none"
-    build(home, variables(book))
+    build(home, variables(dataset))
     assert not schemas(home) & {"fit_next", "tokens_next"}
 
 
-def test_a_served_tokenizer_is_not_replaced_by_a_part_of_a_build(served: Home, book: Path) -> None:
-    write(book)
+def test_a_served_tokenizer_is_not_replaced_by_a_part_of_a_build(
+    served: Home, dataset: Path
+) -> None:
+    write(dataset)
     with pytest.raises(PragmaError, match="is served by the tokenizer") as refused:
-        refit(served, variables(book), select=["fit", "tokens"])
+        refit(served, variables(dataset), select=["fit", "tokens"])
     assert "without --select" in refused.value.next_step
 
 
@@ -206,6 +210,6 @@ def test_a_served_tokenizer_is_not_replaced_by_a_part_of_a_build(served: Home, b
         (["--refit", "--until", "soon"], "--until soon: this is no moment"),
     ],
 )
-def test_a_cut_that_is_none_is_refused(words: list[str], answer: str, book: Path) -> None:
-    refused = CliRunner().invoke(app, ["build", "--contract", str(book), *words])
+def test_a_cut_that_is_none_is_refused(words: list[str], answer: str, dataset: Path) -> None:
+    refused = CliRunner().invoke(app, ["build", "--contract", str(dataset), *words])
     assert answer in str(refused.exception)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pytest
 from histories_fixture import CUT, DAY, SHOP, SOURCE, TEXT, VOCABULARY_SIZE, Event, User, moments
 from histories_fixture import histories as plain_histories
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories
@@ -280,18 +280,18 @@ def test_the_graphs_take_texts_and_none(
 
 # --- the whole road ---
 
-OVERRIDES = "key,kind,static,book\nshop,text_embed,,\nregion,text_embed,,\n"
+OVERRIDES = "key,kind,static,dataset\nshop,text_embed,,\nregion,text_embed,,\n"
 
 
 @pytest.fixture(scope="module")
-def home(toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """The toy book, with shops and regions as texts, and caps that cut some shops away."""
+def home(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The toy dataset, with shops and regions as texts, and caps that cut some shops away."""
     root = tmp_path_factory.mktemp("texts")
     shutil.copytree(DBT_PROJECT, root / "dbt_project")
     shutil.copytree(MACROS, root / "macros", dirs_exist_ok=True)
     (root / "dbt_project" / "seeds" / "field_overrides.csv").write_text(OVERRIDES)
     home = Home.of(root / "home")
-    variables = {**book_of(toy_book, []), **books.TOY_VARS, "max_event_tokens": 4}
+    variables = {**dataset_vars(toy_dataset, []), **datasets.TOY_VARS, "max_event_tokens": 4}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "DBT_PROJECT", root / "dbt_project")
         build(home, variables)
@@ -333,5 +333,5 @@ def test_shards_hold_the_strings(home: Home) -> None:
 
     shards = open_shards(home.shards)
     flat = shards.table("train")["texts"].combine_chunks().flatten()
-    assert set(flat.to_pylist()) <= {f"{shop} {n}" for shop in books.SHOPS for n in range(4)}
+    assert set(flat.to_pylist()) <= {f"{shop} {n}" for shop in datasets.SHOPS for n in range(4)}
     assert len(flat) > 20

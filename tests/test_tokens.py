@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from books import EVENTS, PROFILES, Event, toy_events
+from datasets import EVENTS, PROFILES, Event, toy_events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slow_tokenizer import SlowTokenizer, Tokens, calendar

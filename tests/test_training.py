@@ -60,7 +60,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     """Shoppers with habits; one of them has no event yet."""
     users = shoppers(200)
     return write_shards(
-        tmp_path_factory.mktemp("book") / "shards",
+        tmp_path_factory.mktemp("dataset") / "shards",
         {"train": [*users[:160], User("new")], "validation": users[160:]},
     )
 

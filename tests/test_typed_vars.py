@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pragma_sql.datasets.dataset import book_of
+from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.datasets.typed_vars import Value
 from pragma_sql.formats.errors import PragmaError
 
@@ -23,7 +23,7 @@ from pragma_sql.formats.errors import PragmaError
     ],
 )
 def test_a_value_is_read_by_the_type_of_its_var(pair: str, value: Value) -> None:
-    assert book_of(None, [pair]) == {pair.partition("=")[0]: value}
+    assert dataset_vars(None, [pair]) == {pair.partition("=")[0]: value}
 
 
 def test_what_a_mapping_leaves_out_stays_as_it_is() -> None:
@@ -32,9 +32,9 @@ def test_what_a_mapping_leaves_out_stays_as_it_is() -> None:
     (default,) = [default_vars()["drift_warn"]]
     assert isinstance(default, dict)
     key = next(key for key, value in default.items() if isinstance(value, float))
-    found = book_of(None, [f'drift_warn={{"{key}": 0.5}}'])["drift_warn"]
+    found = dataset_vars(None, [f'drift_warn={{"{key}": 0.5}}'])["drift_warn"]
     assert found == {**default, key: 0.5}
-    assert book_of(None, ["drift_error={unknown: 0.5}"])["drift_error"]["unknown"] == 0.5  # type: ignore
+    assert dataset_vars(None, ["drift_error={unknown: 0.5}"])["drift_error"]["unknown"] == 0.5  # type: ignore
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_what_a_mapping_leaves_out_stays_as_it_is() -> None:
 )
 def test_a_value_of_another_type_is_refused_in_a_sentence(pair: str, said: str) -> None:
     with pytest.raises(PragmaError, match=said):
-        book_of(None, [pair])
+        dataset_vars(None, [pair])

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from books import Event, Label, Profile
+from datasets import Event, Label, Profile
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.formats.bundle import BundleManifest, open_bundle, seal
@@ -76,7 +76,7 @@ class Vectors:
 
 @pytest.fixture
 def vectors(workplace: Workplace, first: Path, monkeypatch: pytest.MonkeyPatch) -> Vectors:
-    """That warehouse in the workplace, its book as it was."""
+    """That warehouse in the workplace, its dataset as it was."""
     workplace.restore(first)
     shutil.copytree(first / "bundles", workplace.home.bundles)
     workplace.write()
@@ -343,9 +343,9 @@ def test_a_build_that_was_killed_goes_on_after_the_last_whole_batch(vectors: Vec
         con.execute("delete from vectors.user_embeddings; delete from vectors.scored_users")
     variables = {**vectors.place.variables(), "embedding_batch_events": 40}
     build = [sys.executable, "-m", "pragma_sql", "build", "--home", str(home.root)]
-    build += ["--contract", str(vectors.place.book), "--select", "user_embeddings"]
+    build += ["--contract", str(vectors.place.dataset), "--select", "user_embeddings"]
     build += [
-        f"--var={name}={variables[name]}" for name in (*books.TOY_VARS, "embedding_batch_events")
+        f"--var={name}={variables[name]}" for name in (*datasets.TOY_VARS, "embedding_batch_events")
     ]
     process = subprocess.Popen(build, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

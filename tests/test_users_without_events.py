@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from books import Profile
+from datasets import Profile
 from typer.testing import CliRunner
 from workplace import PROFILES, Workplace
 

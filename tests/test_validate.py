@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from books import Event
+from datasets import Event
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.formats.errors import PragmaError

@@ -1,4 +1,4 @@
-"""One home and one folder for a book, used by one test after another.
+"""One home and one folder for a dataset, used by one test after another.
 
 dbt reads its project anew, for two seconds, where the paths of a build are not those of the one
 before. So tests that write build at the same two paths, and start from copies of what was built.
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import books
+import datasets
 import duckdb
-from books import Event, Label, Profile
+from datasets import Event, Label, Profile
 
-from pragma_sql.datasets.dataset import Variables, book_of
+from pragma_sql.datasets.dataset import Variables, dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 
-EVENTS: Sequence[Event] = books.toy_events()
-PROFILES: Sequence[Profile] = books.toy_profiles()
-LABELS: Sequence[Label] = books.toy_labels()
+EVENTS: Sequence[Event] = datasets.toy_events()
+PROFILES: Sequence[Profile] = datasets.toy_profiles()
+LABELS: Sequence[Label] = datasets.toy_labels()
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Workplace:
     """Where the tests of one process build."""
 
     home: Home
-    book: Path
+    dataset: Path
 
     @classmethod
     def at(cls, root: Path) -> Workplace:
         """A place below a folder, empty at first."""
-        return cls(Home.of(root / "home"), root / "it's a [1] book?")
+        return cls(Home.of(root / "home"), root / "it's a [1] dataset?")
 
     def clear(self) -> None:
         """Forget all but what dbt read of its project."""
-        shutil.rmtree(self.book, ignore_errors=True)
+        shutil.rmtree(self.dataset, ignore_errors=True)
         for path in self.home.root.glob("*"):
             if path.is_dir() and path != self.home.dbt:
                 shutil.rmtree(path)
@@ -51,15 +51,15 @@ class Workplace:
         profiles: Sequence[Profile] = PROFILES,
         labels: Sequence[Label] = LABELS,
     ) -> Path:
-        """Make this the state of the book."""
-        return books.write_book(self.book, events, profiles, labels)
+        """Make this the state of the dataset."""
+        return datasets.write_dataset(self.dataset, events, profiles, labels)
 
     def variables(self, **more: object) -> Variables:
-        """The vars of a build of the book, small enough for each kind of field."""
-        return {**book_of(self.book, []), **books.TOY_VARS, **more}  # type: ignore[dict-item]
+        """The vars of a build of the dataset, small enough for each kind of field."""
+        return {**dataset_vars(self.dataset, []), **datasets.TOY_VARS, **more}  # type: ignore[dict-item]
 
     def build(self, *select: str, refit: bool = False, **more: object) -> Home:
-        """One build from the state of the book."""
+        """One build from the state of the dataset."""
         build(self.home, self.variables(**more), select=select, refit=refit)
         return self.home
 
@@ -83,6 +83,6 @@ class Workplace:
 
 
 def forget_dataset(home: Home) -> None:
-    """Let a warehouse take the next book that it is given, wherever that lies."""
+    """Let a warehouse take the next dataset that it is given, wherever that lies."""
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("drop table if exists contract.dataset")

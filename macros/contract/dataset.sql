@@ -4,6 +4,7 @@
 -#}
 {% macro remember_dataset() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
+    {%- if var('book', '') -%} {%- do print('note: the var `book` is called `dataset` now; rename it in dbt_project.yml') -%} {%- endif -%}
     {%- set asked, held = asked_dataset(), held_dataset() -%}
     {%- if held and load_relation(_fit_relation('tokenizer')) is not none -%} {%- do _check_same(asked, held) -%} {%- endif -%}
     create schema if not exists contract;
@@ -19,17 +20,17 @@
 
 {#- What the vars ask for: a folder of contract files, the demo's purchase cards, or a project of the user's own. -#}
 {% macro asked_dataset() -%}
-    {%- set book = var('book') -%}
-    {%- if book == 'purchase_cards' -%}
-        {{ return({'kind': 'purchase_cards', 'name': book, 'root': '', 'mapping': ''}) }}
-    {%- elif book == 'folder' -%}
+    {%- set dataset = dataset_var() -%}
+    {%- if dataset == 'purchase_cards' -%}
+        {{ return({'kind': 'purchase_cards', 'name': dataset, 'root': '', 'mapping': ''}) }}
+    {%- elif dataset == 'folder' -%}
         {%- set root = _absolute(var('contract_dir')) -%}
         {{ return({'kind': 'folder', 'name': root.split('/')[-1], 'root': root, 'mapping': ''}) }}
     {%- endif -%}
     {%- set root = _absolute(invocation_args_dict.project_dir | string) -%}
     {%- set mapping = run_query('select md5(content) from read_text(' ~ file_pattern(root ~ '/mapping.yml') ~ ')').rows
         if run_query('from glob(' ~ file_pattern(root ~ '/mapping.yml') ~ ')').rows else [] -%}
-    {{ return({'kind': 'project', 'name': book, 'root': root, 'mapping': mapping[0][0] if mapping else ''}) }}
+    {{ return({'kind': 'project', 'name': dataset, 'root': root, 'mapping': mapping[0][0] if mapping else ''}) }}
 {%- endmacro %}
 
 {#- What the warehouse remembers; none where it is new, or older than this table. -#}
@@ -60,7 +61,7 @@
 
 {% macro _dataset_option(dataset) -%}
     {%- set options = {'folder': ' --contract ' ~ dataset.root, 'project': ' --project ' ~ dataset.root} -%}
-    {{ return(options.get(dataset.kind, ' --var book=' ~ dataset.name)) }}
+    {{ return(options.get(dataset.kind, ' --var dataset=' ~ dataset.name)) }}
 {%- endmacro %}
 
 {% macro _dataset_relation() -%}

@@ -76,5 +76,5 @@
 {#- The keys that field_overrides.csv drops, as a subquery. -#}
 {% macro dropped_keys(overrides) -%}
     select overrides.key from {{ overrides }} as overrides
-    where overrides.kind = 'drop' and coalesce(overrides.book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
+    where overrides.kind = 'drop' and coalesce(overrides.{{ override_dataset(overrides) }}, {{ literal(dataset_var()) }}) = {{ literal(dataset_var()) }}
 {%- endmacro %}

@@ -6,8 +6,8 @@
 {#- Say which overrides name a key that the fit did not see; a misspelt key would go unnoticed. -#}
 {% macro warn_of_unseen_overrides(overrides, field_values) -%}
     {%- set unseen = run_query(
-        'select key from ' ~ overrides ~ ' where key not in (select key from ' ~ field_values ~ ') and coalesce(book, '
-        ~ literal(var('book')) ~ ') = ' ~ literal(var('book')) ~ ' order by key'
+        'select key from ' ~ overrides ~ ' where key not in (select key from ' ~ field_values ~ ') and coalesce(' ~ override_dataset(overrides) ~ ', '
+        ~ literal(dataset_var()) ~ ') = ' ~ literal(dataset_var()) ~ ' order by key'
     ).columns[0].values() if execute else [] -%}
     {%- if unseen -%}
         {%- do exceptions.warn(

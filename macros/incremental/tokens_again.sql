@@ -17,7 +17,7 @@
 {%- endmacro %}
 
 {#-
-    Whole partitions of about `tokens_checked` events in all, by a hash that depends on what was built, so that a book which
+    Whole partitions of about `tokens_checked` events in all, by a hash that depends on what was built, so that a dataset which
     grows has others looked at each time. Not those whose source has changed since, or of which rows were set aside.
 -#}
 {% macro _partitions_looked_at() -%}

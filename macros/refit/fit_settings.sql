@@ -27,14 +27,14 @@
     )
 {%- endmacro %}
 
-{#- And each override of this book. -#}
+{#- And each override of this dataset. -#}
 {% macro asked_overrides(overrides) -%}
     select
         'override' as kind,
         key as name,
         concat_ws(', ', nullif(kind, ''), case when static then 'static' end) as value
     from {{ overrides }}
-    where coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
+    where coalesce({{ override_dataset(overrides) }}, {{ literal(dataset_var()) }}) = {{ literal(dataset_var()) }}
 {%- endmacro %}
 
 {#-

@@ -77,7 +77,7 @@ texts_once as materialized (
     {%- endfor %}
 {%- endmacro %}
 
-{#- The strings of the text_embed keys in the order of their tokens; null in a book without such keys. -#}
+{#- The strings of the text_embed keys in the order of their tokens; null in a dataset without such keys. -#}
 {% macro embedded_texts(spec) -%}
     {%- set embedded = spec.fields | selectattr('kind', 'equalto', 'text_embed') | list -%}
     {%- if embedded -%}

@@ -41,7 +41,7 @@ Fit = Callable[[Sample, Sample, int], Scorer]  # train, validation, seed
 def boosted_trees(train: Sample, validation: Sample, seed: int) -> Scorer:
     """LightGBM, up to 2,000 trees; it stops after 100 that gain nothing on the validation rows.
 
-    The settings were chosen on validation users of real books, see docs/LOG.md.
+    The settings were chosen on validation users of real datasets, see docs/LOG.md.
     """
     import lightgbm
 

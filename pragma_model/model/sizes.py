@@ -55,8 +55,8 @@ class ModelSize:
 
 
 NANO = ModelSize(
-    # This project's own, for a laptop and a small book. Rates were measured on it. A short run sees
-    # no value often enough to know it by heart: dropout would cost time and accuracy.
+    # This project's own, for a laptop and a small dataset. Rates were measured on it. A short run
+    # sees no value often enough to know it by heart: dropout would cost time and accuracy.
     "nano",
     width=64,
     profile_layers=1,

@@ -220,12 +220,13 @@ LABELS = Scan(
     "labels",
     ("task", "user_id", "eval_ts", "label"),
     """(
-        select labels.*, event_users.user_id is null as without_events, book.first_ts, book.last_ts
+        select labels.*, event_users.user_id is null as without_events, dataset.first_ts,
+            dataset.last_ts
         from {source} as labels
         left join event_users on labels.user_id = event_users.user_id
         cross join (
             select min(ts) as first_ts, max(ts) as last_ts from contract.events
-        ) as book
+        ) as dataset
     )""",
     ("without_events", "first_ts", "last_ts"),
 )

@@ -142,7 +142,7 @@ def _event_rules(limits: Limits, known_keys: Sequence[str]) -> tuple[Rule, ...]:
             column="",
             condition="events = 0",
             problem="are missing: there are none at all",
-            fix="give the book a source with events in it",
+            fix="give the dataset a source with events in it",
         ),
         blank(EVENTS, "user_id", "say whose event it is, or drop the row"),
         *moment(EVENTS, "ts", limits),
@@ -259,7 +259,7 @@ def _label_rules(limits: Limits) -> tuple[Rule, ...]:
             scan=LABELS,
             column="eval_ts",
             condition=f"eval_ts < first_ts and {possible}",
-            problem="are asked before the first event of the book",
+            problem="are asked before the first event of the dataset",
             fix="ask when there is a history to answer from, or add the older events",
         ),
         Rule(
@@ -267,7 +267,7 @@ def _label_rules(limits: Limits) -> tuple[Rule, ...]:
             scan=LABELS,
             column="eval_ts",
             condition=f"eval_ts > last_ts and {possible}",
-            problem="are asked after the last event of the book",
+            problem="are asked after the last event of the dataset",
             fix="nothing, if the history ends shortly before; else add the newer events",
             severity="warn",
         ),
@@ -318,8 +318,8 @@ def _transfer_rules(limits: Limits) -> tuple[Rule, ...]:
             condition=f"(from_stranger and not {is_blank('from_user')}) "
             f"or (to_stranger and not {is_blank('to_user')})",
             problem="name a user without events",
-            fix="nothing, if partners outside the book are expected; else look for a mismatch of "
-            "user ids",
+            fix="nothing, if partners outside the dataset are expected; else look for a mismatch "
+            "of user ids",
             severity="warn",
         ),
     )

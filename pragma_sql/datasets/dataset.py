@@ -1,4 +1,4 @@
-"""The book that a build reads: dbt vars, and a look at the source files before dbt writes."""
+"""The dataset that a build reads: dbt vars, and a look at the source files before dbt writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from rich.console import Console
 
 from pragma_sql.datasets.sources import check_source, columns_of
 from pragma_sql.datasets.typed_vars import Value, parse_vars
-from pragma_sql.datasets.user_project import check_cut, check_project, project_vars
+from pragma_sql.datasets.user_project import (
+    check_cut,
+    check_project,
+    project_vars,
+    renamed_vars,
+)
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import DATA, DBT_PROJECT, Home
 from pragma_sql.warehouse.connection import is_fitted, opened
@@ -52,7 +57,7 @@ LABELS: Mapping[str, str] = {"user_id": "VARCHAR", "label": "DOUBLE or BOOLEAN"}
 MOMENTS = ("eval_ts", "observed_through")
 
 
-def book_of(
+def dataset_vars(
     contract: Path | None,
     pairs: Sequence[str],
     project: Path | None = None,
@@ -61,32 +66,32 @@ def book_of(
     """The dbt vars of a build, after a look at the files that it will read.
 
     Args:
-        contract: folder of contract parquet files; None for the book that the vars name.
+        contract: folder of contract parquet files; None for the dataset that the vars name.
         pairs: NAME=VALUE as typed.
-        project: a dbt project of the user's own, whose book it is then.
+        project: a dbt project of the user's own, whose dataset it is then.
         talk: told of label files that are not read, and of fields that may tell the answer.
     """
     if project is not None:
-        return _book_of_project(project, contract, pairs, talk)
+        return _vars_of_project(project, contract, pairs, talk)
     variables = parse_vars(pairs, default_vars())
     con = duckdb.connect()
     try:
         if contract is not None:
             _check_folder(con, contract, talk)
-            return {**variables, "book": "folder", "contract_dir": str(contract.resolve())}
-        if variables.get("book", default_vars()["book"]) == "purchase_cards":
+            return {**variables, "dataset": "folder", "contract_dir": str(contract.resolve())}
+        if variables.get("dataset", default_vars()["dataset"]) == "purchase_cards":
             _check_declared(con, variables, "purchase_cards")
     finally:
         con.close()
     return variables
 
 
-def _book_of_project(
+def _vars_of_project(
     project: Path, contract: Path | None, pairs: Sequence[str], talk: Console | None
 ) -> Variables:
     if contract is not None:
-        raise PragmaError("--project and --contract each name a book", "give one of them")
-    for said in check_project(project):
+        raise PragmaError("--project and --contract each name a dataset", "give one of them")
+    for said in (*check_project(project), *renamed_vars(project)):
         if talk is not None:
             talk.print(said, highlight=False, soft_wrap=True, markup=False)
     own = project_vars(project)
@@ -137,12 +142,12 @@ def _moment(columns: Sequence[str]) -> str:
     return next((name for name in MOMENTS if name in columns), MOMENTS[0])
 
 
-def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, book: str) -> None:
-    """Hold the book's file against the columns that its dbt source declares."""
+def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, dataset: str) -> None:
+    """Hold the dataset's file against the columns that its dbt source declares."""
     declared = yaml.safe_load(
-        (DBT_PROJECT / "models" / "contract" / "datasets" / book / "_sources.yml").read_text()
+        (DBT_PROJECT / "models" / "contract" / "datasets" / dataset / "_sources.yml").read_text()
     )
-    path = Path(str(variables.get(f"{book}_path", default_vars()[f"{book}_path"])))
+    path = Path(str(variables.get(f"{dataset}_path", default_vars()[f"{dataset}_path"])))
     (table,) = declared["sources"][0]["tables"]
     columns = {column["name"]: column["data_type"].upper() for column in table["columns"]}
     check_source(con, path if path.exists() else DATA / path, columns)
@@ -184,7 +189,11 @@ def source_of(home: Home, asked: Source) -> Source:
             is not there.
     """
     held = dataset_of(home.warehouse)
-    if asked.contract or asked.project or any(p.startswith("book=") for p in asked.pairs):
+    if (
+        asked.contract
+        or asked.project
+        or any(p.startswith(("dataset=", "book=")) for p in asked.pairs)
+    ):
         if held is not None:
             _check_name(held, asked, home)
         return asked
@@ -204,7 +213,7 @@ def source_of(home: Home, asked: Source) -> Source:
         return Source(None, Path(held.root), asked.pairs)
     if held.kind == "folder":
         return Source(Path(held.root), None, asked.pairs)
-    return Source(None, None, [f"book={held.name}", *asked.pairs])
+    return Source(None, None, [f"dataset={held.name}", *asked.pairs])
 
 
 def _check_name(held: Dataset, asked: Source, home: Home) -> None:
@@ -213,7 +222,7 @@ def _check_name(held: Dataset, asked: Source, home: Home) -> None:
     What has the same name in another place is left to dbt.
     """
     if asked.project is not None and (asked.project / "dbt_project.yml").is_file():
-        kind, name = "project", str(project_vars(asked.project).get("book", ""))
+        kind, name = "project", str(project_vars(asked.project).get("dataset", ""))
     elif asked.contract is not None:
         kind, name = "folder", asked.contract.resolve().name
     else:

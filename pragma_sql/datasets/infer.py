@@ -75,10 +75,10 @@ def guess_mapping(folder: Path, pairs: Sequence[str]) -> Guessed:
                 events[name] = _event(tables, found, rows, time, name, told)
                 spans += [_span(tables, found, time[1])] if time else []
             notes += told.values()
-    book: Guess = {"databases": databases} if databases else {}
-    book |= {"events": events} | ({"profiles": profiles} if profiles else {})
+    dataset: Guess = {"databases": databases} if databases else {}
+    dataset |= {"events": events} | ({"profiles": profiles} if profiles else {})
     text = yaml.safe_dump(
-        book, sort_keys=False, default_flow_style=None, width=110, indent=4, allow_unicode=True
+        dataset, sort_keys=False, default_flow_style=None, width=110, indent=4, allow_unicode=True
     )
     return Guessed(text, _cut([span for span in spans if span]), tuple(notes))
 

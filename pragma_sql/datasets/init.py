@@ -1,4 +1,4 @@
-"""`pragma init`: a dbt project for a book of the user's own, with staging SQL from mapping.yml."""
+"""`pragma init`: a dbt project for the user's own tables, with staging SQL from mapping.yml."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import yaml
 from pragma_sql.datasets.from_clause import to_model
 from pragma_sql.datasets.infer import CHOOSE, guess_mapping
 from pragma_sql.datasets.managed_file import inspect, stamped
-from pragma_sql.datasets.mapping import BookMapping
+from pragma_sql.datasets.mapping import DatasetMapping
 from pragma_sql.datasets.mapping_file import parse_mapping, read_mapping
 from pragma_sql.datasets.scaffold import (
     EXAMPLE,
     GUIDE,
     STAGING,
-    book_name,
+    dataset_name,
     project_files,
     staging_yml,
 )
@@ -98,10 +98,10 @@ def _present(folder: Path) -> Iterator[None]:
 
 def _begin(folder: Path, tables: Sequence[str]) -> Project:
     guess = guess_mapping(folder, tables) if tables else None
-    book = book_name(folder.absolute())
+    dataset = dataset_name(folder.absolute())
     files = {
         MAPPING: GUIDE + (guess.text if guess else EXAMPLE),
-        **project_files(book, guess.fit_until if guess else None, "UTC"),
+        **project_files(dataset, guess.fit_until if guess else None, "UTC"),
     }
     there = [str(path) for path in files if (folder / path).exists()]
     if there:
@@ -116,49 +116,50 @@ def _begin(folder: Path, tables: Sequence[str]) -> Project:
             _entries(files, "made"),
             (*(guess.notes if guess else ()), "mapping.yml: fill it in, then run again"),
         )
-    made, notes = _staging(folder, parse_mapping(files[MAPPING]), book)
+    made, notes = _staging(folder, parse_mapping(files[MAPPING]), dataset)
     _write(folder, {**files, **made})
     return Project(folder, _entries({**files, **made}, "made"), (*guess.notes, *notes))
 
 
 def _complete(folder: Path) -> Project:
     mapping = read_mapping(folder / MAPPING)
-    book = _book_of(folder)
-    made, notes = _staging(folder, mapping, book)
-    files = project_files(book, None, mapping.zone)
+    dataset = _dataset_of(folder)
+    made, notes = _staging(folder, mapping, dataset)
+    files = project_files(dataset, None, mapping.zone)
     missing = {path: text for path, text in files.items() if not (folder / path).exists()}
     entries = [*_entries(missing, "made"), *(_entry(folder, *item) for item in made.items())]
     _write(folder, {e.path: e.text for e in entries if e.fate in ("made", "made anew")})
     return Project(folder, tuple(entries), notes)
 
 
-def _book_of(folder: Path) -> str:
+def _dataset_of(folder: Path) -> str:
     path = folder / "dbt_project.yml"
     if not path.exists():
-        return book_name(folder.absolute())
+        return dataset_name(folder.absolute())
     try:
-        book = yaml.safe_load(path.read_text(encoding="utf-8"))["vars"]["book"]
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))["vars"]
+        dataset = declared["book"] if "book" in declared else declared["dataset"]
     except (yaml.YAMLError, KeyError, TypeError):
-        raise PragmaError(f"{path}: vars has no book", "add `vars: {book: NAME}`") from None
-    if not (isinstance(book, str) and book.isidentifier()):
+        raise PragmaError(f"{path}: vars has no dataset", "add `vars: {dataset: NAME}`") from None
+    if not (isinstance(dataset, str) and dataset.isidentifier()):
         raise PragmaError(
-            f"{path}: the book {book!r} is no plain word", "use letters, digits and _"
+            f"{path}: the dataset {dataset!r} is no plain word", "use letters, digits and _"
         )
-    return book
+    return dataset
 
 
 def _staging(
-    folder: Path, mapping: BookMapping, book: str
+    folder: Path, mapping: DatasetMapping, dataset: str
 ) -> tuple[Mapping[Path, str], tuple[str, ...]]:
     with user_tables(folder, mapping.databases) as tables:
-        made = staging(mapping, tables, book)
+        made = staging(mapping, tables, dataset)
     files = {
-        STAGING / f"{book}_{relation}.sql": stamped(to_model(query), mapping.digest, "--")
+        STAGING / f"{dataset}_{relation}.sql": stamped(to_model(query), mapping.digest, "--")
         for relation, query in made.queries.items()
     }
     return {
         **files,
-        STAGING / "_staging.yml": stamped(staging_yml(book), mapping.digest, "#"),
+        STAGING / "_staging.yml": stamped(staging_yml(dataset), mapping.digest, "#"),
     }, made.notes
 
 

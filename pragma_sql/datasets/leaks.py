@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from pragma_sql.datasets.columns import fields, look, scalar
 from pragma_sql.datasets.from_clause import column, filled
-from pragma_sql.datasets.mapping import BookMapping, Events, Picked, Rows, Time
+from pragma_sql.datasets.mapping import DatasetMapping, Events, Picked, Rows, Time
 from pragma_sql.datasets.timestamps import moment
 from pragma_sql.datasets.user_tables import Found, UserTables
 
@@ -30,7 +30,7 @@ coalesce(
 """
 
 
-def answers_in(mapping: BookMapping, rows: Rows, found: Found) -> dict[str, str]:
+def answers_in(mapping: DatasetMapping, rows: Rows, found: Found) -> dict[str, str]:
     """Columns of these rows that a label is read from -> its task."""
     asked: dict[str, str] = {}
     for labels in mapping.labels:
@@ -93,7 +93,7 @@ def left_out(
     return told
 
 
-def leaks(mapping: BookMapping, tables: UserTables) -> Iterator[str]:
+def leaks(mapping: DatasetMapping, tables: UserTables) -> Iterator[str]:
     """A sentence for each field that may tell what comes later, or that was left out for it."""
     for events in mapping.events:
         yield from _of_events(mapping, events, tables)
@@ -110,7 +110,7 @@ def leaks(mapping: BookMapping, tables: UserTables) -> Iterator[str]:
             yield from _of_moments("profiles", "as_of", tables, found, at, columns)
 
 
-def _of_events(mapping: BookMapping, events: Events, tables: UserTables) -> Iterator[str]:
+def _of_events(mapping: DatasetMapping, events: Events, tables: UserTables) -> Iterator[str]:
     found = look(tables, events.rows)
     columns = _columns(found, events.fields, "fields", [events.user, events.id, events.time.value])
     place = events.rows.place

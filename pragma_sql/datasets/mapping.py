@@ -14,9 +14,9 @@ from typing import Literal
 Unit = Literal["s", "ms", "us", "ns"]
 """What an integer counts since 1970-01-01 UTC."""
 
-AsOf = Literal["first_event", "book_end"]
+AsOf = Literal["first_event", "dataset_end"]
 """Since when attributes hold, where their table does not say: a user's first event, or the end of
-the book, just after its last event and its last label's moment. An export may be as young as the
+the dataset, just after its last event and its last label's moment. An export may be as young as the
 answers to the labels, so the latter alone cannot leak; it also holds for users without events.
 """
 
@@ -130,7 +130,7 @@ class Transfers:
 
 
 @dataclass(frozen=True)
-class BookMapping:
+class DatasetMapping:
     """A whole mapping.yml."""
 
     zone: str
@@ -144,8 +144,10 @@ class BookMapping:
     @property
     def digest(self) -> str:
         """Twelve hex digits that change with what the mapping says, not with how it is laid out."""
-        # What is not said must not change the digest of a mapping that is older than the key.
+        # Neither a key that the mapping leaves out nor a name that is new here changes the digest.
         said = repr(self).replace(", split=''", "").replace(", latest=''", "")
+        for name, before in (("DatasetMapping(", "BookMapping("), ("'dataset_end'", "'book_end'")):
+            said = said.replace(name, before)
         return sha256(said.encode()).hexdigest()[:12]
 
     def tables(self) -> Iterator[Rows]:

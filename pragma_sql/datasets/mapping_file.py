@@ -1,4 +1,4 @@
-"""`mapping.yml` -> BookMapping: the keys of each section, and what may stand there."""
+"""`mapping.yml` -> DatasetMapping: the keys of each section, and what may stand there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import get_args
 from pragma_sql.datasets.mapping import (
     RESERVED_KEYS,
     AsOf,
-    BookMapping,
+    DatasetMapping,
     Events,
     Labels,
     Milestone,
@@ -29,7 +29,7 @@ TAKEN = ("main", "memory", "pragma", "system", "temp")
 """Names that DuckDB and the warehouse give to databases of their own."""
 
 
-def read_mapping(path: Path) -> BookMapping:
+def read_mapping(path: Path) -> DatasetMapping:
     """Read and check a mapping.yml; the tables that it names are not looked at.
 
     Raises:
@@ -43,14 +43,14 @@ def read_mapping(path: Path) -> BookMapping:
         raise PragmaError(f"{path} is not UTF-8", "save it as UTF-8") from None
 
 
-def parse_mapping(text: str) -> BookMapping:
+def parse_mapping(text: str) -> DatasetMapping:
     """The same, of the text of the file."""
     file = parse(text)
     file.allow(("zone", "databases", "events", "profiles", "labels", "transfers"))
     events = tuple(_events(name, section) for name, section in file.sections("events"))
     if not events:
         raise PragmaError("mapping.yml: events: there is no source", "name a table of events")
-    mapping = BookMapping(
+    mapping = DatasetMapping(
         zone=file.text_or("zone", "UTC"),
         databases=_databases(file.section("databases")),
         events=events,
@@ -100,8 +100,10 @@ def _profiles(section: Section) -> Profiles:
 
 def _as_of(section: Section) -> Time | AsOf:
     if "as_of" not in section:
-        return "book_end"
+        return "dataset_end"
     value = section.value("as_of")
+    if value == "book_end":  # what it was called before
+        return "dataset_end"
     for known in get_args(AsOf):
         if value == known:
             word: AsOf = known
@@ -224,7 +226,7 @@ def _check_keys(place: str, keys: list[str]) -> None:
             raise PragmaError(f"mapping.yml: {place}: {key} is there twice", "keep one")
 
 
-def _check_milestones(mapping: BookMapping) -> None:
+def _check_milestones(mapping: DatasetMapping) -> None:
     sources = [events.source for events in mapping.events]
     for milestone in mapping.profiles.lifelong:
         place = f"mapping.yml: profiles.lifelong.{milestone.key}"

@@ -26,14 +26,14 @@ DATED = {
             attributes.attributes
         from attributes left join first_events on attributes.user_id = first_events.user_id
     """,
-    "book_end": """
+    "dataset_end": """
         select user_id, (select max(ts) + interval 1 microsecond from ends) as as_of, attributes
         from attributes
     """,
     None: "select user_id, as_of, attributes from attributes",
 }
 
-"""A user without events has no first one; at the end of the book their attributes tell no label."""
+"""A user without events has no first one; at the end of the dataset attributes tell no label."""
 
 ENDS = "select max(ts) as ts from events union all select max(eval_ts) as ts from labels"
 
@@ -90,12 +90,12 @@ class Attributes:
 
 
 def snapshots(
-    book: str, attributes: Attributes | None, occurrences: Sequence[exp.Query]
+    dataset: str, attributes: Attributes | None, occurrences: Sequence[exp.Query]
 ) -> exp.Select:
     """The query of `user_id, as_of, attributes, lifelong`.
 
     Args:
-        book: the prefix of the dbt models of its events and labels.
+        dataset: the prefix of the dbt models of its events and labels.
         attributes: None where there are none.
         occurrences: queries of `user_id, key, ts`; the earliest of a user and key is a milestone.
     """
@@ -107,10 +107,10 @@ def snapshots(
         steps.append((name, parsed))
 
     if occurrences or not attributes or attributes.as_of:
-        step("events", exp.select("*").from_(model(f"{book}_events")))
+        step("events", exp.select("*").from_(model(f"{dataset}_events")))
         step("first_events", FIRST_EVENTS)
     if attributes and attributes.as_of:
-        step("labels", exp.select("*").from_(model(f"{book}_labels")))
+        step("labels", exp.select("*").from_(model(f"{dataset}_labels")))
         step("ends", ENDS)
     if attributes:
         step("attributes", attributes.rows)

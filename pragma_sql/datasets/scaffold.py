@@ -40,8 +40,8 @@ GUIDE = """\
 #     files: clients.csv
 #     user: client_id
 #     as_of: since              since when the attributes hold: a moment; first_event, for what
-#                               never changes; book_end, which no label sees [book_end].
-#                               Without events, first_event is book_end
+#                               never changes; dataset_end, which no label sees [dataset_end].
+#                               Without events, first_event is dataset_end
 #     latest: updated_at        of rows of one user and moment, those with the greatest of this
 #                               [all; if there are several, a build stops]
 #     attributes: [region, sex] [all other columns]; except and rename, as above
@@ -72,9 +72,9 @@ events:
 STAGING = Path("models") / "staging"
 
 PROJECT = """\
-# A book of your own. pragma is a package of this project; the settings that it has are listed under
-# `vars` in its dbt_project.yml, and each can be set here.
-name: {book}
+# A dataset of your own. pragma is a package of this project; its settings are listed under `vars`
+# in its dbt_project.yml, and each can be set here.
+name: {dataset}
 version: "1.0.0"
 config-version: 2
 profile: pragma
@@ -85,8 +85,8 @@ flags:
     require_ref_searches_node_package_before_root: true
 
 vars:
-    # The models {book}_events, _profiles, _labels and _transfers fill the contract.
-    book: {book}
+    # The models {dataset}_events, _profiles, _labels and _transfers fill the contract.
+    dataset: {dataset}
     # What the tokenizer and pre-training may see: training users strictly before this, UTC.
     # Empty: before the earliest moment of a label, or without labels all there is.
     {fit_until}
@@ -94,17 +94,17 @@ vars:
     calendar_tz: {zone}
 
 models:
-    {book}:
+    {dataset}:
         staging:
             +schema: staging
             # `view` saves the space, and reads the sources at each step instead of once.
             +materialized: table
 
 seeds:
-    {book}:
+    {dataset}:
         field_overrides:
             +schema: fit
-            +column_types: {{key: varchar, kind: varchar, static: boolean, book: varchar}}
+            +column_types: {{key: varchar, kind: varchar, static: boolean, dataset: varchar}}
     pragma:
         field_overrides:
             # seeds/field_overrides.csv takes its place.
@@ -132,7 +132,7 @@ warehouse/
 """
 
 README = """\
-# {book}
+# {dataset}
 
 `mapping.yml` says which tables hold events, profiles, labels and transfers.
 
@@ -149,47 +149,47 @@ in `dbt_project.yml`.
 """
 
 
-def book_name(folder: Path) -> str:
+def dataset_name(folder: Path) -> str:
     """A folder's name as the name of a dbt project and the prefix of its models.
 
-    >>> book_name(Path("/data/My bank 2"))
+    >>> dataset_name(Path("/data/My bank 2"))
     'my_bank_2'
     """
     name = re.sub(r"\W+", "_", folder.name.lower(), flags=re.ASCII).strip("_")
     if not name or name[0].isdigit():
-        name = f"book_{name}".rstrip("_")
-    return f"{name}_book" if name in ("pragma", "folder", "purchase_cards", "dbt") else name
+        name = f"dataset_{name}".rstrip("_")
+    return f"{name}_dataset" if name in ("pragma", "folder", "purchase_cards", "dbt") else name
 
 
 def project_files(
-    book: str, fit_until: str | None, zone: str, package: str | None = None
+    dataset: str, fit_until: str | None, zone: str, package: str | None = None
 ) -> Mapping[Path, str]:
     """Path within the project -> text, of all that is not made from mapping.yml.
 
     Args:
-        book: the project's name.
+        dataset: the project's name.
         fit_until: ISO date; None leaves it to the earliest moment of a label.
         zone: of the calendar.
         package: path of pragma's dbt project; None means the one that is installed.
     """
     chosen = f'fit_until: "{fit_until or ""}"'
     until = f"{chosen}  # four fifths of the events' time; choose" if fit_until else chosen
-    project = PROJECT.format(book=book, fit_until=until, zone=yaml_scalar(zone))
+    project = PROJECT.format(dataset=dataset, fit_until=until, zone=yaml_scalar(zone))
     return {
         Path("dbt_project.yml"): project,
         Path("packages.yml"): PACKAGES.format(package=yaml_scalar(package or str(DBT_PROJECT))),
         Path("profiles.yml"): (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8"),
         Path("macros") / "generate_schema_name.sql": SCHEMA_MACRO,
-        Path("seeds") / "field_overrides.csv": "key,kind,static,book\n",
-        Path("README.md"): README.format(book=book),
+        Path("seeds") / "field_overrides.csv": "key,kind,static,dataset\n",
+        Path("README.md"): README.format(dataset=dataset),
         Path(".gitignore"): IGNORED,
     }
 
 
-def staging_yml(book: str) -> str:
+def staging_yml(dataset: str) -> str:
     """What the staging models are, for dbt's documentation."""
     models = [
-        {"name": f"{book}_{relation}", "description": description}
+        {"name": f"{dataset}_{relation}", "description": description}
         for relation, description in RELATIONS.items()
     ]
     return yaml.safe_dump({"models": models}, sort_keys=False, width=120)

@@ -1,4 +1,4 @@
-"""Source files, looked at before anything is built from them: are they what the book says?
+"""Source files, looked at before anything is built from them: are they what the dataset says?
 
 Only the footers are read, so a check costs milliseconds a file, whatever its size.
 """

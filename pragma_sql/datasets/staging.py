@@ -11,14 +11,14 @@ from sqlglot import exp
 from pragma_sql.datasets.columns import checked, condition, field_map, look, scalar
 from pragma_sql.datasets.from_clause import chained, column, selected
 from pragma_sql.datasets.leaks import answers_in, leaks
-from pragma_sql.datasets.mapping import BookMapping, Events, Labels, Profiles, Transfers
+from pragma_sql.datasets.mapping import DatasetMapping, Events, Labels, Profiles, Transfers
 from pragma_sql.datasets.profile_snapshots import Attributes, snapshots, united
 from pragma_sql.datasets.timestamps import moment
 from pragma_sql.datasets.user_tables import Found, UserTables
 
 
 def profiles_query(
-    mapping: BookMapping, tables: UserTables, found: Mapping[str, Found], book: str
+    mapping: DatasetMapping, tables: UserTables, found: Mapping[str, Found], dataset: str
 ) -> tuple[exp.Select, tuple[str, ...]]:
     profiles = mapping.profiles
     occurrences: list[exp.Query] = []
@@ -42,10 +42,10 @@ def profiles_query(
             exp.alias_(ts, "ts"),
         )
         occurrences.append(query.where(happened) if happened else query)
-    return snapshots(book, attributes, occurrences), _notes(profiles)
+    return snapshots(dataset, attributes, occurrences), _notes(profiles)
 
 
-def _attributes(mapping: BookMapping, tables: UserTables, found: Found) -> Attributes:
+def _attributes(mapping: DatasetMapping, tables: UserTables, found: Found) -> Attributes:
     profiles, zone = mapping.profiles, mapping.zone
     assert profiles.rows is not None
     user = scalar(found, "user", profiles.user)
@@ -88,11 +88,11 @@ def _columns_of(found: Found, key: str, value: object) -> list[exp.Expr]:
 
 
 def _notes(profiles: Profiles) -> tuple[str, ...]:
-    if profiles.rows is None or profiles.as_of != "book_end":
+    if profiles.rows is None or profiles.as_of != "dataset_end":
         return ()
     return (
         "profiles: nothing says since when the attributes hold, so they hold from the end of the "
-        "book on, and no label sees them; `as_of: first_event` is for what never changes",
+        "dataset on, and no label sees them; `as_of: first_event` is for what never changes",
     )
 
 
@@ -139,20 +139,20 @@ class Staging:
     notes: tuple[str, ...]
 
 
-def staging(mapping: BookMapping, tables: UserTables, book: str) -> Staging:
+def staging(mapping: DatasetMapping, tables: UserTables, dataset: str) -> Staging:
     """Look at the tables and write the queries.
 
     Args:
         mapping: what mapping.yml says.
         tables: where its tables are.
-        book: the prefix of the models' names.
+        dataset: the prefix of the models' names.
 
     Raises:
         PragmaError: the place in mapping.yml, what is wrong there, and the way out.
     """
     found = {events.source: look(tables, events.rows) for events in mapping.events}
     with_split = any(labels.split for labels in mapping.labels)
-    profiles, notes = profiles_query(mapping, tables, found, book)
+    profiles, notes = profiles_query(mapping, tables, found, dataset)
     return Staging(
         {
             "events": _events(mapping, tables, found),
@@ -173,7 +173,7 @@ def staging(mapping: BookMapping, tables: UserTables, book: str) -> Staging:
     )
 
 
-def _events(mapping: BookMapping, tables: UserTables, found: Mapping[str, Found]) -> exp.Select:
+def _events(mapping: DatasetMapping, tables: UserTables, found: Mapping[str, Found]) -> exp.Select:
     steps: list[tuple[str, exp.Query]] = []
     legs: list[exp.Query] = []
     names = _step_names(found)
@@ -190,7 +190,7 @@ def _events(mapping: BookMapping, tables: UserTables, found: Mapping[str, Found]
 
 
 def _event_rows(
-    events: Events, tables: UserTables, found: Found, mapping: BookMapping
+    events: Events, tables: UserTables, found: Found, mapping: DatasetMapping
 ) -> exp.Select:
     user = scalar(found, "user", events.user)
     ts = moment(tables, found, "time", events.time, mapping.zone)

@@ -13,6 +13,9 @@ from pragma_sql.formats.errors import PragmaError
 
 Value: TypeAlias = "str | int | float | Sequence[Value] | Mapping[str, Value]"
 
+OLD_NAMES = {"book": "dataset"}
+"""What vars were called before, and are called now."""
+
 EXPECTED = {
     bool: "true or false",
     int: "a whole number",
@@ -40,6 +43,7 @@ def parse_vars(pairs: Sequence[str], known: Mapping[str, Value]) -> dict[str, Va
         name, equals, text = pair.partition("=")
         if not equals:
             raise PragmaError(f"--var {pair}: no '='", "write it NAME=VALUE")
+        name = OLD_NAMES.get(name, name)
         if name not in known:
             near = get_close_matches(name, known, 1) or sorted(known)
             raise PragmaError(f"--var {name}: there is no such var", f"try {', '.join(near)}")

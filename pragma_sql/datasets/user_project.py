@@ -13,7 +13,7 @@ from pragma_sql.datasets.leaks import leaks
 from pragma_sql.datasets.managed_file import inspect
 from pragma_sql.datasets.mapping_file import read_mapping
 from pragma_sql.datasets.scaffold import STAGING
-from pragma_sql.datasets.typed_vars import Value
+from pragma_sql.datasets.typed_vars import OLD_NAMES, Value
 from pragma_sql.datasets.user_tables import user_tables
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import DBT_PROJECT
@@ -58,13 +58,29 @@ def project_vars(project: Path) -> Vars:
     Raises:
         PragmaError: the file cannot be read.
     """
+    return {
+        OLD_NAMES.get(name, name): value
+        for name, value in _declared(project).items()
+        if not isinstance(value, dict | list)
+    }
+
+
+def renamed_vars(project: Path) -> tuple[str, ...]:
+    """What to know of vars that the project sets by a name of before, a sentence each."""
+    return tuple(
+        f"note: {project / 'dbt_project.yml'}: the var {name} is called {OLD_NAMES[name]} now"
+        for name in _declared(project)
+        if name in OLD_NAMES
+    )
+
+
+def _declared(project: Path) -> Vars:
     path = project / "dbt_project.yml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        declared = dict(content.get("vars") or {})
+        return {str(name): value for name, value in (content.get("vars") or {}).items()}
     except (yaml.YAMLError, AttributeError, ValueError) as error:
         raise PragmaError(f"{path}: {' '.join(str(error).split())}", "mend the YAML") from None
-    return {name: value for name, value in declared.items() if not isinstance(value, dict | list)}
 
 
 def check_cut(variables: Vars) -> None:

@@ -116,8 +116,8 @@ def build(
     for result in results:
         if result.status == "error":
             raise lacking(str(result.message), select) or readable(str(result.message), home)
-    book = "" if project else str(all_variables.get("book", ""))
-    show_kinds(results, home, folder, book, progress)
+    dataset = "" if project else str(all_variables.get("dataset", ""))
+    show_kinds(results, home, folder, dataset, progress)
     _raise_or_warn(results, strict, progress)
     return _with_rows(
         home.warehouse,

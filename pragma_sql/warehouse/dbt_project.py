@@ -24,7 +24,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 
 PARSED_WITH = (
-    *("book", "candidate", "check_all_events", "embedding_size", "purchase_cards_path"),
+    *("dataset", "book", "candidate", "check_all_events", "embedding_size", "purchase_cards_path"),
     *("quarantine",),
     *("map_clusters", "map_users"),
     *("neighbours", "neighbours_exact_users", "neighbours_index_users"),

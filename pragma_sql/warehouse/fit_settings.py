@@ -46,7 +46,7 @@ def asked_for(made: Settings, variables: Variables, project: Path | None) -> Set
     """What a build asks for, of the vars that the fit was made with and of all overrides."""
     own = project_vars(project) if project else {}
     asked = {**default_vars(), **own, **variables}
-    overrides = _overrides(project or DBT_PROJECT, str(asked["book"]))
+    overrides = _overrides(project or DBT_PROJECT, str(asked["dataset"]))
     return {**{name: _text(asked[name]) for name in made if name in asked}, **overrides}
 
 
@@ -87,14 +87,14 @@ def ignored(lines: list[str]) -> PragmaError:
     return PragmaError("\n  ".join([what, *lines]), AGAIN)
 
 
-def _overrides(project: Path, book: str) -> Settings:
+def _overrides(project: Path, dataset: str) -> Settings:
     path = project / "seeds" / "field_overrides.csv"
     if not path.is_file():
         return {}
     found = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if (row.get("book") or book) == book and row.get("key"):
+            if (row.get("dataset") or row.get("book") or dataset) == dataset and row.get("key"):
                 static = (row.get("static") or "").lower() in ("true", "t", "1", "yes")
                 parts = [row.get("kind") or "", "static" if static else ""]
                 found[OVERRIDE + row["key"]] = ", ".join(part for part in parts if part)

@@ -37,7 +37,7 @@ class Kind(NamedTuple):
 
 
 def show_kinds(
-    results: Sequence[RunResult], home: Home, folder: Path, book: str, progress: Console | None
+    results: Sequence[RunResult], home: Home, folder: Path, dataset: str, progress: Console | None
 ) -> None:
     """Print the kinds where this build fitted them.
 
@@ -45,7 +45,7 @@ def show_kinds(
         results: of dbt, model by model.
         home: whose warehouse was built.
         folder: the dbt project, whose seed overrides kinds.
-        book: the only book that a line is meant for, where several share the seed; else empty.
+        dataset: the only dataset that a line is meant for, where several share the seed; else empty.
         progress: where to; nothing is said without it.
     """
     fitted = [result.node.schema for result in results if _was_fitted(result)]
@@ -53,7 +53,7 @@ def show_kinds(
         kinds = kinds_of(home.warehouse, fitted[0])
         if kinds:
             progress.print(kinds_table(kinds, fitted[0]))
-            for line in advice(kinds, folder / OVERRIDES, book):
+            for line in advice(kinds, folder / OVERRIDES, dataset):
                 progress.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
@@ -104,14 +104,14 @@ def kinds_table(kinds: Sequence[Kind], schema: str = "fit") -> Table:
     return table
 
 
-def advice(kinds: Sequence[Kind], overrides: Path, book: str) -> list[str]:
+def advice(kinds: Sequence[Kind], overrides: Path, dataset: str) -> list[str]:
     """The lines of the seed that would give each doubtful key its other kind."""
     doubtful = [kind for kind in kinds if kind.otherwise][:SHOWN]
     if not doubtful:
         return []
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerows((kind.key, kind.otherwise, "", book) for kind in doubtful)
+    writer.writerows((kind.key, kind.otherwise, "", dataset) for kind in doubtful)
     return [
         f"To take one for the other kind, add its line to {overrides} and build with --refit:",
         *lines.getvalue().splitlines(),

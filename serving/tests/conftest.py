@@ -17,7 +17,7 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    """Two bundles of the toy book, and what SQL says of each user by either."""
+    """Two bundles of the toy dataset, and what SQL says of each user by either."""
     if made_before := os.environ.get("PRAGMA_TOY_MODELS"):
         return Toy(Path(made_before))
     folder = tmp_path_factory.mktemp("toy")

@@ -13,13 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import books  # noqa: E402
+import datasets  # noqa: E402
 import duckdb  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
 from pragma_model.training.settings import TrainSettings  # noqa: E402
 from pragma_model.training.trainer import train  # noqa: E402
-from pragma_sql.datasets.dataset import book_of  # noqa: E402
+from pragma_sql.datasets.dataset import dataset_vars  # noqa: E402
 from pragma_sql.formats.bundle import open_bundle  # noqa: E402
 from pragma_sql.formats.paths import Home  # noqa: E402
 from pragma_sql.warehouse.build import build  # noqa: E402
@@ -33,11 +33,11 @@ MOMENT = "2024-07-01"
 
 def main(folder: Path) -> None:
     """Build, train twice, and write down vectors, records and tokens."""
-    book = books.write_book(
-        folder / "book", books.toy_events(), books.toy_profiles(), books.toy_labels()
+    dataset = datasets.write_dataset(
+        folder / "dataset", datasets.toy_events(), datasets.toy_profiles(), datasets.toy_labels()
     )
     home = Home.of(folder / "home")
-    variables = {**book_of(book, []), **books.TOY_VARS}
+    variables = {**dataset_vars(dataset, []), **datasets.TOY_VARS}
     build(home, variables)
     shards = export_shards(home.warehouse, home.shards)
     settings = TrainSettings(steps=4, budget=1024)
@@ -71,9 +71,9 @@ def vectors_of(home: Home) -> dict[str, dict[str, list[float]]]:
 
 
 def records() -> dict[str, dict[str, object]]:
-    """The book as records, by user."""
+    """The dataset as records, by user."""
     found: dict[str, dict[str, object]] = {}
-    for profile in books.toy_profiles():
+    for profile in datasets.toy_profiles():
         row = profile.row()
         found[str(row["user_id"])] = {
             "events": [],
@@ -85,7 +85,7 @@ def records() -> dict[str, dict[str, object]]:
                 }
             ],
         }
-    for event in books.toy_events():
+    for event in datasets.toy_events():
         events = found[str(event.user_id)]["events"]
         assert isinstance(events, list)
         events.append(

@@ -1,7 +1,7 @@
 with
 
 events as (
-    select * from {{ ref(var('book') ~ '_events') }}
+    select * from {{ ref(dataset_var() ~ '_events') }}
 ),
 
 final as (

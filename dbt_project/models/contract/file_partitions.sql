@@ -6,7 +6,7 @@
     post_hook="{{ keep_files() }}",
 ) }}
 
-{%- set by_file = var('book') == 'folder' -%}
+{%- set by_file = dataset_var() == 'folder' -%}
 {%- set files = files_to_read() -%}
 
 -- depends_on: {{ ref('source_files') }}
@@ -16,7 +16,7 @@ delivered as (
     select
         *,
         {% if by_file %}file{% else %}''{% endif %} as read_as
-    from {{ ref(var('book') ~ '_events') if by_file else ref('delivered_events') }}
+    from {{ ref(dataset_var() ~ '_events') if by_file else ref('delivered_events') }}
     {% if files is not none %}where {{ is_one_of('read_as', files) }}{% endif %}
 ),
 

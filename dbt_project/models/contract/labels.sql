@@ -1,8 +1,8 @@
-{%- set types = column_types(ref(var('book') ~ '_labels')) %}
+{%- set types = column_types(ref(dataset_var() ~ '_labels')) %}
 with
 
 labels as (
-    select * from {{ ref(var('book') ~ '_labels') }}
+    select * from {{ ref(dataset_var() ~ '_labels') }}
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with
 
 profiles as (
-    select * from {{ ref(var('book') ~ '_profiles') }}
+    select * from {{ ref(dataset_var() ~ '_profiles') }}
 ),
 
 final as (

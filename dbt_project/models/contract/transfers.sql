@@ -1,7 +1,7 @@
 with
 
 transfers as (
-    select * from {{ ref(var('book') ~ '_transfers') }}
+    select * from {{ ref(dataset_var() ~ '_transfers') }}
 ),
 
 final as (

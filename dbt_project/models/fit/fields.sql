@@ -10,7 +10,7 @@ overrides as (
         nullif(kind, '') as kind,
         static
     from {{ ref('field_overrides') }}
-    where coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
+    where coalesce({{ override_dataset(ref('field_overrides')) }}, {{ literal(dataset_var()) }}) = {{ literal(dataset_var()) }}
 ),
 
 decided as (

@@ -17,7 +17,10 @@ profiles as not materialized (
 
 statics as (
     select key from {{ ref('field_overrides') }}
-    where static and coalesce(book, {{ literal(var('book')) }}) = {{ literal(var('book')) }}
+    where
+        static
+        and coalesce({{ override_dataset(ref('field_overrides')) }}, {{ literal(dataset_var()) }})
+        = {{ literal(dataset_var()) }}
 ),
 
 event_fields as (

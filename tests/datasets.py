@@ -1,4 +1,4 @@
-"""Small books in the contract's format, written as any other program would write them."""
+"""Small datasets in the contract's format, written as any other program would write them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Label:
         }
 
 
-def write_book(
+def write_dataset(
     folder: Path,
     events: Sequence[Event],
     profiles: Sequence[Profile] = (),
@@ -179,4 +179,4 @@ TOY_VARS: Mapping[str, str | int | float] = {
     "max_categories": 9,
     "bins": 8,
 }
-"""Vars that give the toy book each kind of field: shop is text, amount numeric, mcc a code."""
+"""Vars that give the toy dataset each kind of field: shop is text, amount numeric, mcc a code."""

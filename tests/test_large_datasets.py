@@ -1,4 +1,4 @@
-"""Books that are large in one direction; slow, run by `make test-slow`."""
+"""Datasets that are large in one direction; slow, run by `make test-slow`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_user_with_five_million_events_fits_into_a_small_memory(tmp_path: Path) -> None:
-    book = tmp_path / "book"
-    book.mkdir()
+    dataset = tmp_path / "dataset"
+    dataset.mkdir()
     with duckdb.connect() as con:
         con.execute(
             f"""
@@ -30,7 +30,7 @@ def test_a_user_with_five_million_events_fits_into_a_small_memory(tmp_path: Path
                     }} as fields,
                     i::varchar as event_id
                 from range(5000000) as t(i)
-            ) to '{book}/events.parquet'
+            ) to '{dataset}/events.parquet'
             """
         )
         con.execute(
@@ -39,11 +39,11 @@ def test_a_user_with_five_million_events_fits_into_a_small_memory(tmp_path: Path
                 select
                     'one user' as user_id, timestamp '2020-01-01' as as_of,
                     map {{'region': 'north'}} as attributes
-            ) to '{book}/profiles.parquet'
+            ) to '{dataset}/profiles.parquet'
             """
         )
     command = [sys.executable, "-m", "pragma_sql", "build", "--home", str(tmp_path / "home")]
-    command += ["--contract", str(book), "--select", "+tokens", "--var", "fit_users=all"]
+    command += ["--contract", str(dataset), "--select", "+tokens", "--var", "fit_users=all"]
     subprocess.run(command, check=True, env={**os.environ, "PRAGMA_MEMORY_LIMIT": "500MB"})
     with duckdb.connect(str(tmp_path / "home" / "pragma.duckdb"), read_only=True) as con:
         count = con.execute("select count(*) from tokens.event_tokens").fetchall()

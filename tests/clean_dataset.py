@@ -1,8 +1,8 @@
-"""A tiny book in schema `contract` that breaks no rule, and SQL that adds a row to it."""
+"""A tiny dataset in schema `contract` that breaks no rule, and SQL that adds a row to it."""
 
 from __future__ import annotations
 
-CLEAN_BOOK = """
+CLEAN_DATASET = """
     create schema contract;
 
     create table contract.events (

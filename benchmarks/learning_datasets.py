@@ -1,4 +1,4 @@
-"""The books that learning is measured on, and what one training finds in them."""
+"""The datasets that learning is measured on, and what one training finds in them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ VALIDATION_BATCHES = 60
 
 
 @dataclass(frozen=True)
-class Book:
-    """One book in a warehouse of its own."""
+class Dataset:
+    """One dataset in a warehouse of its own."""
 
     name: str
     home: Path
@@ -84,11 +84,11 @@ class Book:
         return "--home", str(self.home)
 
 
-def row(book: Book, found: Found) -> str:
+def row(dataset: Dataset, found: Found) -> str:
     """A table row: what was found of the hidden values, beside both guesses."""
     better = max(found["baseline_accuracy"], found["bigram_accuracy"])
     return (
-        f"| {book.name} | {found['train_users']:,.0f} / {found['validation_users']:,.0f} "
+        f"| {dataset.name} | {found['train_users']:,.0f} / {found['validation_users']:,.0f} "
         f"| {found['steps']:,.0f} | {found['tokens'] / 1e6:.1f}M | {found['train_loss']:.4f} "
         f"| {found['loss']:.4f} | **{found['accuracy']:.1%}** | {found['baseline_accuracy']:.1%} "
         f"| {found['bigram_accuracy']:.1%} | **{100 * (found['accuracy'] - better):+.1f}** |"
@@ -96,7 +96,7 @@ def row(book: Book, found: Found) -> str:
 
 
 HEAD = (
-    "| book | users to learn from / held out | steps | tokens | loss of the last 20 steps "
+    "| dataset | users to learn from / held out | steps | tokens | loss of the last 20 steps "
     "| loss of held-out users | found | by key alone | by its last value | points more |\n"
     "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )

@@ -12,7 +12,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @dataclass(frozen=True)
-class Book:
+class Dataset:
     """A dataset: its rows as SQL, and where drift is planted."""
 
     name: str
@@ -25,8 +25,8 @@ class Book:
     """A frequent value of it."""
 
 
-BOOKS = (
-    Book(
+DATASETS = (
+    Dataset(
         "purchase_cards",
         """
         select
@@ -47,7 +47,7 @@ BOOKS = (
         "expense_category",
         "Vehicle Fuel",
     ),
-    Book(
+    Dataset(
         "online_retail",
         """
         select
@@ -67,7 +67,7 @@ BOOKS = (
         "country",
         "United Kingdom",
     ),
-    Book(
+    Dataset(
         "grocery_panel",
         """
         select
@@ -91,7 +91,7 @@ BOOKS = (
         "department",
         "DRUG GM",
     ),
-    Book(
+    Dataset(
         "czech_bank",
         """
         select
@@ -115,11 +115,11 @@ BOOKS = (
 )
 
 
-def shuffled(book: Book, seed: int) -> tuple[duckdb.DuckDBPyConnection, int, str]:
-    """A table `book` with its weeks in another order; how many there are, the middle Monday."""
+def shuffled(dataset: Dataset, seed: int) -> tuple[duckdb.DuckDBPyConnection, int, str]:
+    """A table `dataset` with its weeks in another order; how many there are, the middle Monday."""
     con = duckdb.connect()
     con.execute("set threads = 1")
-    con.execute(f"create table raw as {book.rows.format(data=DATA)}")
+    con.execute(f"create table raw as {dataset.rows.format(data=DATA)}")
     con.execute(
         """
         create table weeks as
@@ -130,7 +130,7 @@ def shuffled(book: Book, seed: int) -> tuple[duckdb.DuckDBPyConnection, int, str
     )
     con.execute(
         """
-        create table book as
+        create table dataset as
         select raw.* replace (
             ts + to_days((date '2020-01-06' - week + place * 7)::integer) as ts
         )
@@ -145,22 +145,24 @@ def shuffled(book: Book, seed: int) -> tuple[duckdb.DuckDBPyConnection, int, str
 
 
 def write(
-    con: duckdb.DuckDBPyConnection, book: Book, folder: Path, drifts: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection, dataset: Dataset, folder: Path, drifts: Mapping[str, str]
 ) -> None:
     """Write the contract folder; `drifts` says of columns what they are instead."""
     folder.mkdir(parents=True, exist_ok=True)
     replaced = ", ".join(f"({sql}) as {column}" for column, sql in drifts.items())
-    pairs = ", ".join(f"struct_pack(k := '{name}', v := {name}::varchar)" for name in book.fields)
+    pairs = ", ".join(
+        f"struct_pack(k := '{name}', v := {name}::varchar)" for name in dataset.fields
+    )
     events = f"""
         select
             user_id, ts, source, event_id,
             map_from_entries(list_filter([{pairs}], lambda p: p.v is not null)) as fields
-        from (select * {f"replace ({replaced})" if replaced else ""} from book)
+        from (select * {f"replace ({replaced})" if replaced else ""} from dataset)
         order by ts, event_id
         """  # noqa: S608 - our own text
     profiles = """
         select user_id, min(ts) as as_of, map {}::map(varchar, varchar) as attributes
-        from book
+        from dataset
         group by user_id
         """
     con.execute(f"copy ({events}) to '{folder}/events.parquet'")

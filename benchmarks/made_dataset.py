@@ -1,4 +1,4 @@
-"""A book of any size, made by SQL: six fields an event, four sources, a thousand events a user."""
+"""A dataset of any size, made by SQL: six fields an event, four sources, 1,000 events a user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DAYS = 730
 FIRST_DAY = "2023-01-01"
 
 
-def write_made_book(folder: Path, events: int) -> None:
+def write_made_dataset(folder: Path, events: int) -> None:
     """Write a contract folder: `events/part-*.parquet`, in no order, and `profiles.parquet`."""
     (folder / "events").mkdir(parents=True)
     users = max(1, events // EVENTS_PER_USER)
@@ -41,7 +41,7 @@ def write_made_book(folder: Path, events: int) -> None:
 
 
 def add_a_day(folder: Path, events_before: int, events: int) -> None:
-    """Add the file of the day after the book's last, with events of as many users."""
+    """Add the file of the day after the dataset's last, with events of as many users."""
     users = max(1, events_before // EVENTS_PER_USER)
     moment = f"date '{FIRST_DAY}' + to_days({DAYS}) + to_seconds((hash(i, 1) % 86400)::bigint)"
     path = folder / "events" / "part-9999.parquet"
