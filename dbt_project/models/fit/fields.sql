@@ -10,7 +10,9 @@ overrides as (
         nullif(kind, '') as kind,
         static
     from {{ ref('field_overrides') }}
-    where coalesce({{ override_dataset(ref('field_overrides')) }}, {{ literal(dataset_var()) }}) = {{ literal(dataset_var()) }}
+    where
+        coalesce({{ override_dataset(ref('field_overrides')) }}, {{ literal(dataset_var()) }})
+        = {{ literal(dataset_var()) }}
 ),
 
 decided as (
