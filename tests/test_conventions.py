@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import re
+import subprocess
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -138,6 +139,32 @@ def test_each_make_target_of_the_readme_exists() -> None:
     assert {"demo", "test"} <= named
     for target in named:
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def layout_of_the_readme() -> list[Path]:
+    """The paths that the block under `## Layout` lists, indented below their folders."""
+    section = (ROOT / "README.md").read_text().partition("\n## Layout\n")[2]
+    (block, *_) = re.findall(r"```\n(.*?)```", section, re.S)
+    paths, above = [], [(-1, Path())]
+    for line in block.splitlines():
+        name = line.split()[0]
+        indent = len(line) - len(line.lstrip())
+        above = [folder for folder in above if folder[0] < indent]
+        paths.append(above[-1][1] / name)
+        above.append((indent, paths[-1]))
+    return paths
+
+
+def test_each_path_of_the_layout_exists_and_each_folder_of_the_top_is_in_it() -> None:
+    listed = layout_of_the_readme()
+    assert [path for path in listed if not (ROOT / path).exists()] == []
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout: what belongs to the repository is not known")
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    folders = {Path(path).parts[0] for path in tracked if "/" in path}
+    assert folders == {path.parts[0] for path in listed}
 
 
 def test_each_command_shows_an_example_in_its_help() -> None:
