@@ -18,43 +18,12 @@ from pragma_sql.datasets.user_project import (
     project_vars,
     renamed_vars,
 )
+from pragma_sql.formats.contract import EVENTS, LABEL_MOMENTS, LABELS, PROFILES, TRANSFERS
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import DATA, DBT_PROJECT, Home
 from pragma_sql.warehouse.connection import is_fitted, opened
 
 Variables = Mapping[str, Value]
-
-CONTRACT_FILES: Mapping[str, Mapping[str, str]] = {
-    "events": {
-        "user_id": "VARCHAR",
-        "ts": "TIMESTAMP",
-        "source": "VARCHAR",
-        "fields": "MAP(VARCHAR, VARCHAR)",
-    },
-    "profiles": {
-        "user_id": "VARCHAR",
-        "as_of": "TIMESTAMP",
-        "attributes": "MAP(VARCHAR, VARCHAR)",
-    },
-    "transfers": {
-        "from_user": "VARCHAR",
-        "to_user": "VARCHAR",
-        "ts": "TIMESTAMP",
-        "amount": "DOUBLE",
-    },
-}
-"""Columns of the contract's parquet files; transfers may be absent."""
-
-OPTIONAL_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "events": {"event_id": "VARCHAR"},
-    "profiles": {"lifelong": "STRUCT(key VARCHAR, ts TIMESTAMP)[]"},
-    "labels": {"split": "VARCHAR"},
-}
-
-LABELS: Mapping[str, str] = {"user_id": "VARCHAR", "label": "DOUBLE or BOOLEAN"}
-"""Columns of a label file beside the moment at which it is asked."""
-
-MOMENTS = ("eval_ts", "observed_through")
 
 
 def dataset_vars(
@@ -106,40 +75,40 @@ def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | 
         raise PragmaError(
             f"--contract {folder}: no such folder", "give the folder of events.parquet"
         )
-    for name, columns in CONTRACT_FILES.items():
-        file, parts = folder / f"{name}.parquet", folder / name
+    for relation in (EVENTS, PROFILES, TRANSFERS):
+        file, parts = folder / f"{relation.name}.parquet", folder / relation.name
         if file.exists() and parts.exists():
-            raise PragmaError(f"{folder} has both {file.name} and {name}/", "keep one of them")
+            what = f"{folder} has both {file.name} and {relation.name}/"
+            raise PragmaError(what, "keep one of them")
         path = parts if parts.is_dir() else file
-        if name != "transfers" or path.exists():
-            optional = OPTIONAL_COLUMNS.get(name, {})
-            check_source(con, path, columns, optional, may_be_empty=name == "transfers")
+        if path.exists() or not relation.is_optional:
+            empty = relation.is_optional
+            check_source(con, path, relation.required, relation.optional, may_be_empty=empty)
     _check_labels(con, folder, talk)
 
 
 def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
     of_all_tasks = folder / "labels.parquet"
     if of_all_tasks.exists():
-        moment = _moment(columns_of(con, of_all_tasks))
-        columns = {"task": "VARCHAR", **LABELS, moment: "TIMESTAMP"}
-        optional = OPTIONAL_COLUMNS["labels"]
-        check_source(con, of_all_tasks, columns, optional, may_be_empty=True)
+        columns = _label_columns(columns_of(con, of_all_tasks))
+        check_source(con, of_all_tasks, columns, LABELS.optional, may_be_empty=True)
     for file in sorted((folder / "labels").rglob("*.parquet")):
         there = columns_of(con, file)
-        moment = _moment(there)
-        lacking = [name for name in (*LABELS, moment) if name not in there]
+        columns = {name: kind for name, kind in _label_columns(there).items() if name != "task"}
+        lacking = [name for name in columns if name not in there]
         if not lacking:
-            columns = {**LABELS, moment: "TIMESTAMP"}
-            check_source(con, file, columns, OPTIONAL_COLUMNS["labels"], may_be_empty=True)
+            check_source(con, file, columns, LABELS.optional, may_be_empty=True)
         elif talk is not None:
             said = " and ".join(lacking).replace("eval_ts", "eval_ts (or observed_through)")
             what = f"{file} is not read: it lacks {said}"
             talk.print(what, style="dim", highlight=False, soft_wrap=True)
 
 
-def _moment(columns: Sequence[str]) -> str:
-    """The column that says when a label is asked."""
-    return next((name for name in MOMENTS if name in columns), MOMENTS[0])
+def _label_columns(there: Sequence[str]) -> Mapping[str, str]:
+    """The columns that a label file must have, by the name that it has for the moment."""
+    moment = next((name for name in LABEL_MOMENTS if name in there), LABEL_MOMENTS[0])
+    kinds = {**LABELS.required, "label": "DOUBLE or BOOLEAN"}
+    return {moment if name == LABEL_MOMENTS[0] else name: kind for name, kind in kinds.items()}
 
 
 def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, dataset: str) -> None:

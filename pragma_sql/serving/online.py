@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pragma_sql.formats.bundle import Bundle
+from pragma_sql.formats.contract import EVENTS, PROFILES
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
 from pragma_sql.formats.packing import Float
@@ -27,26 +28,7 @@ GROUP_EVENTS = 131_072
 PART_LETTERS = 4_000_000
 """About so much JSON is read at a time: as objects of Python it takes some thirty times as much."""
 
-MICROS = pa.timestamp("us")
-TEXT_MAP = pa.map_(pa.string(), pa.string())
 RECORDS = pa.schema({"user_id": pa.string(), "number": pa.int64()})
-EVENTS = pa.schema(
-    {
-        "user_id": pa.string(),
-        "ts": MICROS,
-        "source": pa.string(),
-        "fields": TEXT_MAP,
-        "event_id": pa.string(),
-    }
-)
-PROFILES = pa.schema(
-    {
-        "user_id": pa.string(),
-        "as_of": MICROS,
-        "attributes": TEXT_MAP,
-        "lifelong": pa.list_(pa.struct({"key": pa.string(), "ts": MICROS})),
-    }
-)
 
 
 class _Given:
@@ -80,8 +62,8 @@ class RecordTokenizer:
         bpe = (folder / "bpe.json").read_text("utf-8")
         register_bpe_encode(self._con, lambda _: bpe)
         # Registered once, and planned once: a plan takes longer than tokenising a user.
-        self._given = {"records": _Given(RECORDS), "events": _Given(EVENTS)}
-        self._given["profiles"] = _Given(PROFILES)
+        self._given = {"records": _Given(RECORDS), "events": _Given(EVENTS.schema)}
+        self._given["profiles"] = _Given(PROFILES.schema)
         for name, relation in self._given.items():
             self._con.register(name, relation)
         self._con.execute((folder / "tokenize.sql").read_text("utf-8"))
