@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pragma_model.model.sizes import Readout
+from pragma_model.options import with_options
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
@@ -21,43 +21,19 @@ from pragma_sql.formats.text_encoder import NGRAMS
 if TYPE_CHECKING:
     from pragma_model.runs.metrics import RunSummary
 
-DEFAULTS = TrainSettings()
-HOW = RunOptions()
 
-
+@with_options(TrainSettings, RunOptions)
 def train(
     context: typer.Context,
     shards: Annotated[Path, typer.Argument(help="Folder that `pragma shards` wrote.")],
-    run: Annotated[str | None, typer.Option(help="Name of the run. Default: the size.")] = None,
-    size: Annotated[str, typer.Option(help="nano, small, medium or large.")] = DEFAULTS.size,
-    steps: Annotated[int, typer.Option(help="Steps of the optimizers.")] = DEFAULTS.steps,
-    budget: Annotated[
-        int, typer.Option(help="Most event tokens a batch: sets the memory.")
-    ] = DEFAULTS.budget,
-    accumulation: Annotated[
-        int, typer.Option(help="Batches a step, of all processes. Default: one a process.")
-    ] = 0,
-    window: Annotated[
-        int, typer.Option(help="Events of a user that a batch reads, up to a random moment.")
-    ] = DEFAULTS.window,
-    seed: Annotated[int, typer.Option(help="Decides weights, batches and masks.")] = DEFAULTS.seed,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help="Peak rate of AdamW: embeddings, norms, output. Default: by size."),
-    ] = DEFAULTS.learning_rate,
-    muon_learning_rate: Annotated[
-        float | None,
-        typer.Option(help="Peak rate of Muon: the encoders' matrices. Default: by size."),
-    ] = DEFAULTS.muon_learning_rate,
-    warm_up: Annotated[
-        float, typer.Option(help="Share of the steps in which the rates rise.")
-    ] = DEFAULTS.warm_up,
-    dropout: Annotated[
-        float | None, typer.Option(help="Default: 0 for nano, else 0.1.")
-    ] = DEFAULTS.dropout,
-    attention: Annotated[
-        str, typer.Option(help="Attention kernel: auto, padded, grouped, varlen, flash or flex.")
-    ] = DEFAULTS.attention,
+    train_settings_options: Mapping[str, object],
+    run_options: Mapping[str, object],
+    run: Annotated[
+        str | None, typer.Option(help="Name of the run.", show_default="the size")
+    ] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Size what is not given by shards and device; say why.")
+    ] = False,
     text_encoder: Annotated[
         str,
         typer.Option(
@@ -65,55 +41,9 @@ def train(
             "sentence-transformers model."
         ),
     ] = NGRAMS,
-    precision: Annotated[
-        str, typer.Option(help="fp32, bf16, or auto: bf16 where the hardware computes in it.")
-    ] = "auto",
-    auto: Annotated[
-        bool, typer.Option("--auto", help="Size what is not given by shards and device; say why.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last good checkpoint of RUN.")
-    ] = False,
-    checkpoint_minutes: Annotated[
-        float, typer.Option(help="Between checkpoints.")
-    ] = HOW.checkpoint_minutes,
-    readers: Annotated[int, typer.Option(help="Threads that read batches ahead.")] = HOW.readers,
-    parallel: Annotated[
-        str | None, typer.Option(help="Under torchrun: ddp, or fsdp. Default: fsdp for large.")
-    ] = HOW.parallel,
-    recompute: Annotated[
-        bool | None,
-        typer.Option(help="Compute layers twice to save memory. Default: for large."),
-    ] = HOW.recompute,
-    compile: Annotated[  # noqa: A002 - the option's name
-        bool, typer.Option("--compile", help="torch.compile; does not pay on a CPU.")
-    ] = HOW.compile,
-    validate_every: Annotated[
-        int, typer.Option(help="Steps between validations; 0 for one at the end.")
-    ] = HOW.validate_every,
-    validation_batches: Annotated[
-        int, typer.Option(help="Most batches that a validation looks at.")
-    ] = HOW.validation_batches,
-    probe: Annotated[
-        Path | None, typer.Option(help="Labels (parquet: user_id, label) to probe for.")
-    ] = HOW.probe,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")
-    ] = HOW.tensorboard,
-    mlflow: Annotated[bool, typer.Option("--mlflow", help="Also log to MLflow.")] = HOW.mlflow,
-    readout: Annotated[
-        Readout | None,
-        typer.Option(help="States in an embedding: of [USR], of the last event. Default: both."),
-    ] = HOW.readout,
-    bundle: Annotated[
-        bool, typer.Option(help="Write a bundle at the end; --no-bundle to try settings.")
-    ] = HOW.bundle,
     home: Annotated[
         Path | None, typer.Option(help="Gets runs/RUN/. Default: PRAGMA_HOME, else ./warehouse.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start anew where RUN exists.")
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Pre-train the encoder on shards and write a bundle; under torchrun, in many processes.
@@ -126,39 +56,20 @@ def train(
     from pragma_model.training.sizing import resolved
     from pragma_model.training.trainer import train as train_run
 
-    given = {
-        name: value
-        for name, value in context.params.items()
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    }
+    options = RunOptions(**run_options)  # type: ignore[arg-type] # by the fields' own types
+    size = str(train_settings_options.get("size", TrainSettings.size))
     place, name = Home.of(home), run or size
     opened = open_shards(shards, text_encoder)
     # Of the processes that torchrun started, one talks.
     talk = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     settings, reasons = resolved(
-        {f.name: given[f.name] for f in fields(TrainSettings) if f.name in given},
+        train_settings_options,
         opened,
-        begun=place.runs / name if resume else None,
+        begun=place.runs / name if options.resume else None,
         auto=auto,
     )
     for reason in reasons:
         talk.print(reason, highlight=False)
-    options = RunOptions(
-        overwrite=overwrite,
-        resume=resume,
-        checkpoint_minutes=checkpoint_minutes,
-        readers=readers,
-        parallel=parallel,  # type: ignore[arg-type] # is checked there
-        recompute=recompute,
-        compile=compile,
-        validate_every=validate_every,
-        validation_batches=validation_batches,
-        probe=probe,
-        tensorboard=tensorboard,
-        mlflow=mlflow,
-        readout=readout,
-        bundle=bundle,
-    )
     try:
         with progress(settings.steps, talk) as watch:
             summary = train_run(opened, settings, place, name, options, watch)

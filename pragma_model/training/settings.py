@@ -3,6 +3,8 @@
 `TrainSettings` decides the losses of a run; `RunOptions` does not, and may change when it resumes.
 """
 
+# ruff: noqa: RUF009 - option() gives a field
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pragma_model.model.sizes import ModelSize, Readout, size_of
+from pragma_model.options import option
 from pragma_sql.formats.errors import PragmaError
 
 SIZE_SETS = ("dropout", "learning_rate", "muon_learning_rate")
@@ -52,31 +55,49 @@ class TrainSettings:
     warm-up; these defaults were measured with the nano size.
     """
 
-    size: str = "nano"
-    steps: int = 600
-    budget: int = 8192
+    size: str = option("nano", "nano, small, medium or large.")
+    steps: int = option(600, "Steps of the optimizers.")
+    budget: int = option(
+        8192, "Most event tokens a batch: sets the memory.", "--batch-tokens", "--budget"
+    )
     """Most event tokens of a batch: what memory depends on."""
-    accumulation: int = 1
+    accumulation: int = option(
+        1,
+        "Batches a step, of all processes.",
+        "--grad-accum",
+        "--accumulation",
+        shown="one a process",
+    )
     """Batches of a step, those of all processes together. Any number of processes that divides it
     trains on the same tokens with the same masks."""
-    precision: Precision = "fp32"
+    precision: Precision = option(
+        "fp32", "fp32, bf16, or auto: bf16 where the hardware computes in it.", shown="auto"
+    )
     """bf16 computes in bfloat16 where that is safe; weights and optimizers stay float32."""
-    window: int = 64
+    window: int = option(64, "Events of a user that a batch reads, up to a random moment.")
     """Events of a user that a batch reads, up to a random moment. Whole histories would fill a
     batch with a handful of users, and each step would unlearn the last one's. On validation users
     16, 64 and 128 are alike to a probe, and find as many hidden values in 600 steps."""
-    seed: int = 0
-    learning_rate: float | None = None
-    muon_learning_rate: float | None = None
+    seed: int = option(0, "Decides weights, batches and masks.")
+    learning_rate: float | None = option(
+        None, "Peak rate of AdamW: embeddings, norms, output.", shown="by size"
+    )
+    muon_learning_rate: float | None = option(
+        None, "Peak rate of Muon: the encoders' matrices.", shown="by size"
+    )
     weight_decay: float = 0.01
-    warm_up: float = 0.1
+    warm_up: float = option(0.1, "Share of the steps in which the rates rise.")
     """Share of the steps in which the rates rise."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     smoothing: float = 0.1
     """Label smoothing."""
-    dropout: float | None = None
-    attention: str = "auto"
+    dropout: float | None = option(
+        None, "Share of states that are left out.", shown="0 for nano, else 0.1"
+    )
+    attention: str = option(
+        "auto", "Attention kernel: auto, padded, grouped, varlen, flash or flex."
+    )
     """Attention kernel; see `pragma_model.model.attention.base.Kernel`."""
     masks: MaskRates = field(default_factory=MaskRates)
 
@@ -148,33 +169,43 @@ class TrainSettings:
 class RunOptions:
     """How a run goes about it."""
 
-    overwrite: bool = False
+    overwrite: bool = option(False, "Start again where RUN exists.", "--overwrite")
     """Allow a name that is in use."""
-    resume: bool = False
+    resume: bool = option(False, "Go on from the last good checkpoint of RUN.", "--resume")
     """Go on from the last good checkpoint."""
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: float = option(10.0, "Between checkpoints.")
     """Between checkpoints; there is one at the end in any case."""
-    readers: int = 1
+    readers: int = option(1, "Threads that read batches ahead.", "--num-workers", "--readers")
     """Threads that read and pack batches ahead; 0 reads when a batch is due."""
-    parallel: Parallel | None = None
+    parallel: Parallel | None = option(None, "Under torchrun: ddp or fsdp.", shown="fsdp for large")
     """How processes share a model: each has all of it (ddp), or a part (fsdp). Without it, fsdp for
     the large size."""
-    recompute: bool | None = None
+    recompute: bool | None = option(
+        None,
+        "Compute layers twice to save memory.",
+        "--activation-checkpointing/--no-activation-checkpointing",
+        "--recompute/--no-recompute",
+        shown="for large",
+    )
     """Compute the states of layers again when going backward, so as not to keep them. Without it,
     for the large size."""
-    compile: bool = False
+    compile: bool = option(False, "torch.compile; does not pay on a CPU.", "--compile")
     """Have torch compile the model: for GPUs. Does not pay on a CPU."""
-    validate_every: int = 0
+    validate_every: int = option(0, "Steps between validations; 0 for one at the end.")
     """Steps between looks at held-out users while training; 0 for at the end only."""
-    validation_batches: int = 1000
+    validation_batches: int = option(1000, "Most batches that a validation looks at.")
     """Most batches of held-out users that a validation looks at, drawn by the seed."""
-    probe: Path | None = None
+    probe: Path | None = option(None, "Labels (parquet: user_id, label) to probe for.")
     """Labels that a linear probe is asked for at each validation."""
-    tensorboard: bool = False
-    mlflow: bool = False
-    readout: Readout | None = None
+    tensorboard: bool = option(False, "Also write event files for TensorBoard.", "--tensorboard")
+    mlflow: bool = option(False, "Also log to MLflow.", "--mlflow")
+    readout: Readout | None = option(
+        None, "States in an embedding: of [USR], of the last event.", shown="both"
+    )
     """What the embeddings of the bundle are made of; without it, of both."""
-    bundle: bool = True
+    bundle: bool = option(
+        True, "Write a bundle at the end; --no-bundle to try settings.", "--bundle/--no-bundle"
+    )
     """Export the graphs and seal a bundle at the end."""
 
     def __post_init__(self) -> None:

@@ -1,0 +1,99 @@
+"""Options of a command line that are fields of dataclasses: a name, a type, a default, a help."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import Field, field, fields
+from functools import wraps
+from typing import Annotated, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import typer
+
+T = TypeVar("T")
+Option = dict[str, object]
+
+
+def option(default: T, help: str, *flags: str, shown: str | None = None) -> T:  # noqa: A002
+    """A field of a dataclass that is an option of the command line, too.
+
+    Args:
+        default: of the field.
+        help: one sentence.
+        flags: names of the option, the present one first; by default the field's own.
+        shown: the default in words, where it is not the field's.
+    """
+    metadata = {"help": help, "flags": flags, "shown": shown}
+    return field(default=default, metadata=metadata)
+
+
+def with_options(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that are fields of these dataclasses.
+
+    The command gets a dictionary for each dataclass, by the names of its fields, as keyword
+    `<dataclass>_options` in snake case; it holds what stood on the command line alone.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command)
+        hints = get_type_hints(command, include_extras=True)
+        bags = {_bag(kind): [each.name for each in _options(kind)] for kind in kinds}
+
+        @wraps(command)
+        def run(**values: object) -> None:
+            context = cast(typer.Context, values["context"])
+            for bag, names in bags.items():
+                asked = {name: values.pop(name) for name in names}
+                values[bag] = {n: v for n, v in asked.items() if _was_given(context, n)}
+            command(**values)
+
+        parameters = [p for name, p in own.parameters.items() if name not in bags]
+        parameters = [p.replace(annotation=hints[p.name]) for p in parameters]
+        made = [parameter for kind in kinds for parameter in _parameters(kind)]
+        run.__signature__ = inspect.Signature([*parameters, *made])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in [*parameters, *made]}
+        del run.__wrapped__  # typer would read its signature
+        return run
+
+    return decorate
+
+
+def _bag(kind: type) -> str:
+    letters = ("_" + letter.lower() if letter.isupper() else letter for letter in kind.__name__)
+    return "".join(letters).strip("_").removesuffix("_options") + "_options"
+
+
+def _options(kind: type) -> Iterator[Field[object]]:
+    yield from (each for each in fields(kind) if "help" in each.metadata)
+
+
+def _parameters(kind: type) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(kind)
+    for each in _options(kind):
+        made = typer.Option(
+            *each.metadata["flags"],
+            help=each.metadata["help"],
+            show_default=each.metadata["shown"] or True,
+        )
+        annotation: object = Annotated[_plain(hints[each.name]), made]
+        yield inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=annotation,
+        )
+
+
+def _plain(kind: object) -> object:
+    """What typer reads a text as: a choice of words is checked by the dataclass itself."""
+    if get_origin(kind) is Literal:
+        return str
+    if get_origin(kind) in (Union, types.UnionType):
+        parts = [part for part in get_args(kind) if part is not type(None)]
+        return Union[_plain(parts[0]), None]  # noqa: UP007 - of a value, not a type
+    return kind
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
