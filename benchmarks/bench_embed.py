@@ -73,7 +73,7 @@ class Bench:
         )
         command = [sys.executable, "-m", "pragma_sql", "sql", query, "--home", str(self.home)]
         log = self.work / f"ours {form}.out"
-        return cost_of([*command, "--json"], {**os.environ, "PRAGMA_SCORING": form}, log)
+        return cost_of([*command, "--json"], {**os.environ, "PRAGMA_PRECISION": form}, log)
 
     def alone(self) -> list[tuple[float, float]]:
         """Milliseconds of `embed('u')`, median and 99th percentile: at first, and asked again."""

@@ -62,7 +62,7 @@ class Bench:
     def ours(self, size: str, steps: int) -> Pace:
         """Train with this project."""
         run = f"bench-{size}"
-        arguments = ["--size", size, "--steps", str(steps), "--budget", str(BUDGET)]
+        arguments = ["--size", size, "--steps", str(steps), "--batch-tokens", str(BUDGET)]
         arguments += ["--validation-batches", "1", "--no-bundle"]  # only the steps are of interest
         shards = str(self.home / "shards")
         pragma("train", shards, "--run", run, "--overwrite", *arguments, "--home", str(self.home))

@@ -128,7 +128,7 @@ class Bench:
     def ours(self) -> Path:
         """Our model repository."""
         place = ("--out", str(self.work / "triton"), "--instances", str(INSTANCES))
-        pragma("serve", "--triton", str(self.bundle), *place)
+        pragma("export-triton", str(self.bundle), *place)
         return self.work / "triton" / "models"
 
     def theirs(self) -> Path:

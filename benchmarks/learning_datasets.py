@@ -44,7 +44,7 @@ class Dataset:
         told = pragma(
             "train", str(self.home / "shards"), *self._home, "--json", "--overwrite",
             "--run", self.run(seed), "--size", "nano", "--steps", str(self.steps),
-            "--budget", str(BUDGET), "--seed", str(seed), "--precision", "fp32",
+            "--batch-tokens", str(BUDGET), "--seed", str(seed), "--precision", "fp32",
             "--validation-batches", str(VALIDATION_BATCHES), *self.settings,
         )  # fmt: skip
         summary = json.loads(told)

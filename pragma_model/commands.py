@@ -14,6 +14,7 @@ from rich.console import Console
 from pragma_model.options import with_options
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.options import HomeOption, JsonOption
 from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import open_shards
 from pragma_sql.formats.text_encoder import NGRAMS
@@ -41,10 +42,8 @@ def train(
             "sentence-transformers model."
         ),
     ] = NGRAMS,
-    home: Annotated[
-        Path | None, typer.Option(help="Gets runs/RUN/. Default: PRAGMA_HOME, else ./warehouse.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Pre-train the encoder on shards and write a bundle; under torchrun, in many processes.
 

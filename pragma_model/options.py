@@ -59,6 +59,13 @@ def with_options(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., 
     return decorate
 
 
+def flag_of(kind: type, name: str) -> str:
+    """The option that a field of a dataclass is, as it is typed."""
+    (named,) = [each for each in fields(kind) if each.name == name]
+    flags = named.metadata.get("flags") or (f"--{name.replace('_', '-')}",)
+    return str(flags[0]).partition("/")[0]
+
+
 def _bag(kind: type) -> str:
     letters = ("_" + letter.lower() if letter.isupper() else letter for letter in kind.__name__)
     return "".join(letters).strip("_").removesuffix("_options") + "_options"

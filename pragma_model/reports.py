@@ -1,4 +1,4 @@
-"""`pragma probe`, `pragma map` and `pragma runs`: what came of it, as table and picture."""
+"""`pragma probe`, `pragma plot` and `pragma runs`: what came of it, as table and picture."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ from rich.console import Console
 
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.options import HomeOption, JsonOption
 from pragma_sql.formats.paths import Home
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the warehouse [default: $PRAGMA_HOME, else ./warehouse]."),
-]
 
 
 def probe(
@@ -37,7 +33,7 @@ def probe(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds the spread is over.", min=1)] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Ask what the embeddings add to hand-made features, on users that nothing was fitted on.
 
@@ -67,7 +63,7 @@ def probe(
         Console().print(to_table(results, tested or "test users only"))
 
 
-def map(  # noqa: A001 - the command's name
+def plot(
     home: HomeOption = None,
     picture: Annotated[
         Path | None, typer.Option(help="Where the PNG goes [default: HOME/embedding_map.png].")
@@ -75,7 +71,7 @@ def map(  # noqa: A001 - the command's name
 ) -> None:
     """Draw the users' embeddings in two dimensions, coloured by segment.
 
-    Example: pragma map --picture map.png
+    Example: pragma plot --picture map.png
     """
     import pyarrow.parquet as pq
 
@@ -136,7 +132,7 @@ def runs(
     names: Annotated[list[str] | None, typer.Argument(help="Runs to compare; else all.")] = None,
     home: HomeOption = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the losses into this PNG.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the training runs, or compare those that are named.
 

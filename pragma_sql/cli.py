@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,8 +13,7 @@ import typer
 from rich.console import Console
 
 from pragma_sql.error_handling import ending
-from pragma_sql.model_commands import publish, register, shards
-from pragma_sql.options import (
+from pragma_sql.formats.options import (
     ContractOption,
     HomeOption,
     JsonOption,
@@ -21,6 +21,8 @@ from pragma_sql.options import (
     StrictOption,
     VarOption,
 )
+from pragma_sql.model_commands import publish, register, shards
+from pragma_sql.old_names import renamed
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -167,4 +169,7 @@ def main() -> None:
     for command in entry_points(group="pragma.commands"):
         app.command(command.name)(command.load())
     with ending():
-        app()
+        words, notes = renamed(sys.argv[1:])
+        for note in notes:
+            talk.print(note, highlight=False, soft_wrap=True, markup=False)
+        app(words, prog_name="pragma")

@@ -224,8 +224,8 @@ def demo_stages(home: Home) -> list[Stage]:
             lambda: int(_query(home, "select count(*) from views.probe_examples")),
         ),
         Stage(
-            "map",
-            ["map"],
+            "plot",
+            ["plot"],
             [],
             lambda: _hash(picture),
             lambda: int(_query(home, "select count(*) from views.embedding_map")),

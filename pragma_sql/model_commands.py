@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pragma_sql.options import HomeOption, JsonOption
+from pragma_sql.formats.options import HomeOption, JsonOption
 
 talk = Console(stderr=True)
 result = Console()

@@ -270,7 +270,7 @@ def test_a_file_that_cannot_be_read_leaves_no_trace_of_a_new_warehouse(
         (["shards", "--home", "/no/such/home"], "pragma build"),
         (["register", "nothing"], "nothing"),
         (["probe", "--home", "/no/such/home"], "probe_examples.parquet"),
-        (["map", "--home", "/no/such/home"], "embedding_map.parquet"),
+        (["plot", "--home", "/no/such/home"], "embedding_map.parquet"),
     ],
 )
 def test_a_wrong_word_on_the_command_line_is_answered_in_two_lines(

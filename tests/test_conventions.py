@@ -55,6 +55,19 @@ def test_rooms_import_only_in_the_stated_directions(package: str) -> None:
         assert not tops & FORBIDDEN[package], path
 
 
+def test_no_room_loads_another_by_the_text_of_its_name() -> None:
+    """Rooms offer each other commands and engines by entry points, which need no such import."""
+    for package in FORBIDDEN:
+        for path in files_of(package):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+                    named = {
+                        each.value for each in ast.walk(node) if isinstance(each, ast.Constant)
+                    }
+                    tops = {str(name).split(".")[0] for name in named}
+                    assert not tops & FORBIDDEN[package], path
+
+
 def test_the_model_room_knows_of_the_warehouse_room_only_its_formats() -> None:
     for path in files_of("pragma_model"):
         used = {name.split(".")[1] for name in imports_of(path) if name.startswith("pragma_sql.")}
@@ -123,7 +136,7 @@ def command_names() -> set[str]:
 
 def test_each_command_of_the_readme_exists_and_each_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"`?pragma ([a-z]+)\b(?=[ `\n])", "\n".join(code_of(readme))))
+    named = set(re.findall(r"`?pragma ([a-z][a-z-]*)\b(?=[ `\n])", "\n".join(code_of(readme))))
     assert named == command_names()
 
 

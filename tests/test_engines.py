@@ -1,4 +1,4 @@
-"""The forms that a model is scored in agree with single precision, and an event is encoded once."""
+"""Every precision agrees with single precision, and an event is encoded once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pragma_sql.formats.bundle import Bundle, BundleManifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import Float, PackedEvents, pack
 from pragma_sql.scoring.caches import EventCache, RowKeys
-from pragma_sql.scoring.engines import Form, OnnxEngine, chosen_form, engine_of
+from pragma_sql.scoring.engines import OnnxEngine, Precision, chosen_precision, engine_of
 from pragma_sql.scoring.scorer import Scorer
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
@@ -46,7 +46,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def exact(bundle: Bundle) -> Float:
-    return Scorer(bundle, form=Form.FP32).score(USERS, MOMENTS)
+    return Scorer(bundle, precision=Precision.FP32).score(USERS, MOMENTS)
 
 
 def cosines(one: Float, other: Float) -> Float:
@@ -55,11 +55,13 @@ def cosines(one: Float, other: Float) -> Float:
     return found
 
 
-@pytest.mark.parametrize("form", [Form.INT8, Form.BF16])
-def test_a_faster_form_points_the_same_way(form: Form, bundle: Bundle, exact: Float) -> None:
-    found = Scorer(bundle, form=form).score(USERS, MOMENTS)
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.BF16])
+def test_a_faster_precision_points_the_same_way(
+    precision: Precision, bundle: Bundle, exact: Float
+) -> None:
+    found = Scorer(bundle, precision=precision).score(USERS, MOMENTS)
     assert cosines(found, exact).min() > 0.995
-    assert np.abs(found - exact).max() > 0  # it is another form
+    assert np.abs(found - exact).max() > 0  # it is another one
 
 
 def test_torch_gives_what_onnx_runtime_gives(
@@ -76,14 +78,17 @@ def test_a_gpu_is_used_where_there_is_one(bundle: Bundle, exact: Float) -> None:
     np.testing.assert_allclose(Scorer(bundle).score(USERS, MOMENTS), exact, atol=1e-3)
 
 
-def test_one_setting_chooses_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PRAGMA_SCORING", raising=False)
-    assert chosen_form() is Form.AUTO
-    monkeypatch.setenv("PRAGMA_SCORING", "int8")
-    assert chosen_form() is Form.INT8
-    monkeypatch.setenv("PRAGMA_SCORING", "int4")
-    with pytest.raises(PragmaError, match="PRAGMA_SCORING=int4 is no form\nnext: one of auto"):
-        chosen_form()
+def test_one_setting_chooses_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRAGMA_PRECISION", raising=False)
+    assert chosen_precision() is Precision.AUTO
+    monkeypatch.setenv("PRAGMA_PRECISION", "int8")
+    assert chosen_precision() is Precision.INT8
+    monkeypatch.delenv("PRAGMA_PRECISION")
+    monkeypatch.setenv("PRAGMA_SCORING", "bf16")
+    assert chosen_precision() is Precision.BF16, "by the setting's old name"
+    monkeypatch.setenv("PRAGMA_PRECISION", "int4")
+    with pytest.raises(PragmaError, match="PRAGMA_PRECISION=int4 is not known\nnext: one of auto"):
+        chosen_precision()
 
 
 def test_an_event_is_encoded_once_in_all_calls(
@@ -97,7 +102,7 @@ def test_an_event_is_encoded_once_in_all_calls(
         return encode(self, packed)
 
     monkeypatch.setattr(OnnxEngine, "event_vectors", counting)
-    scorer = Scorer(bundle, form=Form.FP32)
+    scorer = Scorer(bundle, precision=Precision.FP32)
     everyone = np.arange(len(USERS))
     for users in (everyone[:9], everyone[5:], everyone):
         found = scorer.score(USERS.select(users), MOMENTS[users])

@@ -21,10 +21,10 @@ from pragma_sql.formats.shards import Shards
 
 # On a CPU with bfloat16 units, `--precision auto` would round the curves that are compared.
 FEW = (
-    *("--steps", "12", "--budget", "256", "--dropout", "0.1", "--run", "a"),
+    *("--steps", "12", "--batch-tokens", "256", "--dropout", "0.1", "--run", "a"),
     *("--precision", "fp32"),
 )
-FOUR = ("--accumulation", "4")
+FOUR = ("--grad-accum", "4")
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +172,8 @@ def test_processes_share_the_groups_of_a_step_and_leave_none_out(shards: Shards)
 
 
 def test_batches_that_cannot_be_shared_evenly_are_refused(shards: Shards, tmp_path: Path) -> None:
-    words = (*FEW, "--accumulation", "3")
+    words = (*FEW, "--grad-accum", "3")
     code, said = ended(started(command(shards, Home(tmp_path), *words, processes=2)))
     assert code != 0
     assert "3 batches a step are not shared evenly by 2 processes" in said
-    assert "--accumulation 4" in said
+    assert "--grad-accum 4" in said

@@ -29,7 +29,7 @@ from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import Shards, open_shards
 
 STEPS = 30
-FEW = ("--steps", str(STEPS), "--budget", "128", "--dropout", "0.1", "--run", "a")
+FEW = ("--steps", str(STEPS), "--batch-tokens", "128", "--dropout", "0.1", "--run", "a")
 OFTEN = ("--checkpoint-minutes", "0")
 STEPS_ONLY = "--no-bundle"
 
@@ -191,7 +191,7 @@ def trained(shards: Shards, home: Home, *options: str) -> PragmaError | None:
 
     app = typer.Typer()
     app.command()(train_command)
-    few = ("--steps", "6", "--budget", "128", "--validation-batches", "1", STEPS_ONLY)
+    few = ("--steps", "6", "--batch-tokens", "128", "--validation-batches", "1", STEPS_ONLY)
     words = [str(shards.path), "--home", str(home.root), *few, *OFTEN, *options]
     ran = CliRunner().invoke(app, words)
     assert ran.exception is None or isinstance(ran.exception, PragmaError), ran.exception
@@ -346,11 +346,11 @@ def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2_000_000_000,) * 2)"
     )
-    words = ("--budget", "200000", "--window", "400", "--size", "small", "--steps", "2")
+    words = ("--batch-tokens", "200000", "--window", "400", "--size", "small", "--steps", "2")
     code, said = ended(started(command(shards, Home(tmp_path), *words, before=starve)))
     assert code == 1
     assert "out of memory with 200,000 tokens a batch at size small" in said
-    assert "--overwrite --budget 100000 --accumulation 2" in said
+    assert "--overwrite --batch-tokens 100000 --grad-accum 2" in said
 
 
 def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint_and_the_run_alive(

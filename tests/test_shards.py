@@ -102,7 +102,7 @@ def test_a_budget_smaller_than_an_event_says_what_it_takes(tmp_path: Path) -> No
     wide = Event(CUT - DAY, [(TEXT, 20, at) for at in range(80)])
     shards = write_shards(tmp_path / "s", {"train": [User("wide", [wide])]})
     reader = SplitReader(shards, "train", 64)
-    with pytest.raises(PragmaError, match=r"(?s)budget of 64.*user 'wide'.*81.*--budget 81"):
+    with pytest.raises(PragmaError, match=r"(?s)budget of 64.*user 'wide'.*81.*--batch-tokens 81"):
         list(reader.epoch(0, 0))
 
 

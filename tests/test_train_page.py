@@ -12,7 +12,7 @@ import pytest
 from histories_fixture import shoppers, write_shards
 from training import ROOT, ended, started
 
-SHORT = ["--steps", "3", "--budget", "512"]
+SHORT = ["--steps", "3", "--batch-tokens", "512"]
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def run(shards: Shards, tmp_path_factory: pytest.TempPathFactory) -> Run:
     home = Home(tmp_path_factory.mktemp("home"))
     app = typer.Typer()
     app.command()(train_command)
-    options = f"--run first --steps {STEPS} --budget 512 --home {home.root} --json"
+    options = f"--run first --steps {STEPS} --batch-tokens 512 --home {home.root} --json"
     result = CliRunner().invoke(app, [str(shards.path), *options.split()], catch_exceptions=False)
     *steps, last = map(json.loads, (home.runs / "first" / "metrics.jsonl").open())
     return Run(

@@ -1,4 +1,4 @@
-"""`pragma serve --triton` and what the models over a bundle do, without a server."""
+"""`pragma export-triton` and what the models over a bundle do, without a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pragma_sql.formats.bundle import BundleManifest, open_bundle, seal
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.serving.answers import answers
 from pragma_sql.serving.triton_export import prepare
-from pragma_udfs.commands import serve
+from pragma_udfs.commands import export_triton, serve
 
 FILES = (
     "vocabulary.parquet",
@@ -125,9 +125,9 @@ def test_the_command_prints_what_starts_the_server_on_this_machine_alone(
     bundle: Path, tmp_path: Path
 ) -> None:
     app = Typer()
-    app.command()(serve)
+    app.command()(export_triton)
     out = tmp_path / "triton"
-    words = ["--triton", str(bundle), "--out", str(out), "--home", str(tmp_path)]
+    words = [str(bundle), "--out", str(out), "--home", str(tmp_path)]
     ended = CliRunner().invoke(app, words)
     assert ended.exit_code == 0, ended.output
     (line,) = ended.stdout.splitlines()

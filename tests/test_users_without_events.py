@@ -76,12 +76,12 @@ def test_on_the_map_they_are_a_group_of_their_own(con: duckdb.DuckDBPyConnection
 
 
 def test_the_picture_is_drawn_from_the_table(home: Home, tmp_path: Path) -> None:
-    from pragma_model.reports import map as draw_map
+    from pragma_model.reports import plot
 
     os.environ.pop("PRAGMA_HOME", None)
-    if not any(command.name == "map" for command in app.registered_commands):
-        app.command("map")(draw_map)
+    if not any(command.name == "plot" for command in app.registered_commands):
+        app.command("plot")(plot)
     picture = tmp_path / "map.png"
-    ran = CliRunner().invoke(app, ["map", "--home", str(home.root), "--picture", str(picture)])
+    ran = CliRunner().invoke(app, ["plot", "--home", str(home.root), "--picture", str(picture)])
     assert ran.exit_code == 0, ran.output
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -49,7 +49,7 @@ def draw(rows: pa.Table, picture: Path, *, colour: str, title: str) -> None:
         PragmaError: a column is missing, a user comes twice, there are two models, a point is no
             point, all are one, or there are fewer than 3.
     """
-    check_packages("pragma map", "matplotlib")
+    check_packages("pragma plot", "matplotlib")
     _check(rows, colour)
     rows = rows.sort_by("user_id")
     placed = rows.filter(pc.is_valid(rows["x"]))
@@ -84,7 +84,7 @@ def _points(rows: pa.Table) -> Float:
             "pragma build",
         )
     if len(points) < 3:
-        raise PragmaError(f"a map needs 3 users with events; got {len(points)}", "pragma build")
+        raise PragmaError(f"a picture needs 3 users with events; got {len(points)}", "pragma build")
     if (points == points[0]).all():
         raise PragmaError(
             f"all {len(points)} users lie at one point: the model tells no user from another",

@@ -152,7 +152,7 @@ class SplitReader:
                 raise PragmaError(
                     f"the budget of {self.budget} tokens is smaller than an event of user "
                     f"{histories.user_ids[0]!r}, which takes {newest_first[0]}",
-                    f"--overwrite --budget {newest_first[0]}, or more",
+                    f"--overwrite --batch-tokens {newest_first[0]}, or more",
                 )
             yield pack(histories.as_of(moments, most), moments, distinct=False)
 

@@ -76,8 +76,8 @@ def explained(settings: TrainSettings, next_attempt: Callable[[], str]) -> Itera
         more = 2 * settings.accumulation
         raise PragmaError(
             f"out of memory with {settings.budget:,} tokens a batch at size {settings.size}",
-            f"--overwrite --budget {settings.budget // 2} --accumulation {more} trains alike in "
-            "about half the memory; --recompute lowers it further",
+            f"--overwrite --batch-tokens {settings.budget // 2} --grad-accum {more} trains alike "
+            "in about half the memory; --activation-checkpointing lowers it further",
         ) from error
     except (OSError, SafetensorError) as error:
         failed = as_os_error(error) if isinstance(error, SafetensorError) else error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pragma_model.model.sizes import ModelSize, Readout, size_of
-from pragma_model.options import option
+from pragma_model.options import flag_of, option
 from pragma_sql.formats.errors import PragmaError
 
 SIZE_SETS = ("dropout", "learning_rate", "muon_learning_rate")
@@ -57,15 +57,12 @@ class TrainSettings:
 
     size: str = option("nano", "nano, small, medium or large.")
     steps: int = option(600, "Steps of the optimizers.")
-    budget: int = option(
-        8192, "Most event tokens a batch: sets the memory.", "--batch-tokens", "--budget"
-    )
+    budget: int = option(8192, "Most event tokens a batch: sets the memory.", "--batch-tokens")
     """Most event tokens of a batch: what memory depends on."""
     accumulation: int = option(
         1,
         "Batches a step, of all processes.",
         "--grad-accum",
-        "--accumulation",
         shown="one a process",
     )
     """Batches of a step, those of all processes together. Any number of processes that divides it
@@ -111,14 +108,13 @@ class TrainSettings:
         }
         for name, least in least_of.items():
             if getattr(self, name) < least:
-                raise PragmaError(f"{name} is {getattr(self, name)}", f"--{name} {least} or more")
+                flag = flag_of(type(self), name)
+                raise PragmaError(f"{name} is {getattr(self, name)}", f"{flag} {least} or more")
         size = self.model_size
         for name in ("learning_rate", "muon_learning_rate"):
             if not 0.0 < getattr(size, name) < 1.0:
-                option = f"--{name.replace('_', '-')}"
-                raise PragmaError(
-                    f"{name} is {getattr(size, name)}", f"{option} above 0 and below 1"
-                )
+                flag = flag_of(type(self), name)
+                raise PragmaError(f"{name} is {getattr(size, name)}", f"{flag} above 0 and below 1")
         if self.precision not in get_args(Precision):
             raise PragmaError(
                 f"precision is {self.precision!r}",
@@ -175,7 +171,7 @@ class RunOptions:
     """Go on from the last good checkpoint."""
     checkpoint_minutes: float = option(10.0, "Between checkpoints.")
     """Between checkpoints; there is one at the end in any case."""
-    readers: int = option(1, "Threads that read batches ahead.", "--num-workers", "--readers")
+    readers: int = option(1, "Threads that read batches ahead.", "--num-workers")
     """Threads that read and pack batches ahead; 0 reads when a batch is due."""
     parallel: Parallel | None = option(None, "Under torchrun: ddp or fsdp.", shown="fsdp for large")
     """How processes share a model: each has all of it (ddp), or a part (fsdp). Without it, fsdp for
@@ -184,7 +180,6 @@ class RunOptions:
         None,
         "Compute layers twice to save memory.",
         "--activation-checkpointing/--no-activation-checkpointing",
-        "--recompute/--no-recompute",
         shown="for large",
     )
     """Compute the states of layers again when going backward, so as not to keep them. Without it,
@@ -217,8 +212,8 @@ class RunOptions:
         }
         for name, least in least_of.items():
             if getattr(self, name) < least:
-                option = f"--{name.replace('_', '-')}"
-                raise PragmaError(f"{name} is {getattr(self, name)}", f"{option} {least} or more")
+                flag = flag_of(type(self), name)
+                raise PragmaError(f"{name} is {getattr(self, name)}", f"{flag} {least} or more")
         if self.parallel not in (None, *get_args(Parallel)):
             raise PragmaError(f"parallel is {self.parallel!r}", "--parallel ddp or fsdp")
         if self.resume and self.overwrite:

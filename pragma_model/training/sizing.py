@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from pragma_model.model.sizes import ModelSize
+from pragma_model.options import flag_of
 from pragma_model.training.checkpoint import begun_settings
 from pragma_model.training.settings import SMALLEST_BUDGET, Precision, TrainSettings
 from pragma_sql.formats.shards import ShardManifest, Shards
@@ -59,7 +60,7 @@ def resolved(
     reasons = []
     for name, value, why in _sized(settings, shards.manifest, processes, known):
         settings = settings.having({name: value})
-        reasons.append(f"--{name.replace('_', '-')} {value:,}: {why}")
+        reasons.append(f"{flag_of(TrainSettings, name)} {value:,}: {why}")
     return settings, reasons
 
 

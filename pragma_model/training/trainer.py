@@ -177,7 +177,7 @@ def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> Sp
         raise PragmaError(
             f"{settings.accumulation} batches a step are not shared evenly by "
             f"{processes.count} processes",
-            f"--accumulation {fitting}",
+            f"--grad-accum {fitting}",
         )
     return reader
 

@@ -1,6 +1,6 @@
 """What runs a bundle's two halves: ONNX Runtime, or torch where there is a GPU.
 
-One setting, PRAGMA_SCORING, chooses the form; `docs/decisions/scoring.md` has its figures.
+One setting, PRAGMA_PRECISION, chooses the precision; `docs/decisions/scoring.md` has its figures.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def _quota(cgroup: Path) -> float | None:
     return int(granted) / int(period)
 
 
-SETTING = "PRAGMA_SCORING"
+SETTING, OLD_SETTING = "PRAGMA_PRECISION", "PRAGMA_SCORING"
 
 
-class Form(StrEnum):
-    """The forms that a model is scored in."""
+class Precision(StrEnum):
+    """What a model is scored in."""
 
     AUTO = "auto"
     """The fastest that moves no probe AUC by more than 0.002: single precision."""
@@ -119,22 +119,24 @@ class OnnxEngine:
         return np.asarray(session.run([output], inputs)[0], np.float32)
 
 
-def engine_of(bundle: Bundle, form: Form | None = None, calls: int | None = None) -> Engine:
-    """The engine for a bundle, of the form asked for, else of the one that PRAGMA_SCORING names.
+def engine_of(
+    bundle: Bundle, precision: Precision | None = None, calls: int | None = None
+) -> Engine:
+    """The engine for a bundle, in the precision asked for, else in that of PRAGMA_PRECISION.
 
     A GPU is used where torch is installed and finds one. On a CPU, `calls` run at once, by default
     as many as there are cores.
     """
-    form = form or chosen_form()
-    if form is Form.BF16 or (form is not Form.INT8 and _may_have_gpu()):
+    precision = precision or chosen_precision()
+    half = precision is Precision.BF16
+    if half or (precision is not Precision.INT8 and _may_have_gpu()):
         if find_spec("torch") is None:
-            raise PragmaError(f"{SETTING}={form} needs torch", "pip install 'pragma-sql[train]'")
-        engine: Engine | None = import_module("pragma_model.export.torch_engine").torch_engine(
-            bundle, half=form is Form.BF16
-        )
+            what = f"{SETTING}={precision} needs torch"
+            raise PragmaError(what, "pip install 'pragma-sql[train]'")
+        engine = _torch_engine()(bundle, half=half)
         if engine is not None:
             return engine
-    return OnnxEngine(bundle.path, int8=form is Form.INT8, calls=calls)
+    return OnnxEngine(bundle.path, int8=precision is Precision.INT8, calls=calls)
 
 
 class MakeEngine(Protocol):
@@ -145,18 +147,18 @@ class MakeEngine(Protocol):
 
 
 def _torch_engine() -> MakeEngine:
-    """The engine that the packages at hand offer under `torch`: this one imports no torch."""
-    offered = entry_points(group="pragma.engines", name="torch")
-    make: MakeEngine = next(iter(offered)).load()
+    """What the packages at hand offer as the engine `torch`; this package imports no torch."""
+    (offered,) = entry_points(group="pragma.engines", name="torch")
+    make: MakeEngine = offered.load()
     return make
 
 
-def chosen_form() -> Form:
-    """The form that PRAGMA_SCORING names; AUTO without it."""
-    name = os.environ.get(SETTING) or Form.AUTO
-    if name not in list(Form):
-        raise PragmaError(f"{SETTING}={name} is no form", f"one of {', '.join(Form)}")
-    return Form(name)
+def chosen_precision() -> Precision:
+    """The precision that PRAGMA_PRECISION names, once called PRAGMA_SCORING; AUTO without it."""
+    name = os.environ.get(SETTING) or os.environ.get(OLD_SETTING) or Precision.AUTO
+    if name not in list(Precision):
+        raise PragmaError(f"{SETTING}={name} is not known", f"one of {', '.join(Precision)}")
+    return Precision(name)
 
 
 def _may_have_gpu() -> bool:

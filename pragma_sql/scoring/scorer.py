@@ -16,7 +16,7 @@ from pragma_sql.formats.histories import Histories, Int, ranges
 from pragma_sql.formats.packing import Float, budgeted, pack_events, pack_users
 from pragma_sql.formats.text_encoder import TextVectors, text_vectors
 from pragma_sql.scoring.caches import EventCache, RowKeys
-from pragma_sql.scoring.engines import Form, engine_of
+from pragma_sql.scoring.engines import Precision, engine_of
 
 GROUP_EVENTS = 131_072
 """About as many events are looked at together for equal ones."""
@@ -31,20 +31,20 @@ class Scorer:
     """
 
     def __init__(
-        self, bundle: Bundle, *, form: Form | None = None, calls: int | None = None
+        self, bundle: Bundle, *, precision: Precision | None = None, calls: int | None = None
     ) -> None:
         """Load the model.
 
         Args:
             bundle: an opened one.
-            form: default: the one that PRAGMA_SCORING names.
+            precision: default: the one that PRAGMA_PRECISION names.
             calls: of the model that run at once; default: as many as there are cores.
         """
         self.manifest = bundle.manifest
         self.texts: TextVectors | None = None
         if bundle.manifest.text_encoder:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
-        self._engine = engine_of(bundle, form, calls)
+        self._engine = engine_of(bundle, precision, calls)
         self._cache = EventCache(bundle.manifest.event_size)
         self._process = 0
         self._start()

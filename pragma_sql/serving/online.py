@@ -17,7 +17,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
 from pragma_sql.formats.packing import Float
 from pragma_sql.formats.text_encoder import TextVectors
-from pragma_sql.scoring.engines import Form
+from pragma_sql.scoring.engines import Precision
 from pragma_sql.scoring.scorer import Scorer
 from pragma_sql.serving.records import Record, read_record
 from pragma_sql.warehouse.functions import register_bpe_encode
@@ -119,10 +119,10 @@ class RecordScorer:
     """A bundle that embeds JSON records; threads may share it."""
 
     def __init__(
-        self, bundle: Bundle, *, form: Form | None = None, calls: int | None = None
+        self, bundle: Bundle, *, precision: Precision | None = None, calls: int | None = None
     ) -> None:
         """Load the model; see `Scorer`."""
-        self.scorer = Scorer(bundle, form=form, calls=calls)
+        self.scorer = Scorer(bundle, precision=precision, calls=calls)
         self._folder = bundle.path
         self._lock = threading.Lock()
         self._loaded: RecordTokenizer | None = None

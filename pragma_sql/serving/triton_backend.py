@@ -14,7 +14,7 @@ import triton_python_backend_utils as triton
 from pragma_sql.formats.bundle import Bundle, open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import Float
-from pragma_sql.scoring.engines import chosen_form, usable_cores
+from pragma_sql.scoring.engines import chosen_precision, usable_cores
 from pragma_sql.serving.answers import answers
 from pragma_sql.serving.token_requests import Tensors
 
@@ -90,7 +90,7 @@ class Counters:
                 "model": model,
                 "model_id": manifest.model_id,
                 "tokenizer_hash": manifest.tokenizer_hash[:12],
-                "form": chosen_form(),
+                "precision": chosen_precision(),
                 "calls": str(calls),
             }
         )

@@ -75,7 +75,7 @@ def prepare(bundle_folder: Path, root: Path, instances: int = 2) -> TritonReposi
     if any(map(str.isspace, str(root))):
         raise PragmaError(
             f"{root}: Triton's Python backend splits paths at spaces",
-            "name a folder without any: pragma serve --triton BUNDLE --out FOLDER",
+            "name a folder without any: pragma export-triton BUNDLE --out FOLDER",
         )
     copy = root / "bundles" / manifest.model_id
     if copy.resolve() != bundle_folder.resolve():

@@ -27,7 +27,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 @pytest.fixture(scope="module")
 def prepared(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The folder that `pragma serve --triton` made of a bundle, and the command that it printed."""
+    """The folder that `pragma export-triton` made of a bundle, and the command that it printed."""
     folder = tmp_path_factory.mktemp("triton")
     return folder, toy.serve("first", folder)
 

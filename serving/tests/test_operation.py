@@ -130,7 +130,7 @@ def test_the_precision_of_all_doors_holds_for_both_models_and_instances_share_th
     _, command = prepared
     user = "user 09"
     exact = toy.vectors()[user]
-    settings = {"PRAGMA_SCORING": "int8"}
+    settings = {"PRAGMA_PRECISION": "int8"}
     with Server.started(command, tmp_path / "log", settings) as server:
         found = vector_of(server, toy.records[user])
         served = [name for name in server.metrics() if name.startswith("pragma_model_info")]
@@ -139,7 +139,7 @@ def test_the_precision_of_all_doors_holds_for_both_models_and_instances_share_th
     assert cosine > 0.99
     calls = max(1, usable_cores() // 2)
     assert len(served) == 2
-    assert all('form="int8"' in name and f'calls="{calls}"' in name for name in served)
+    assert all('precision="int8"' in name and f'calls="{calls}"' in name for name in served)
 
 
 def in_force(folder: Path) -> str:

@@ -52,9 +52,9 @@ class Toy:
         return self.folder / "home" / "runs" / run / "bundle"
 
     def serve(self, bundle: str | Path, folder: Path) -> list[str]:
-        """`pragma serve --triton`: the command that it prints."""
-        words = [str(ROOT / ".venv" / "bin" / "python"), "-m", "pragma_sql", "serve"]
-        words += ["--triton", str(bundle), "--out", str(folder), "--instances", "2"]
+        """`pragma export-triton`: the command that it prints."""
+        words = [str(ROOT / ".venv" / "bin" / "python"), "-m", "pragma_sql", "export-triton"]
+        words += [str(bundle), "--out", str(folder), "--instances", "2"]
         return shlex.split(run([*words, "--home", str(self.folder / "home")]))
 
 

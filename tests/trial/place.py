@@ -64,7 +64,7 @@ class Place:
         self.of_home("shards")
         self.of_home(
             "train", str(self.home / "shards"), "--run", run, "--seed", str(seed),
-            "--steps", "30", "--budget", "2048", "--validation-batches", "2",
+            "--steps", "30", "--batch-tokens", "2048", "--validation-batches", "2",
             "--precision", "fp32", "--overwrite",
         )  # fmt: skip
         model = self.of_home("register", run).split()[0]

@@ -1,4 +1,4 @@
-"""`pragma sql`: a query on the warehouse, with its SQL functions at hand."""
+"""`pragma sql`, `pragma serve` and `pragma export-triton`: the doors of a model's vectors."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Annotated
 import typer
 
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.options import HomeOption, JsonOption
 
 
 def sql(
     query: Annotated[
         str, typer.Argument(help="One SELECT; embed, embed_at, embed_with and embed_records work.")
     ],
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the warehouse [default: $PRAGMA_HOME, else ./warehouse]."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a query on the warehouse, read-only.
 
@@ -69,37 +67,32 @@ def serve(
         Path | None,
         typer.Option(help="File that holds the token [default: one is made up and printed]."),
     ] = None,
-    triton: Annotated[
-        str | None,
-        typer.Option(metavar="BUNDLE", help="A run's name, or the path of a run or bundle."),
-    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Serve the live warehouse to DuckDB clients until Ctrl-C.
+
+    Example: pragma serve --sql
+    """
+    if not sql:
+        raise PragmaError("serve: nothing to serve", "pragma serve --sql")
+    _serve_sql(host, port, token_file, home)
+
+
+def export_triton(
+    run: Annotated[
+        str, typer.Argument(metavar="BUNDLE", help="A run's name, or the path of a run or bundle.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for Triton [default: triton, in the warehouse's].")
     ] = None,
     instances: Annotated[int, typer.Option(min=1, help="Processes of each Triton model.")] = 2,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the warehouse [default: $PRAGMA_HOME, else ./warehouse]."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Serve the live warehouse to DuckDB clients until Ctrl-C, or make a bundle ready for Triton.
+    """Write a folder that Triton serves a bundle from, and print the command that starts it.
 
-    Example: pragma serve --sql
-    Example: pragma serve --triton demo
+    Example: pragma export-triton demo
     """
-    if sql == (triton is not None):
-        what = "both --sql and --triton" if sql else "nothing to serve"
-        raise PragmaError(f"serve: {what}", "pragma serve --sql, or pragma serve --triton BUNDLE")
-    if triton is not None:
-        _serve_triton(triton, out, instances, home, as_json)
-    else:
-        _serve_sql(host, port, token_file, home)
-
-
-def _serve_triton(
-    run: str, out: Path | None, instances: int, home: Path | None, as_json: bool
-) -> None:
     from rich.console import Console
 
     from pragma_sql.formats.paths import Home
