@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow trial triton-env test-triton bench-triton bench-drift clean
 
-help: ## what there is
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(STAMP) ## virtual environment with the pinned packages
@@ -50,7 +50,7 @@ lint: $(STAMP) ## ruff, mypy --strict, sqlfluff
 	for model in serving/triton/*/1/model.py; do $(BIN)/mypy $$model || exit 1; done
 	$(BIN)/sqlfluff lint dbt_project/models
 
-format: $(STAMP) ## what of lint can be mended by machine
+format: $(STAMP) ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -60,27 +60,27 @@ wheel: $(STAMP) ## dist/pragma_sql-*.whl
 bench-demo: $(STAMP) ## time, CPU and memory of the demo, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_demo.py
 
-bench-env: ## the environment of the rival, for the benchmarks beside it
+bench-env: ## the environment of pragmatiq, for the benchmarks beside it
 	test -x .venv-bench/bin/pragmatiq || { $(PYTHON) -m venv .venv-bench && \
 	  .venv-bench/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 && \
 	  .venv-bench/bin/pip install --quiet --disable-pip-version-check 'pragmatiq[train]==1.1.0'; }
 
-bench-tokens: $(STAMP) bench-env ## tokens beside the rival's, and at 10M and 100M events, into docs/BENCHMARKS.md
+bench-tokens: $(STAMP) bench-env ## tokens beside pragmatiq's, and at 10M and 100M events, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_tokens.py
 
-bench-train: $(STAMP) bench-env ## training speed beside the rival's, into docs/BENCHMARKS.md
+bench-train: $(STAMP) bench-env ## training speed beside pragmatiq's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_train.py
 
 bench-kernels: $(STAMP) bench-env ## attention kernels, alone and in training steps, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_kernels.py
 
-bench-learning: $(STAMP) bench-env ## what the model learns, beside guesses, features and the rival, into docs/BENCHMARKS.md
+bench-learning: $(STAMP) bench-env ## what the model learns, beside guesses, features and pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_learning.py
 
-bench-embed: $(STAMP) bench-env ## scoring beside the rival's, into docs/BENCHMARKS.md
+bench-embed: $(STAMP) bench-env ## scoring beside pragmatiq's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_embed.py
 
-bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside the rival's, into docs/BENCHMARKS.md
+bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside pragmatiq's, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_triton.py
 
 bench-drift: $(STAMP) ## false alarms and planted drifts found, on real datasets, into docs/BENCHMARKS.md

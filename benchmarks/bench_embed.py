@@ -18,7 +18,13 @@ from pathlib import Path
 import duckdb
 from costs import Cost, cost_of
 from page import machine, write_section
-from programs import PEER, make_our_shards, make_peer_shards, make_pragmatiq_dataset, pragma
+from programs import (
+    PRAGMATIQ,
+    make_our_shards,
+    make_pragmatiq_dataset,
+    make_pragmatiq_shards,
+    pragma,
+)
 
 from pragma_udfs.functions import register
 
@@ -37,19 +43,19 @@ class Bench:
     def __init__(self, work: Path, dataset: Path) -> None:
         self.work, self.dataset = work, dataset
         self.home = work / f"home {dataset.name}"
-        self.peer_shards = work / f"peer {dataset.name}"
-        self.peer_run = work / "peer runs" / SIZE
+        self.pragmatiq_shards = work / f"pragmatiq {dataset.name}"
+        self.pragmatiq_run = work / "pragmatiq runs" / SIZE
 
     def prepare(self, users: int) -> None:
         """Dataset, tokens and a trained model of both programs, unless they are there."""
         make_pragmatiq_dataset(self.dataset, users)
-        make_peer_shards(self.dataset, self.peer_shards)
-        if not self.peer_run.is_dir():
+        make_pragmatiq_shards(self.dataset, self.pragmatiq_shards)
+        if not self.pragmatiq_run.is_dir():
             config = self.work / "pretrain.yaml"
             config.write_text(json.dumps({"max_steps": STEPS, "warmup_steps": 1, "log_every": 1}))
-            command = [str(PEER), "pretrain", str(self.peer_shards), "--name", SIZE]
+            command = [str(PRAGMATIQ), "pretrain", str(self.pragmatiq_shards), "--name", SIZE]
             command += ["--model-size", SIZE, "--config", str(config)]
-            subprocess.run([*command, "--runs-root", str(self.peer_run.parent)], check=True)
+            subprocess.run([*command, "--runs-root", str(self.pragmatiq_run.parent)], check=True)
         if not (self.home / "bundles" / "current").is_file():
             make_our_shards(self.dataset, self.home)
             place = ("--home", str(self.home))
@@ -57,11 +63,17 @@ class Bench:
             pragma("train", str(self.home / "shards"), *arguments, *place)
             pragma("register", SIZE, *place)
 
-    def theirs(self) -> Cost:
+    def pragmatiq(self) -> Cost:
         """All users with pragmatiq."""
-        command = [str(PEER), "embed", str(self.peer_shards), "--run", str(self.peer_run)]
-        out = self.work / "peer embeddings.parquet"
-        log = self.work / "peer embed.out"
+        command = [
+            str(PRAGMATIQ),
+            "embed",
+            str(self.pragmatiq_shards),
+            "--run",
+            str(self.pragmatiq_run),
+        ]
+        out = self.work / "pragmatiq embeddings.parquet"
+        log = self.work / "pragmatiq embed.out"
         return cost_of([*command, "--out", str(out), "--device", "cpu"], output=log)
 
     def ours(self, form: str) -> Cost:
@@ -105,9 +117,9 @@ class Bench:
         return users, events, rows
 
 
-def _row(name: str, cost: Cost, peer: Cost) -> str:
+def _row(name: str, cost: Cost, pragmatiq: Cost) -> str:
     return (
-        f"| {name} | {cost.cpu_s:,.1f} | **{peer.cpu_s / cost.cpu_s:.1f}** "
+        f"| {name} | {cost.cpu_s:,.1f} | **{pragmatiq.cpu_s / cost.cpu_s:.1f}** "
         f"| {cost.wall_s:,.1f} | {cost.peak_gb:.2f} |"
     )
 
@@ -125,12 +137,12 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(work, (arguments.dataset or work / f"dataset {arguments.users}").resolve())
     bench.prepare(arguments.users)
-    peer = bench.theirs()
+    pragmatiq = bench.pragmatiq()
     costs = {form: bench.ours(form) for form in ("fp32", "int8")}
     first, again = bench.alone()
     users, events, rows = bench.counts()
-    table = [_row("pragmatiq `embed`", peer, peer)]
-    table += [_row(f"`embed(user_id)`, {form}", cost, peer) for form, cost in costs.items()]
+    table = [_row("pragmatiq `embed`", pragmatiq, pragmatiq)]
+    table += [_row(f"`embed(user_id)`, {form}", cost, pragmatiq) for form, cost in costs.items()]
     write_section(
         "Scoring",
         f"`make bench-embed`; {machine()}. pragmatiq's own dataset of {users:,} users with "

@@ -20,7 +20,7 @@ from learning_results import Found, Results
 from page import machine, write_section
 from programs import make_pragmatiq_dataset, pragma
 
-PEER_USERS = 10_000
+PRAGMATIQ_USERS = 10_000
 TEST_SHARE, VALIDATION_SHARE = 0.85, 0.10
 """Of pragmatiq's dataset. Few are learnt from: within the tokens of a short run pragmatiq, which
 takes users whole and the short ones first, reads no more than these."""
@@ -44,11 +44,11 @@ class Bench:
     def __init__(self, work: Path, seeds: Sequence[int], users: int) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self.results, self.seeds = Results(work / "learning.json"), seeds
-        self.contract = work / f"dataset {PEER_USERS}"
+        self.contract = work / f"dataset {PRAGMATIQ_USERS}"
         shares = {"test_share": TEST_SHARE, "validation_share": VALIDATION_SHARE}
         told = [word for name, share in shares.items() for word in ("--var", f"{name}={share}")]
         self.synthetic = Dataset(
-            f"pragmatiq's {PEER_USERS:,} users",
+            f"pragmatiq's {PRAGMATIQ_USERS:,} users",
             work / "learning synthetic",
             ("--contract", str(self.contract), *told),
             steps=150,
@@ -68,7 +68,7 @@ class Bench:
 
     def make_dataset(self) -> None:
         """Have pragmatiq make its dataset, unless it is there."""
-        make_pragmatiq_dataset(self.contract, PEER_USERS)
+        make_pragmatiq_dataset(self.contract, PRAGMATIQ_USERS)
 
     # --- measuring ---
 
@@ -108,18 +108,21 @@ class Bench:
                     found[f"{task} | gain | {metric} | {what}"] = value
         return found
 
-    def peer(self) -> None:
+    def pragmatiq(self) -> None:
         """Probe both programs' embeddings, seed by seed."""
         self.make_dataset()
         self.paired.prepare()
         self.results.once("counts", self.paired.counts)
         for seed in self.seeds:
-            for name, embedded in (("ours", self.paired.ours), ("theirs", self.paired.theirs)):
-                probed = partial(self._peer_probed, embedded, seed)
+            for name, embedded in (
+                ("ours", self.paired.ours),
+                ("pragmatiq", self.paired.pragmatiq),
+            ):
+                probed = partial(self._pragmatiq_probed, embedded, seed)
                 self.results.once(f"{name}, probes, seed {seed}", probed)
             self.write()
 
-    def _peer_probed(self, embedded: Callable[[Results, int], Vectors], seed: int) -> Found:
+    def _pragmatiq_probed(self, embedded: Callable[[Results, int], Vectors], seed: int) -> Found:
         return self.paired.scores(embedded(self.results, seed))
 
     # --- the page ---
@@ -130,7 +133,7 @@ class Bench:
             f"`make bench-learning`; {machine()}, CPU, fp32. Size nano, {BUDGET:,} tokens a step, "
             "rates and windows as they are by default.",
             *self._hidden_part(),
-            *self._peer_part(),
+            *self._pragmatiq_part(),
             *self._features_part(),
             *self._missing(),
         ]
@@ -147,7 +150,7 @@ class Bench:
             f"{dataset.name}, probe": f"the probe of {dataset.name}" for dataset in self.real
         }
         wanted |= {
-            f"theirs, probes, seed {seed}": f"pragmatiq's probes of seed {seed}"
+            f"pragmatiq, probes, seed {seed}": f"pragmatiq's probes of seed {seed}"
             for seed in self.seeds
         }
         missing = [said for name, said in wanted.items() if self.results.get(name) is None]
@@ -169,11 +172,13 @@ class Bench:
         )
         return [text, HEAD + "\n" + "\n".join(rows)] if rows else []
 
-    def _peer_part(self) -> list[str]:
+    def _pragmatiq_part(self) -> list[str]:
         seeds = [
             seed
             for seed in self.seeds
-            if all(self.results.get(f"{name}, probes, seed {seed}") for name in ("ours", "theirs"))
+            if all(
+                self.results.get(f"{name}, probes, seed {seed}") for name in ("ours", "pragmatiq")
+            )
         ]
         counts = self.results.get("counts")
         if not seeds or counts is None:
@@ -183,7 +188,7 @@ class Bench:
             cells = [
                 _spread([self._probe(name, seed)[f"{task} {metric}"] for seed in seeds])
                 for metric in ("roc", "ap")
-                for name in ("ours", "theirs")
+                for name in ("ours", "pragmatiq")
             ]
             rows.append(
                 f"| {task} | {asked:,} ({ones:,}) | {counts[f'{task} roc']:.3f} | {cells[1]} "
@@ -192,14 +197,14 @@ class Bench:
             )
         dataset = self.synthetic.name
         mine = [self.results.get(f"{dataset}, seed {s}") or {} for s in seeds]
-        peers = [self.results.get(f"pragmatiq, seed {s}") or {} for s in seeds]
+        others = [self.results.get(f"pragmatiq, seed {s}") or {} for s in seeds]
         text = (
             f"**Probes beside pragmatiq**, seeds {', '.join(map(str, seeds))}. Both learn from the "
             "same users before the first moment of a label, and score the same other users as of "
             "each label's moment; the profiles' attributes are a later snapshot here, so "
             f"neither sees them. Tokens seen: {_mean(mine, 'tokens') / 1e6:.2f}M in "
-            f"{_mean(mine, 'steps'):.0f} steps, pragmatiq {_mean(peers, 'tokens') / 1e6:.2f}M in "
-            f"{_mean(peers, 'steps'):.0f} steps with its own rates and batches. As many users of "
+            f"{_mean(mine, 'steps'):.0f} steps, pragmatiq {_mean(others, 'tokens') / 1e6:.2f}M in "
+            f"{_mean(others, 'steps'):.0f} steps with its own rates and batches. As many users of "
             "either label are asked, as far as there are, chosen by a hash; logistic regression on "
             f"standardised vectors, C chosen within, mean of {FOLDS} folds. Average precision is "
             "weighted to the label's share in the dataset. Mean over the seeds (largest less "
@@ -207,8 +212,8 @@ class Bench:
             "since the last."
         )
         head = (
-            "| task | users (label 1) | ROC-AUC: counts | pragmatiq | ours "
-            "| share | average precision: counts | pragmatiq | ours |\n"
+            "| task | users (label 1) | ROC-AUC: counts | pragmatiq | pragma "
+            "| share | average precision: counts | pragmatiq | pragma |\n"
             "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
         )
         return [text, head + "\n" + "\n".join(rows)]
@@ -271,15 +276,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=500, help="asked about a task, at most")
     parser.add_argument(
-        "--parts", nargs="*", default=["hidden", "features", "peer"],
-        choices=["hidden", "features", "peer"],
+        "--parts", nargs="*", default=["hidden", "features", "pragmatiq"],
+        choices=["hidden", "features", "pragmatiq"],
     )  # fmt: skip
     arguments = parser.parse_args()
     bench = Bench(arguments.work.resolve(), arguments.seeds, arguments.users)
     parts: dict[str, Callable[[], None]] = {
         "hidden": bench.hidden,
         "features": bench.features,
-        "peer": bench.peer,
+        "pragmatiq": bench.pragmatiq,
     }
     for part in arguments.parts:
         parts[part]()

@@ -18,7 +18,7 @@ import duckdb
 from costs import Cost, cost_of
 from made_dataset import add_a_day, rewrite, write_made_dataset
 from page import machine, write_section
-from programs import PEER, make_pragmatiq_dataset
+from programs import PRAGMATIQ, make_pragmatiq_dataset
 
 MEMORY_LIMIT = "2GB"
 
@@ -71,22 +71,22 @@ class Bench:
         return ", ".join(f"{model['relation']} {model['seconds']:.0f}" for model in slowest)
 
 
-def beside_the_peer(bench: Bench, users: int) -> str:
-    """Both programs on one dataset of the peer's; returns a table row."""
+def beside_the_pragmatiq(bench: Bench, users: int) -> str:
+    """Both programs on one dataset of pragmatiq's; returns a table row."""
     dataset = bench.work / f"dataset {users}"
     make_pragmatiq_dataset(dataset, users)
-    out = str(bench.work / f"peer {users}")
-    theirs = bench.measure(
+    out = str(bench.work / f"pragmatiq {users}")
+    pragmatiq = bench.measure(
         f"pragmatiq {users:,} users",
-        [str(PEER), "tokenize", str(dataset), "--out", out, "--n-workers", "2"],
+        [str(PRAGMATIQ), "tokenize", str(dataset), "--out", out, "--n-workers", "2"],
     )
     name = f"{users:,} users"
     ours = bench.build(name, dataset, "+event_tokens +profile_tokens +user_tokens")
     events, tokens, _ = bench.counts(name)
     return (
-        f"| {name}, {events / 1e6:.1f}M events | {theirs.cpu_s:.0f} | {theirs.peak_gb:.1f} "
-        f"| **{ours.cpu_s:.1f}** | {ours.peak_gb:.2f} | **{theirs.cpu_s / ours.cpu_s:.1f}** "
-        f"| {theirs.wall_s:.0f} / {ours.wall_s:.0f} | {tokens:.2f} |"
+        f"| {name}, {events / 1e6:.1f}M events | {pragmatiq.cpu_s:.0f} | {pragmatiq.peak_gb:.1f} "
+        f"| **{ours.cpu_s:.1f}** | {ours.peak_gb:.2f} | **{pragmatiq.cpu_s / ours.cpu_s:.1f}** "
+        f"| {pragmatiq.wall_s:.0f} / {ours.wall_s:.0f} | {tokens:.2f} |"
     )
 
 
@@ -132,13 +132,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, nargs="*", default=[10_000_000, 100_000_000])
     arguments = parser.parse_args()
     bench = Bench(arguments.work.resolve())
-    paired = [beside_the_peer(bench, users) for users in arguments.users]
+    paired = [beside_the_pragmatiq(bench, users) for users in arguments.users]
     made = [alone(bench, events) for events in arguments.events]
     write_section(
         "Tokens",
         f"`make bench-tokens`; {machine()}. From parquet to finished tokens on disk, checks on, "
-        f"`memory_limit` {MEMORY_LIMIT}; the peer with two workers.\n\n"
-        "| pragmatiq's own dataset | pragmatiq CPU s | GB | ours CPU s | GB | times less CPU "
+        f"`memory_limit` {MEMORY_LIMIT}; pragmatiq with two workers.\n\n"
+        "| pragmatiq's own dataset | pragmatiq CPU s | GB | pragma CPU s | GB | times less CPU "
         "| wall s | tokens an event |\n"
         "|---|---:|---:|---:|---:|---:|---:|---:|\n" + "\n".join(paired) + "\n\n"
         "| a dataset made by SQL | CPU s | GB | wall s | of the full build |\n"

@@ -18,7 +18,13 @@ from typing import Any
 import torch
 from flops import FORMULA, matrix_rate, step_flops
 from page import machine, write_section
-from programs import PEER, make_our_shards, make_peer_shards, make_pragmatiq_dataset, pragma
+from programs import (
+    PRAGMATIQ,
+    make_our_shards,
+    make_pragmatiq_dataset,
+    make_pragmatiq_shards,
+    pragma,
+)
 
 from pragma_model.model.sizes import size_of
 from pragma_sql.formats.shards import open_shards
@@ -47,7 +53,7 @@ class Bench:
 
     def __init__(self, work: Path, users: int) -> None:
         self.dataset = work / f"dataset {users}"
-        self.peer_shards = work / f"peer {users}"
+        self.pragmatiq_shards = work / f"pragmatiq {users}"
         self.home = work / f"train {users}"
         self.work = work
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -56,7 +62,7 @@ class Bench:
     def prepare(self, users: int) -> None:
         """Make the dataset and both programs' shards, unless they are there."""
         make_pragmatiq_dataset(self.dataset, users)
-        make_peer_shards(self.dataset, self.peer_shards)
+        make_pragmatiq_shards(self.dataset, self.pragmatiq_shards)
         make_our_shards(self.dataset, self.home)
 
     def ours(self, size: str, steps: int) -> Pace:
@@ -80,35 +86,35 @@ class Bench:
         needed = step_flops(size_of(size), vocabulary, line["tokens"], line["events"], values)
         return needed * line["tokens_per_s"] / line["tokens"] / self.rate
 
-    def theirs(self, size: str, steps: int) -> Pace:
+    def pragmatiq(self, size: str, steps: int) -> Pace:
         """Train with pragmatiq; what it counts are value tokens of events, too."""
         settings = {"max_steps": steps, "token_budget": BUDGET, "grad_accum_steps": 1}
         config = self.work / "pretrain.yaml"
         config.write_text(json.dumps({**settings, "warmup_steps": 1, "log_every": 1}))
-        runs = self.work / "peer runs"
+        runs = self.work / "pragmatiq runs"
         shutil.rmtree(runs, ignore_errors=True)
-        command = [str(PEER), "pretrain", str(self.peer_shards), "--name", size]
+        command = [str(PRAGMATIQ), "pretrain", str(self.pragmatiq_shards), "--name", size]
         command += ["--model-size", size, "--config", str(config), "--runs-root", str(runs)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rates = [
             line["tokens_per_sec_window"] for line in _json_lines(runs / size / "metrics.jsonl")
         ]
-        manifest = json.loads((self.peer_shards / "shard_manifest.json").read_text())
+        manifest = json.loads((self.pragmatiq_shards / "shard_manifest.json").read_text())
         tokens_an_event = manifest["total_tokens"] / manifest["total_events"]
         return _pace(rates, [rate / tokens_an_event for rate in rates])
 
     def row(self, size: str, steps: int) -> str:
         """A table row, from as many rounds as `ROUNDS` says."""
-        ours, theirs = [], []
+        ours, pragmatiq_paces = [], []
         for _ in range(ROUNDS):
-            theirs.append(self.theirs(size, steps))
+            pragmatiq_paces.append(self.pragmatiq(size, steps))
             ours.append(self.ours(size, steps))
-        mine, peer = _median(ours), _median(theirs)
+        mine, pragmatiq = _median(ours), _median(pragmatiq_paces)
         return (
-            f"| {size} | {peer.tokens_per_s:,.0f} | {mine.tokens_per_s:,.0f} "
-            f"| **{mine.tokens_per_s / peer.tokens_per_s:.1f}** "
-            f"| {peer.events_per_s:,.0f} | {mine.events_per_s:,.0f} "
-            f"| **{mine.events_per_s / peer.events_per_s:.1f}** | {mine.share:.0%} |"
+            f"| {size} | {pragmatiq.tokens_per_s:,.0f} | {mine.tokens_per_s:,.0f} "
+            f"| **{mine.tokens_per_s / pragmatiq.tokens_per_s:.1f}** "
+            f"| {pragmatiq.events_per_s:,.0f} | {mine.events_per_s:,.0f} "
+            f"| **{mine.events_per_s / pragmatiq.events_per_s:.1f}** | {mine.share:.0%} |"
         )
 
 
@@ -152,7 +158,7 @@ def main() -> None:
         f"{ROUNDS} rounds in turn; tokens are the values of events, fed forward and backward. Our "
         f"share of the matrix rate: {FORMULA} operations a step, of the {bench.rate / 1e9:,.0f} "
         f"GFLOP/s that large products reach here ({'bf16' if other == '' else 'fp32'}).\n\n"
-        "| size | pragmatiq tokens/s | ours | times | pragmatiq events/s | ours | times "
+        "| size | pragmatiq tokens/s | pragma | times | pragmatiq events/s | pragma | times "
         "| share of the matrix rate |\n"
         "|---|---:|---:|---:|---:|---:|---:|---:|\n" + "\n".join(rows) + other,
     )

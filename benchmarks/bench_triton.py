@@ -23,7 +23,13 @@ from pathlib import Path
 
 import duckdb
 from page import machine, write_section
-from programs import PEER, make_our_shards, make_peer_shards, make_pragmatiq_dataset, pragma
+from programs import (
+    PRAGMATIQ,
+    make_our_shards,
+    make_pragmatiq_dataset,
+    make_pragmatiq_shards,
+    pragma,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 TRITON = ROOT / ".venv-triton"
@@ -34,7 +40,7 @@ PORT = 18_101
 
 # Their own loader and scorer, as their package exports them; behind our packages on the path, for
 # this Triton needs a numpy of before 2.
-PEER_MODEL = """
+PRAGMATIQ_MODEL = """
 import locale
 import sys
 sys.path.append({packages!r})
@@ -55,7 +61,7 @@ class TritonPythonModel:
             answers.append(triton.InferenceResponse([triton.Tensor("embeddings", vectors)]))
         return answers
 """
-PEER_CONFIG = """
+PRAGMATIQ_CONFIG = """
 name: "embed_records"
 backend: "python"
 max_batch_size: 0
@@ -99,24 +105,24 @@ class Bench:
         self.dataset = work / f"dataset {users}"
         self.home = work / f"train {users}"
         self.bundle = self.home / "runs" / "served" / "bundle"
-        self.peer_shards = work / f"peer {users}"
-        self.peer_run = work / "peer-served" / "nano"
+        self.pragmatiq_shards = work / f"pragmatiq {users}"
+        self.pragmatiq_run = work / "pragmatiq-served" / "nano"
         self.users = users
 
     def prepare(self) -> None:
         """Train a model of each, unless it is there. What is learnt does not matter here."""
         make_pragmatiq_dataset(self.dataset, self.users)
-        make_peer_shards(self.dataset, self.peer_shards)
+        make_pragmatiq_shards(self.dataset, self.pragmatiq_shards)
         make_our_shards(self.dataset, self.home)
         if not (self.bundle / "manifest.json").is_file():
             arguments = ["--run", "served", "--steps", "4", "--overwrite", "--home", str(self.home)]
             pragma("train", str(self.home / "shards"), *arguments)
-        if not (self.peer_run / "checkpoints").is_dir():
+        if not (self.pragmatiq_run / "checkpoints").is_dir():
             config = self.work / "pretrain-triton.yaml"
             config.write_text(json.dumps({"max_steps": 4, "warmup_steps": 1}))
-            words = [str(PEER), "pretrain", str(self.peer_shards)]
+            words = [str(PRAGMATIQ), "pretrain", str(self.pragmatiq_shards)]
             words += ["--name", "nano", "--model-size", "nano", "--config", str(config)]
-            subprocess.run([*words, "--runs-root", str(self.peer_run.parent)], check=True)
+            subprocess.run([*words, "--runs-root", str(self.pragmatiq_run.parent)], check=True)
 
     def histories(self, last: int) -> list[dict[str, object]]:
         """64 users with as many of their latest events as asked for."""
@@ -131,15 +137,15 @@ class Bench:
         pragma("export-triton", str(self.bundle), *place)
         return self.work / "triton" / "models"
 
-    def theirs(self) -> Path:
+    def pragmatiq(self) -> Path:
         """A model repository that calls their package."""
-        models = self.work / "peer-triton"
+        models = self.work / "pragmatiq-triton"
         shutil.rmtree(models, ignore_errors=True)
         (models / "embed_records" / "1").mkdir(parents=True)
-        packages = str(next(PEER.parents[1].resolve().glob("lib/python3*/site-packages")))
-        text = PEER_MODEL.format(packages=packages, run=str(self.peer_run))
+        packages = str(next(PRAGMATIQ.parents[1].resolve().glob("lib/python3*/site-packages")))
+        text = PRAGMATIQ_MODEL.format(packages=packages, run=str(self.pragmatiq_run))
         (models / "embed_records" / "1" / "model.py").write_text(text)
-        config = PEER_CONFIG.format(instances=INSTANCES)
+        config = PRAGMATIQ_CONFIG.format(instances=INSTANCES)
         (models / "embed_records" / "config.pbtxt").write_text(config)
         return models
 
@@ -223,18 +229,18 @@ def main() -> None:
     for last in arguments.events:
         histories = bench.histories(last)
         mean = sum(len(history["events"]) for history in histories) / len(histories)  # type: ignore[arg-type,misc]
-        theirs = bench.measure(
-            bench.theirs(), [json.dumps([one]) for one in histories], arguments.clients
+        pragmatiq = bench.measure(
+            bench.pragmatiq(), [json.dumps([one]) for one in histories], arguments.clients
         )
         ours = bench.measure(
             bench.ours(), [json.dumps(one) for one in histories], arguments.clients
         )
         for clients in arguments.clients:
-            peer, mine = theirs[clients], ours[clients]
+            other, own = pragmatiq[clients], ours[clients]
             rows.append(
-                f"| {mean:,.0f} | {clients} | {peer.p50_ms:,.1f} | **{mine.p50_ms:,.1f}** "
-                f"| {peer.p99_ms:,.1f} | **{mine.p99_ms:,.1f}** "
-                f"| {peer.per_second:,.0f} | **{mine.per_second:,.0f}** |"
+                f"| {mean:,.0f} | {clients} | {other.p50_ms:,.1f} | **{own.p50_ms:,.1f}** "
+                f"| {other.p99_ms:,.1f} | **{own.p99_ms:,.1f}** "
+                f"| {other.per_second:,.0f} | **{own.per_second:,.0f}** |"
             )
     write_section(
         "Triton",
@@ -242,8 +248,8 @@ def main() -> None:
         f"server of `make triton-env`, {INSTANCES} instances of a nano model each, gRPC, JSON of "
         "one of 64 users of pragmatiq's dataset a request, tokens made by the server; closed loop "
         f"by perf_analyzer on the same cores. Pragmatiq through its own `Runtime.embed`.\n\n"
-        "| events a user | clients | pragmatiq p50 ms | ours | pragmatiq p99 ms | ours "
-        "| pragmatiq requests/s | ours |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+        "| events a user | clients | pragmatiq p50 ms | pragma | pragmatiq p99 ms | pragma "
+        "| pragmatiq requests/s | pragma |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n"
         + "\n".join(rows),
     )
 

@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 from learning_datasets import Dataset
 from learning_results import Found, Results
 from learning_users import CHOSEN, questions, write_datasets
-from programs import PEER, called
+from programs import PRAGMATIQ, called
 
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.histories import Histories
 from pragma_sql.scoring.scorer import Scorer
 from pragma_sql.warehouse.connection import opened
 
-PEER_BUDGET = 16_384
+PRAGMATIQ_BUDGET = 16_384
 FOLDS = 5
 USERS_AT_A_TIME = 100
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -75,7 +75,7 @@ class Paired:
         self.asked = self.work / CHOSEN
 
     def prepare(self) -> None:
-        """Choose the users, and write and tokenise the peer's datasets, unless they are there."""
+        """Choose the users, and write and tokenise pragmatiq's datasets, unless they are there."""
         self.dataset.prepare()
         if not self.asked.is_file():
             shutil.rmtree(self.work, ignore_errors=True)
@@ -84,7 +84,7 @@ class Paired:
         for name, tokenizer in (("learn", None), ("asked", "learn")):
             shards = self.work / f"{name} shards"
             if not (shards / "shard_manifest.json").is_file():
-                command = [str(PEER), "tokenize", str(self.work / name)]
+                command = [str(PRAGMATIQ), "tokenize", str(self.work / name)]
                 command += ["--out", str(shards)]
                 if tokenizer:
                     command += ["--tokenizer-dir", str(self.work / "learn shards" / "tokenizer")]
@@ -115,32 +115,34 @@ class Paired:
         table = {"user_id": keys, "embedding": list(np.concatenate(vectors))}
         pq.write_table(pa.table(table), target)
 
-    def theirs(self, results: Results, seed: int) -> Vectors:
+    def pragmatiq(self, results: Results, seed: int) -> Vectors:
         """Embeddings by pragmatiq, which has seen as many tokens."""
         tokens = int(self.dataset.train(results, seed)["tokens"])
-        kept = self.work / f"theirs {seed}.parquet"
+        kept = self.work / f"pragmatiq {seed}.parquet"
         run = f"seed-{seed}"
-        results.once(f"pragmatiq, seed {seed}", lambda: self._peer_trained(run, seed, tokens))
+        results.once(f"pragmatiq, seed {seed}", lambda: self._pragmatiq_trained(run, seed, tokens))
         if not kept.is_file():
             draft = self.work / f"draft {seed}.parquet"
             called(
-                str(PEER), "embed", str(self.work / "asked shards"),
+                str(PRAGMATIQ), "embed", str(self.work / "asked shards"),
                 "--run", str(self.work / "runs" / run), "--out", str(draft), "--device", "cpu",
             )  # fmt: skip
             draft.rename(kept)
         return Vectors.read(kept)
 
-    def _peer_trained(self, run: str, seed: int, tokens: int) -> Found:
+    def _pragmatiq_trained(self, run: str, seed: int, tokens: int) -> Found:
         shards = str(self.work / "learn shards")
-        python = str(PEER.parent / "python")
-        told = called(python, "-c", STEPS_FOR, shards, str(PEER_BUDGET), str(seed), str(tokens))
+        python = str(PRAGMATIQ.parent / "python")
+        told = called(
+            python, "-c", STEPS_FOR, shards, str(PRAGMATIQ_BUDGET), str(seed), str(tokens)
+        )
         steps = int(told)
         config = self.work / f"{run}.yaml"
-        settings = {"max_steps": steps, "token_budget": PEER_BUDGET, "grad_accum_steps": 1}
+        settings = {"max_steps": steps, "token_budget": PRAGMATIQ_BUDGET, "grad_accum_steps": 1}
         config.write_text(json.dumps({**settings, "warmup_steps": steps // 10, "seed": seed}))
         runs = self.work / "runs"
         shutil.rmtree(runs / run, ignore_errors=True)
-        command = [str(PEER), "pretrain", shards, "--name", run]
+        command = [str(PRAGMATIQ), "pretrain", shards, "--name", run]
         called(*command, "--model-size", "nano", "--config", str(config), "--runs-root", str(runs))
         seen = called(python, "-c", TOKENS_SEEN, str(runs / run / "checkpoints" / "last.pt"))
         return {"steps": steps, "tokens": int(seen)}

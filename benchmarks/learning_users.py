@@ -1,4 +1,4 @@
-"""The users that both programs learn from and are asked about, and datasets cut for the rival."""
+"""The users that both programs learn from and are asked about, and pragmatiq's datasets of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two programs that are measured, and the rival's own dataset as both need it."""
+"""The two programs that are measured, and the pragmatiq's own dataset as both need it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PEER = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
+PRAGMATIQ = Path(__file__).resolve().parent.parent / ".venv-bench" / "bin" / "pragmatiq"
 """Of the environment of `make bench-env`."""
 
 
@@ -26,14 +26,14 @@ def make_pragmatiq_dataset(dataset: Path, users: int) -> None:
     if (dataset / "manifest.json").is_file():
         return
     shutil.rmtree(dataset, ignore_errors=True)
-    command = [str(PEER), "synth", "generate", "--out", str(dataset), "--n-users", str(users)]
+    command = [str(PRAGMATIQ), "synth", "generate", "--out", str(dataset), "--n-users", str(users)]
     subprocess.run([*command, "--seed", "0", "--n-workers", "2"], check=True)
 
 
-def make_peer_shards(dataset: Path, shards: Path) -> None:
+def make_pragmatiq_shards(dataset: Path, shards: Path) -> None:
     """Have pragmatiq tokenise a dataset, unless it has."""
     if not (shards / "shard_manifest.json").is_file():
-        subprocess.run([str(PEER), "tokenize", str(dataset), "--out", str(shards)], check=True)
+        subprocess.run([str(PRAGMATIQ), "tokenize", str(dataset), "--out", str(shards)], check=True)
 
 
 def make_our_shards(dataset: Path, home: Path) -> None:

@@ -1,6 +1,6 @@
 {{ config(materialized='scored', pre_hook="{{ create_embed_functions() }}") }}
 
--- The rows of one batch; macros/scored.sql says which batches there are.
+-- The rows of one batch; macros/embeddings/scored.sql says which batches there are.
 -- depends_on: {{ ref('models') }}
 -- depends_on: {{ checked('labels') }}
 -- depends_on: {{ ref('user_tokens') }}
