@@ -4,28 +4,9 @@
 
     A source's usual events, those with all keys that none of its events lacked in the fit, take a short
     way: neighbours that are one token each are written as one list, with nothing to ask. All others take
-    the long way; the result is the same. So is that of `_short_array`, which is quickly set up and slow to run.
+    the long way; the result is the same.
 -#}
-{% macro event_array(spec, what, few_rows=false) -%}
-    {%- if few_rows -%} {{ _short_array(spec, what) }} {%- else -%} {{ _fast_array(spec, what) }} {%- endif -%}
-{%- endmacro %}
-
-{#- Neighbours that are one token each in one list, those that the row has not as nulls that are left out in the end. -#}
-{% macro _short_array(spec, what) -%}
-    {%- set parts, singles = [], [_source_part(spec, what)] -%}
-    {%- for field in spec.fields -%}
-        {%- if field.kind == 'text' -%}
-            {%- do parts.extend(['[' ~ singles | join(', ') ~ ']', field_part(field, what)]) -%}
-            {%- do singles.clear() -%}
-        {%- elif what == 'value_ids' -%} {%- do singles.append('v' ~ field.index) -%}
-        {%- else -%} {%- do singles.append('case when v' ~ field.index ~ ' is not null then ' ~ single_part(field, what) ~ ' end') -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {%- if singles -%} {%- do parts.append('[' ~ singles | join(', ') ~ ']') -%} {%- endif -%}
-    list_filter(flatten([{{ parts | join(', ') }}]), lambda id: id is not null)
-{%- endmacro %}
-
-{% macro _fast_array(spec, what) -%}
+{% macro default__event_array(spec, what) -%}
     {%- set usual = spec.schemas | selectattr('always') | list if spec.schemas | length <= 32 else [] -%}
     {%- if usual -%} case {%- endif -%}
     {%- for schema in usual %}

@@ -19,29 +19,18 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#-
-    n<i>: the values of numeric keys as numbers. An expression a key is fastest where there are many rows; where
-    there are few, starting so many takes longer than they run, and `rows_with_numbers` parses them together.
--#}
-{% macro field_numbers(spec, few_rows=false) -%}
+{#- n<i>: the values of numeric keys as numbers. -#}
+{% macro field_numbers(spec) -%}
     {%- for field in spec.fields if field.kind == 'numeric' %}
-        {% if few_rows %}numbers[{{ loop.index }}]{% else %}{{ parse_number('x' ~ field.index) }}{% endif %} as n{{ field.index }},
+        {{ field_number(field, loop.index) }} as n{{ field.index }},
     {%- endfor %}
-{%- endmacro %}
-
-{% macro rows_with_numbers(spec, rows, few_rows=false) -%}
-    {%- set numeric = spec.fields | selectattr('kind', 'equalto', 'numeric') | map(attribute='index') | list -%}
-    {%- if few_rows and numeric -%}
-    (select *, {{ parse_numbers('[x' ~ numeric | join(', x') ~ ']') }} as numbers from {{ rows }}) as {{ rows }}
-    {%- else -%} {{ rows }}
-    {%- endif -%}
 {%- endmacro %}
 
 {#-
     v<i>: the id of a value that is one token; null where the row has no value, [UNK] where the fit knows
     no better. x<i>: the strings that are several tokens, or that a text encoder reads.
 -#}
-{% macro field_ids(spec, few_rows=false) -%}
+{% macro field_ids(spec) -%}
     {%- for field in spec.fields %}
         {% if field.kind == 'text' %}x{{ loop.index }},
         {%- else -%}
@@ -51,7 +40,7 @@
             else {{ category_id('x' ~ loop.index, field, spec.unk_id) }}
         {%- elif field.kind == 'numeric' %}
             when n{{ loop.index }} is null then {{ spec.unk_id }}
-            else {{ (numeric_bin_by_count if few_rows else numeric_bin)('n' ~ loop.index, field.edges, field.first_id) }}
+            else {{ number_bin('n' ~ loop.index, field.edges, field.first_id) }}
         {%- else %}
             else {{ field.first_id }}
         {%- endif %}
@@ -59,15 +48,6 @@
         {%- if field.kind == 'text_embed' %} x{{ loop.index }},{% endif %}
         {%- endif %}
     {%- endfor %}
-{%- endmacro %}
-
-{#- Where `texts` is a view, it is made once, not for each key. -#}
-{% macro texts_once(texts, few_rows) -%}
-    {%- if few_rows %}
-texts_once as materialized (
-    select * from {{ texts }}
-),
-    {% endif -%}
 {%- endmacro %}
 
 {#- t<i>: the pieces of each text. Every string is in `texts`, and so is null: an outer join would split each batch. -#}

@@ -3,9 +3,9 @@
     fields follow in key order, so equal events are equal rows; at most `max_event_tokens` are kept.
     Without an event_id, the content tells events of one moment apart.
 -#}
-{% macro tokenize_events(spec, events, texts, few_rows=false) -%}
+{% macro tokenize_events(spec, events, texts) -%}
 with
-{{ texts_once(texts, few_rows) }}
+{{ texts_once(texts) }}
 valued as (
     select
         {{- field_values(spec, 'fields', 'source') }}
@@ -19,14 +19,14 @@ valued as (
 
 parsed as (
     select
-        {{- field_numbers(spec, few_rows) }}
+        {{- field_numbers(spec) }}
         valued.*
-    from {{ rows_with_numbers(spec, 'valued', few_rows) }}
+    from {{ rows_with_numbers(spec, 'valued') }}
 ),
 
 looked_up as (
     select
-        {{- field_ids(spec, few_rows) }}
+        {{- field_ids(spec) }}
         user_id,
         ts,
         event_id,
@@ -43,12 +43,12 @@ joined as (
         event_id,
         content_hash,
         source,
-        {{ event_array(spec, 'key_ids', few_rows) }} as key_ids,
-        {{ event_array(spec, 'value_ids', few_rows) }} as value_ids,
-        {{ event_array(spec, 'positions', few_rows) }} as positions,
+        {{ event_array(spec, 'key_ids') }} as key_ids,
+        {{ event_array(spec, 'value_ids') }} as value_ids,
+        {{ event_array(spec, 'positions') }} as positions,
         {{ embedded_texts(spec) }} as texts
     from looked_up
-    {{- text_joins(spec, 'texts_once' if few_rows else texts) }}
+    {{- text_joins(spec, joined_texts(texts)) }}
 ),
 
 final as (

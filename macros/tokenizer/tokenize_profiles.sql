@@ -4,9 +4,9 @@
     many snapshots tell of it. Attributes that are declared static hold at all moments: those of the first
     snapshot stand once more, as of the year 1.
 -#}
-{% macro tokenize_profiles(spec, profiles, texts, few_rows=false) -%}
+{% macro tokenize_profiles(spec, profiles, texts) -%}
 with
-{{ texts_once(texts, few_rows) }}
+{{ texts_once(texts) }}
 valued as (
     select
         {{- field_values(spec, 'attributes') }}
@@ -17,14 +17,14 @@ valued as (
 
 parsed as (
     select
-        {{- field_numbers(spec, few_rows) }}
+        {{- field_numbers(spec) }}
         valued.*
-    from {{ rows_with_numbers(spec, 'valued', few_rows) }}
+    from {{ rows_with_numbers(spec, 'valued') }}
 ),
 
 looked_up as (
     select
-        {{- field_ids(spec, few_rows) }}
+        {{- field_ids(spec) }}
         user_id,
         as_of,
         row_number() over (partition by user_id order by as_of) = 1 as is_first
@@ -52,7 +52,7 @@ attributes as (
             }
         ]) as item
     from looked_up
-    {{- text_joins(spec, 'texts_once' if few_rows else texts) }}
+    {{- text_joins(spec, joined_texts(texts)) }}
 ),
 
 capped as (

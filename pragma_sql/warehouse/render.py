@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from jinja2 import Environment, StrictUndefined
 
@@ -18,23 +17,28 @@ class _Returned(str):
 
 
 class _Adapter:
-    """dbt's `adapter.dispatch`, for one engine: `name` is found as `<engine>__name`."""
+    """dbt's `adapter.dispatch`: `name` is found as `<form>__name`, of the first form that has it."""
 
-    def __init__(self, engine: str) -> None:
-        self._engine = engine
+    def __init__(self, forms: Sequence[str]) -> None:
+        self._forms = (*forms, "default")
         self.macros: dict[str, Macro] = {}
 
     def dispatch(self, name: str, _package: str) -> Macro:
-        return self.macros.get(f"{self._engine}__{name}") or self.macros[f"default__{name}"]
+        found = (self.macros.get(f"{form}__{name}") for form in self._forms)
+        return next(macro for macro in found if macro)
 
 
 PURE = ("tokenizer", "engine", "functions")
 """Folders of macros that are text alone: no ref, and no query while they are rendered."""
 
 
-def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macro]:
-    """The macros that are text alone, by name, as functions that return SQL."""
-    adapter = _Adapter(engine)
+def load_macros(forms: Sequence[str] = ("duckdb",)) -> dict[str, Macro]:
+    """The macros that are text alone, by name, as functions that return SQL.
+
+    Args:
+        forms: prefixes of the forms that are taken where a macro has several, the first one first.
+    """
+    adapter = _Adapter(forms)
     environment = Environment(
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - SQL, not HTML
@@ -42,7 +46,7 @@ def load_macros(folder: Path = MACROS, engine: str = "duckdb") -> dict[str, Macr
     )
     environment.globals |= {"adapter": adapter, "return": _Returned}
     source = "\n".join(
-        path.read_text() for name in PURE for path in sorted((folder / name).glob("*.sql"))
+        path.read_text() for name in PURE for path in sorted((MACROS / name).glob("*.sql"))
     )
     module = environment.from_string(source).module
     adapter.macros = {name: value for name, value in vars(module).items() if callable(value)}
@@ -60,13 +64,13 @@ def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
         spec_json: fit.tokenizer.spec.
         tokenizer_hash: fit.tokenizer.tokenizer_hash.
     """
-    macros = load_macros()
+    macros = load_macros(("online", "duckdb"))
     spec = json.loads(spec_json)
     once = " ".join(("(select * from events", macros["first_of_each_event"](), ") as once"))
     views = {
         "texts": macros["encoded_texts"](spec, "events", "profiles"),
-        "event_tokens": macros["tokenize_events"](spec, once, "texts", few_rows=True),
-        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts", few_rows=True),
+        "event_tokens": macros["tokenize_events"](spec, once, "texts"),
+        "profile_tokens": macros["tokenize_profiles"](spec, "profiles", "texts"),
         "user_tokens": macros["collect_user_tokens"](
             "event_tokens", "profile_tokens", tokenizer_hash
         ),
