@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +12,8 @@ from rich.console import Console
 
 from pragma_model.options import with_options
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.options import HomeOption, JsonOption
+from pragma_sql.formats.packages import need_packages
 from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import open_shards
 from pragma_sql.formats.text_encoder import NGRAMS
@@ -49,7 +48,7 @@ def train(
 
     Example: pragma train warehouse/shards --size small --auto
     """
-    require_train_extra("pragma train")
+    need_packages("pragma train", ["torch", "safetensors", "onnx", "onnxscript"])
     from pragma_model.runs.metrics import StoppedError
     from pragma_model.runs.progress import progress
     from pragma_model.training.sizing import resolved
@@ -77,13 +76,6 @@ def train(
         raise typer.Exit(stopped.exit_code) from None
     if summary is not None:
         print(summary.to_json() if as_json else _told(summary))
-
-
-def require_train_extra(command: str) -> None:
-    """Refuse to start where a package of the extra `train` is missing."""
-    for package in ("torch", "safetensors", "onnx", "onnxscript"):
-        if find_spec(package) is None:
-            raise PragmaError(f"{command} needs {package}", "pip install 'pragma-sql[train]'")
 
 
 def _told(summary: RunSummary) -> str:

@@ -20,6 +20,7 @@ from rich.table import Table
 from pragma_sql.checks.gate import data_docs_page
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import sha256
+from pragma_sql.formats.packages import TRAIN, need_packages
 from pragma_sql.formats.paths import DATA, DBT_PROJECT, MACROS, Home
 from pragma_sql.formats.shards import open_shards
 from pragma_sql.tables import Cell, plain_table
@@ -139,9 +140,7 @@ EMBEDDINGS = "select count(*), max(model_id) from vectors.user_embeddings"
 
 def run_demo(home: Home) -> None:
     """Run the demo into `home` and print its tables."""
-    for package in ("torch", "lightgbm", "sklearn", "matplotlib", "onnx"):
-        if find_spec(package) is None:
-            raise PragmaError(f"the demo needs {package}", "pip install 'pragma-sql[train]'")
+    need_packages("the demo", ["torch", "lightgbm", "sklearn", "matplotlib", "onnx"])
     environment = {**os.environ, "PRAGMA_HOME": str(home.root)}
     outcomes = run_stages(demo_stages(home), home.root / "stages", environment)
     out = Console()
@@ -159,7 +158,7 @@ def _folder_of(package: str) -> Path:
     """Where a package lies, without loading it."""
     found = find_spec(package)
     if found is None or found.origin is None:
-        raise PragmaError(f"the demo needs {package}", "pip install 'pragma-sql[train]'")
+        raise PragmaError(f"the demo needs {package}", TRAIN)
     return Path(found.origin).parent
 
 

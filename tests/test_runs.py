@@ -172,8 +172,8 @@ def test_labels_that_cannot_be_probed_for_are_refused(
 def test_a_tracker_that_is_not_installed_names_the_extra(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setattr("pragma_model.runs.trackers.find_spec", {}.get)
-    with pytest.raises(PragmaError, match=rf"(?s)needs the package {package}.*sql\[{package}\]"):
+    monkeypatch.setattr("pragma_sql.formats.packages.find_spec", {}.get)
+    with pytest.raises(PragmaError, match=rf"(?s)needs {package}.*sql\[{package}\]"):
         train(shards, SETTINGS, Home(tmp_path), "a", RunOptions(**{package: True}))
 
 

@@ -7,8 +7,7 @@
 
 {#- That pattern as a literal; what the folder itself is called is no pattern. -#}
 {% macro contract_pattern(pattern) -%}
-    {%- set folder = var('contract_dir') | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
-    {{ return(literal(folder ~ '/' ~ pattern)) }}
+    {{ return(file_pattern(var('contract_dir'), '/' ~ pattern)) }}
 {%- endmacro %}
 
 {#- Whether a relation of the contract is there: `events.parquet`, or a file below `events/`. -#}

@@ -72,8 +72,3 @@
     {%- set whole = path if path.startswith('/') else env_var('PWD', '') ~ '/' ~ modules.re.sub('^[.]/?', '', path) -%}
     {{ return(modules.re.sub('(.)/+$', '\\1', whole)) }}
 {%- endmacro %}
-
-{#- A file, or what a pattern matches below it, as a literal; what the folders themselves are called is no pattern. -#}
-{% macro file_pattern(path, below='') -%}
-    {{ return(literal((path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) ~ below)) }}
-{%- endmacro %}

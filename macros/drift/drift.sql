@@ -73,7 +73,7 @@
             key,
             is_unseen,
             sum(n) as n,
-            coalesce(sum(n) filter (where token_id = 2), 0) as unknown
+            coalesce(sum(n) filter (where token_id = {{ unk_id() }}), 0) as unknown
         from {{ counts }}
         group by all
     ) as keys

@@ -18,7 +18,7 @@
 {% macro beside_warehouse(name) -%}
     {%- set path = run_query('select path from duckdb_databases() where database_name = current_database()').rows[0][0] -%}
     {%- set folder = modules.re.sub('[^/]*$', '', path or '', count=1) -%}
-    {{ return(literal((folder | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) ~ name)) }}
+    {{ return(file_pattern(folder, name)) }}
 {%- endmacro %}
 
 {#- The same as the literal of a file to be written, which is no pattern. -#}
@@ -36,12 +36,14 @@
 
 {#- `embed` and its sisters, of the widths of the models that are registered by now. -#}
 {% macro create_embed_functions() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set current = current_model() -%}
     {%- set width = current.size if current else none %}
     {{ create_embed(width) }};
     {{ create_embed_at(width) }};
     {{ create_embed_records(width) }};
     {{ create_embed_with(width if current and _models_are_as_wide(width) else none) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Whether `embed_with` has one type, whichever model it is asked for. -#}

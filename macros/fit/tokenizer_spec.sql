@@ -1,8 +1,9 @@
 {#- fit.tokenizer.spec as a mapping; before the first fit, one that knows no field. -#}
 {% macro tokenizer_spec(tokenizer) -%}
+    {%- set unk = unk_id() | int -%}
     {%- set unfitted = {
-        'fields': [], 'source': {'key_id': 2, 'categories': []}, 'milestone': {'key_id': 2, 'categories': []},
-        'schemas': [], 'unk_id': 2, 'calendar_tz': 'UTC',
+        'fields': [], 'source': {'key_id': unk, 'categories': []}, 'milestone': {'key_id': unk, 'categories': []},
+        'schemas': [], 'unk_id': unk, 'calendar_tz': 'UTC',
         'max_event_tokens': 1, 'max_profile_tokens': 1, 'tokenizer_hash': '', 'bpe_hash': '', 'first_piece_id': 0,
     } -%}
     {%- if not execute or load_relation(tokenizer) is none -%} {{ return(unfitted) }} {%- endif -%}

@@ -28,6 +28,9 @@ create or replace macro main.embed_with(model, uid) as {{ _embed_user(
 create or replace macro main.embed_records(record) as embed_record({'record': record::varchar}){{ _as_array(width) }}
 {%- endmacro %}
 
+{#- The vector of a user as of a moment, for SQL that a build runs: it needs none of the functions above. -#}
+{% macro embed_user_at(uid, moment) -%} {{ _embed_user(uid, none, moment=moment) }} {%- endmacro %}
+
 {% macro _embed_user(uid, width, moment='null::timestamp', model='null::varchar') -%}
 embed_user({'user_id': {{ uid }}, 'moment': {{ moment }}, 'model_id': {{ model }}}){{ _as_array(width) }}
 {%- endmacro %}

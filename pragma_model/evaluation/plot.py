@@ -5,7 +5,6 @@ The dots lie where `views.embedding_map` says. Letters: n users, d numbers an em
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packages import need_packages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def draw(rows: pa.Table, picture: Path, *, colour: str, title: str) -> None:
         PragmaError: a column is missing, a user comes twice, there are two models, a point is no
             point, all are one, or there are fewer than 3.
     """
-    check_packages("pragma plot", "matplotlib")
+    need_packages("pragma plot", ["matplotlib"])
     _check(rows, colour)
     rows = rows.sort_by("user_id")
     placed = rows.filter(pc.is_valid(rows["x"]))
@@ -130,14 +130,6 @@ def vectors_of(rows: pa.Table, where: str) -> Float:
             "pragma build",
         )
     return vectors
-
-
-def check_packages(command: str, *packages: str) -> None:
-    """Raise unless these packages of the `train` extra are installed."""
-    names = {"sklearn": "scikit-learn"}
-    if any(importlib.util.find_spec(package) is None for package in packages):
-        needed = " and ".join(names.get(package, package) for package in packages)
-        raise PragmaError(f"{command} needs {needed}", "pip install 'pragma-sql[train]'")
 
 
 def _check(rows: pa.Table, colour: str) -> None:

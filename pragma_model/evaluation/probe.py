@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pragma_model.evaluation.plot import check_packages
 from pragma_model.evaluation.probe_examples import Examples, read_examples
 from pragma_model.evaluation.probe_fits import Fit, Sample, boosted_trees, logistic_regression
 from pragma_model.evaluation.probe_scores import Difference, Ranking, differences
 from pragma_sql.formats.histories import Int
+from pragma_sql.formats.packages import need_packages
 from pragma_sql.formats.shards import SPLITS, Split
 
 FEWEST_USERS = 10
@@ -94,7 +94,7 @@ def probe(
         PragmaError: LightGBM or scikit-learn is not installed, `examples` is not as above, or a
             model has no vectors.
     """
-    check_packages("pragma probe", "lightgbm", "sklearn")
+    need_packages("pragma probe", ["lightgbm", "sklearn"])
     given = read_examples(examples, models, split_at)
     return [result for task in np.unique(given.task) for result in _asked(str(task), given, seeds)]
 

@@ -13,8 +13,8 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from pragma_model.evaluation.plot import check_packages
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packages import need_packages
 
 LAST_STEPS = 20
 """Steps that the last loss is a mean over."""
@@ -209,7 +209,7 @@ def draw_curves(folders: Sequence[Path], target: Path) -> None:
     Raises:
         PragmaError: matplotlib is not installed.
     """
-    check_packages("pragma runs --plot", "matplotlib")
+    need_packages("pragma runs --plot", ["matplotlib"])
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

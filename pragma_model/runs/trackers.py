@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from pragma_model.runs.log import Tracker
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packages import need_packages
 
 
 def trackers_of(
@@ -22,10 +21,8 @@ def trackers_of(
     """
     wanted = {"tensorboard": options.tensorboard, "mlflow": options.mlflow}
     for package, asked in wanted.items():
-        if asked and find_spec(package) is None:
-            raise PragmaError(
-                f"--{package} needs the package {package}", f"pip install 'pragma-sql[{package}]'"
-            )
+        if asked:
+            need_packages(f"--{package}", [package], f"pip install 'pragma-sql[{package}]'")
     found: list[Tracker] = []
     if options.tensorboard:
         found.append(TensorBoard(folder))

@@ -17,6 +17,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def glob_literal(path: Path) -> str:
+    """The pattern that a path alone matches: what it is called is no pattern, as in DuckDB's globs.
+
+    >>> glob_literal(Path("/data/my [1] bank?"))
+    '/data/my [[]1] bank[?]'
+    """
+    return "".join(f"[{letter}]" if letter in "[*?" else letter for letter in str(path))
+
+
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
     """A folder to write into: takes the place of `target` on success, vanishes on failure."""

@@ -9,7 +9,6 @@ import threading
 import zlib
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import sha256
+from pragma_sql.formats.packages import need_packages
 
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float32]
@@ -73,11 +73,8 @@ class SentenceModel:
     """A model of the package sentence-transformers, from a folder of this machine."""
 
     def __init__(self, folder: Path) -> None:
-        if find_spec("sentence_transformers") is None:
-            raise PragmaError(
-                f"the text encoder {folder} needs sentence-transformers",
-                "pip install sentence-transformers",
-            )
+        what = f"the text encoder {folder}"
+        need_packages(what, ["sentence_transformers"], "pip install sentence-transformers")
         package = import_module("sentence_transformers")
         self._model = package.SentenceTransformer(str(folder), local_files_only=True)
         self.width = int(self._model.get_sentence_embedding_dimension())

@@ -19,6 +19,7 @@ import onnxruntime
 
 from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packages import need_packages
 from pragma_sql.formats.packing import Float, PackedEvents, PackedUsers
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -130,9 +131,7 @@ def engine_of(
     precision = precision or chosen_precision()
     half = precision is Precision.BF16
     if half or (precision is not Precision.INT8 and _may_have_gpu()):
-        if find_spec("torch") is None:
-            what = f"{SETTING}={precision} needs torch"
-            raise PragmaError(what, "pip install 'pragma-sql[train]'")
+        need_packages(f"{SETTING}={precision}", ["torch"])
         engine = _torch_engine()(bundle, half=half)
         if engine is not None:
             return engine
@@ -178,8 +177,7 @@ def _session(graph: Path, int8: bool) -> onnxruntime.InferenceSession:
 
 def _quantised(graph: Path, folder: Path) -> Path:
     """The graph with the weights of its matrix products in 8 bits."""
-    if find_spec("onnx") is None:
-        raise PragmaError(f"{SETTING}=int8 needs onnx", "pip install 'pragma-sql[train]'")
+    need_packages(f"{SETTING}=int8", ["onnx"])
     quantization, onnx = import_module("onnxruntime.quantization"), import_module("onnx")
     model = onnx.load(graph)
     del model.graph.value_info[:]  # shapes are inferred anew: those of the export are refused

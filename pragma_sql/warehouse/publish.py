@@ -19,6 +19,7 @@ import duckdb
 from sqlglot import exp
 
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.files import glob_literal
 from pragma_sql.datasets.from_clause import column, filled, to_sql
 from pragma_sql.warehouse.connection import opened
 
@@ -198,9 +199,8 @@ def _database_of(version: Path) -> Path:
 
 
 def _pattern(folder: Path) -> Path:
-    """All files below a folder; what the folder itself is called is no pattern."""
-    escaped = "".join(f"[{letter}]" if letter in "[*?" else letter for letter in str(folder))
-    return Path(escaped) / "**" / "*.parquet"
+    """All files below a folder."""
+    return Path(glob_literal(folder)) / "**" / "*.parquet"
 
 
 def _width(columns: dict[str, str]) -> int:

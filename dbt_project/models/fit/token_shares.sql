@@ -58,11 +58,11 @@ final as (
     select
         source,
         key,
-        coalesce(token_id, 2)::integer as token_id,
+        coalesce(token_id, {{ unk_id() }})::integer as token_id,
         sum(n)::bigint as n,
         (sum(n) / sum(sum(n)) over (partition by source, key))::double as share
     from numbered
-    group by source, key, coalesce(token_id, 2)
+    group by source, key, coalesce(token_id, {{ unk_id() }})
 )
 
 select * from final

@@ -20,7 +20,7 @@ reserved as (
     select
         wanted.key,
         {
-            'key_id': coalesce(field_tokens.key_id, 2),
+            'key_id': coalesce(field_tokens.key_id, {{ unk_id() }}),
             'first_id': field_tokens.first_id,
             'categories': coalesce(field_tokens.categories, [])
         } as field
@@ -40,7 +40,7 @@ settings as (
             'source': (select field from reserved where key = 'source'),
             'milestone': (select field from reserved where key = 'milestone'),
             'schemas': coalesce(schemas.schemas, []),
-            'unk_id': 2,
+            'unk_id': {{ unk_id() }},
             'first_piece_id': coalesce((select min(token_id) from vocabulary where kind = 'text'), 0),
             'number_rule': {{ number_rule() }},
             'calendar_tz': {{ literal(var('calendar_tz')) }},

@@ -39,7 +39,9 @@ final as (
         counts.n,
         -- To a fit without this week: a category that no other week has, as [UNK] is, would be unknown.
         coalesce(
-            counts.token_id = 2 or (groups.place is null and groups.token_id is not null and counts.n = totals.n), false
+            counts.token_id = {{ unk_id() }}
+            or (groups.place is null and groups.token_id is not null and counts.n = totals.n),
+            false
         ) as is_unknown
     from counts
     inner join totals

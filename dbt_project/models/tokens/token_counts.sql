@@ -41,7 +41,7 @@ counted as (
         tokens.day,
         tokens.source,
         field_tokens.key,
-        case when field_tokens.kind <> 'text' or tokens.token_id = 2 then tokens.token_id end as token_id,
+        case when field_tokens.kind <> 'text' or tokens.token_id = {{ unk_id() }} then tokens.token_id end as token_id,
         count(*)::bigint as n
     from tokens
     inner join {{ ref('field_tokens') }} as field_tokens on tokens.key_id = field_tokens.key_id

@@ -26,7 +26,7 @@ possible as (
     select distinct
         key,
         'unknown' as kind,
-        2 as token_id
+        {{ unk_id() }} as token_id
     from values_of_keys
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='view', post_hook="{{ create_embed_functions() }}") }}
+{{ config(materialized='view') }}
 
 with
 

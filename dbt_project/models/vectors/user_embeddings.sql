@@ -1,4 +1,4 @@
-{{ config(materialized='scored', pre_hook="{{ create_embed_functions() }}") }}
+{{ config(materialized='scored') }}
 
 -- The rows of one batch; macros/embeddings/scored.sql says which batches there are.
 -- depends_on: {{ ref('models') }}
@@ -22,7 +22,7 @@ final as (
         user_id,
         {{ current_model_id() }} as model_id,
         as_of,
-        embed_at(user_id, as_of)::float[{{ var('embedding_size') }}] as embedding
+        {{ embed_user_at('user_id', 'as_of') }}::float[{{ var('embedding_size') }}] as embedding
     from ordered
 )
 
