@@ -84,7 +84,7 @@ def _points(rows: pa.Table) -> Float:
             "pragma build",
         )
     if len(points) < 3:
-        raise PragmaError(f"a picture needs 3 users with events; got {len(points)}", "pragma build")
+        raise PragmaError(f"a map needs 3 users with events; got {len(points)}", "pragma build")
     if (points == points[0]).all():
         raise PragmaError(
             f"all {len(points)} users lie at one point: the model tells no user from another",
