@@ -1,2 +1,2 @@
--- Fails when tokens.event_tokens holds more, fewer or other rows than contract.events has events.
+-- Fails when the rows of tokens.event_tokens do not match the events of contract.events one to one.
 {{ partitions_unlike_tokens(ref('event_tokens'), ref('event_partitions')) }}

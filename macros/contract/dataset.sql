@@ -1,6 +1,6 @@
 {#-
-    Which dataset a warehouse holds: one row in `contract.dataset`. The first build writes it; a build of another dataset is
-    refused by name, for its events would be tokenised by a fit that never saw it.
+    The dataset that a warehouse holds: one row in `contract.dataset`, which the first build writes. A build of another
+    dataset is refused by name, because a fit that never saw that dataset would tokenise its events.
 -#}
 {% macro remember_dataset() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
@@ -18,7 +18,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- What the vars ask for: a folder of contract files, the demo's purchase cards, or a project of the user's own. -#}
+{#- The dataset that the vars ask for: a folder of contract files, the demo's purchase cards, or a user's project. -#}
 {% macro asked_dataset() -%}
     {%- set dataset = dataset_var() -%}
     {%- if dataset == 'purchase_cards' -%}
@@ -33,14 +33,14 @@
     {{ return({'kind': 'project', 'name': dataset, 'root': root, 'mapping': mapping[0][0] if mapping else ''}) }}
 {%- endmacro %}
 
-{#- What the warehouse remembers; none where it is new, or older than this table. -#}
+{#- The dataset that the warehouse holds; none if the warehouse is new, or older than this table. -#}
 {% macro held_dataset() -%}
     {%- if load_relation(_dataset_relation()) is none -%} {{ return(none) }} {%- endif -%}
     {%- set row = run_query('select kind, name, root, mapping, first_built_at::varchar from ' ~ _dataset_relation()).rows[0] -%}
     {{ return({'kind': row[0], 'name': row[1], 'root': row[2], 'mapping': row[3], 'first_built_at': row[4]}) }}
 {%- endmacro %}
 
-{#- A dataset may move and its mapping may change, both of which are said; a place of which both exist is another dataset. -#}
+{#- A dataset may move or get another mapping; the build reports it. If the old folder still exists, it has not moved. -#}
 {% macro _check_same(asked, held) -%}
     {%- set same_name = asked.kind == held.kind and asked.name == held.name -%}
     {%- set moved = same_name and asked.root != held.root -%}

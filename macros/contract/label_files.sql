@@ -1,7 +1,7 @@
 {#-
     The label files of the folder `contract_dir`, as {path, task, moment, split}: `labels.parquet`, whose tasks are a column,
-    and `labels/<task>.parquet`, or all files of `labels/<task>/`. A file with no `label`, or with no moment at which it
-    is asked, is of another kind: it is left out, and said to be.
+    and `labels/<task>.parquet`, or all files of `labels/<task>/`. A file without the column `label`, `user_id` or a
+    moment is not a label file: it is skipped, with a note.
 -#}
 {% macro label_files() -%}
     {%- set files = [] -%}
@@ -20,7 +20,7 @@
     {{ return(files) }}
 {%- endmacro %}
 
-{#- One parquet file as a table; what its folders are called says nothing. -#}
+{#- One parquet file as a table; names of folders such as `a=1` do not become columns. -#}
 {% macro parquet_file(path) -%}
     read_parquet({{ literal(path) }}, hive_partitioning = false)
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#-
-    How the values after the fit differ from the fit's, period by period, and whether that is beyond the limits: a query.
-    `period` makes one of a day and is named `name`; `days` is a relation of the only days that count.
+    A query: how the values after the fit differ from the fit's, period by period, and whether that is beyond the limits.
+    `period` is an expression of the column `day`, called `name` in the result; `days` restricts the days that count.
 -#}
 {% macro drift_by(period, name, token_counts, usual_weeks, token_groups, population, whole='false', days=none) -%}
     with counts as (
@@ -32,9 +32,9 @@
 {%- endmacro %}
 
 {#-
-    How far the values of each period, source and key lie from the fit; `counts` has period, source, key, token_id, n and
-    is_unseen; `whole` says whether a period is a week from its first day to its last. Part of a week is judged
-    when it holds half as many values as a usual week. Rounded: in what order threads add up must not show.
+    How far the values of each period, source and key differ from the fit's. `counts` has period, source, key, token_id, n
+    and is_unseen; `whole` says whether a period is a full week. Part of a week is judged when it holds half as many
+    values as a usual week. Results are rounded, so that they do not depend on the order in which threads add.
 -#}
 {% macro drift_of(counts, usual_weeks, token_groups, whole='false') -%}
     select
@@ -87,8 +87,8 @@
 {%- endmacro %}
 
 {#-
-    Whether a row of drift is beyond the limits `drift_<level>`: of enough values, far in itself and beside the fit's own
-    weeks. Part of a week needs to be twice as far beside them, for days differ more than weeks do.
+    Whether a row of drift is beyond the limits `drift_<level>`: it has enough values, and differs much, both in itself and
+    compared with the fit's weeks. Part of a week must differ twice as much as those, because days vary more than weeks.
 -#}
 {% macro beyond(level) -%}
     {%- set limits = var('drift_' ~ level) -%}
@@ -102,7 +102,7 @@
     ), false)
 {%- endmacro %}
 
-{#- Whether its numbers look as the fit's times a factor; said, but no reason for a build to fail. -#}
+{#- Whether a row's numbers look like the fit's times a factor: a build warns of that and does not fail. -#}
 {% macro beyond_rescaled() -%}
     {%- set limits = var('drift_warn') -%}
     coalesce(
@@ -121,7 +121,7 @@
     end || '%'
 {%- endmacro %}
 
-{#- When a build ends that asked for drift: its lines, the worst first. -#}
+{#- On run end: print the lines of drift, the worst first, if one of the tests of drift warned or failed. -#}
 {% macro say_drift(results) -%}
     {%- set asked = results | selectattr('node.name', 'equalto', 'assert_tokens_are_as_in_the_fit')
         | selectattr('status', 'in', ['warn', 'fail']) | list -%}

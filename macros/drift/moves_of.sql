@@ -1,6 +1,6 @@
 {#-
-    Of numbers and categories: the share that moved. Of numbers: the mean place among the fit's values, 0.5 in the fit; and
-    the share that looks as the fit's times a factor or divided by it, whichever is further beside the fit's weeks.
+    The share of numbers and categories that moved; the mean rank of numbers among the fit's values, 0.5 in the fit; and the
+    share of numbers that look multiplied or divided by a factor, whichever stands out more from the fit's weeks.
 -#}
 {% macro moves_of(counts, usual_weeks, token_groups) -%}
     select

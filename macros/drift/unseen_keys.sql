@@ -1,11 +1,11 @@
 {#-
-    Keys that the fit never saw with their source, less those that are dropped on purpose: how often they
-    hold a value on a day, and the least of these. Sets of keys are few, so events are asked for values only when one
-    holds such a key, and never stand on the side of a join that is held in memory.
+    Keys that the fit never saw with their source, without those that are dropped on purpose: how often they hold a value
+    on each day, and the smallest value. Distinct sets of keys are few, so they are searched first; events are read for
+    values only if one of the sets holds such a key, and are never the side of a join that is held in memory.
 -#}
 {% macro unseen_keys(events, days, span, source_values, overrides) -%}
     {%- set found = _strangers(events, days, span, source_values, overrides) -%}
-    {#- A unit test's rows are no relation that could be asked beforehand. -#}
+    {#- In a unit test, `days` is a subquery without a schema, which cannot be queried beforehand. -#}
     {%- if execute and days.schema and not run_query('select 1 from (' ~ found ~ ') limit 1').rows -%}
     select
         null::date as day,

@@ -1,6 +1,6 @@
 {#-
-    The model that `embed` uses, as {id, size, tokenizer_hash}, said by the files beside the warehouse; none before one is
-    registered.
+    The model that `embed` uses, as {id, size, tokenizer_hash}, read from the files beside the warehouse; none before a
+    model is registered.
 -#}
 {% macro current_model() -%}
     {%- if not execute -%} {{ return(none) }} {%- endif -%}
@@ -14,27 +14,27 @@
     {{ return({'id': id, 'size': said[0] | int, 'tokenizer_hash': said[1]}) }}
 {%- endmacro %}
 
-{#- A file beside the warehouse as the literal of a pattern; what its folder is called is no pattern. -#}
+{#- A pattern of files beside the warehouse, as a literal; the folder is escaped, so that only `name` matches. -#}
 {% macro beside_warehouse(name) -%}
     {%- set path = run_query('select path from duckdb_databases() where database_name = current_database()').rows[0][0] -%}
     {%- set folder = modules.re.sub('[^/]*$', '', path or '', count=1) -%}
     {{ return(file_pattern(folder, name)) }}
 {%- endmacro %}
 
-{#- The same as the literal of a file to be written, which is no pattern. -#}
+{#- A file to be written beside the warehouse, as a literal; writers take no pattern, so nothing is escaped. -#}
 {% macro beside_warehouse_file(name) -%}
     {%- set path = run_query('select path from duckdb_databases() where database_name = current_database()').rows[0][0]
         if execute else '' -%}
     {{ return(literal(modules.re.sub('[^/]*$', '', path or '', count=1) ~ name)) }}
 {%- endmacro %}
 
-{#- The current model's id as a literal, in which an empty string stands for none. -#}
+{#- The current model's id as a literal; an empty string if there is none. -#}
 {% macro current_model_id() -%}
     {%- set current = current_model() -%}
     {{ return(literal(current.id if current else '')) }}
 {%- endmacro %}
 
-{#- `embed` and its sisters, of the widths of the models that are registered by now. -#}
+{#- The SQL functions `embed`, `embed_at`, `embed_records` and `embed_with`, with the widths of the registered models. -#}
 {% macro create_embed_functions() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set current = current_model() -%}
@@ -46,7 +46,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Whether `embed_with` has one type, whichever model it is asked for. -#}
+{#- Whether all registered models have vectors of this width, so that `embed_with` has one type. -#}
 {% macro _models_are_as_wide(width) -%}
     {{ return(run_query(
         "select bool_and((content ->> 'embedding_size')::integer = " ~ width ~ ') from read_text('

@@ -1,6 +1,6 @@
 {#-
-    Fill `changed_users` (whose tokens are not those that were scored, since when, and just after all that is known of
-    them) and `due_embeddings` (user, moment); returns the number of batches, by about as many events.
+    Fill `changed_users` (users whose tokens differ from those that were scored, since when, and their latest moment) and
+    `due_embeddings` (user, moment). Returns the number of batches, each of about `embedding_batch_events` events.
 -#}
 {% macro find_due(embeddings, model_id) -%}
     {%- do run_query(changed_users(model_id)) -%}
@@ -70,7 +70,7 @@
     inner join latest on changed.user_id = latest.user_id
 {%- endmacro %}
 
-{#- User and moment of each vector that is due; a user without tokens has none. -#}
+{#- User and moment of each vector that is due; users without tokens get no vector. -#}
 {% macro due_moments(embeddings, model_id, labels) -%}
     select user_id, as_of from changed_users
     union

@@ -1,13 +1,13 @@
 {#-
-    What a relation of vectors was made from: `vectors.made_from` has a row for `user_embeddings` itself and for each relation
-    that is made of it. One that says another model or another state than `user_embeddings` is out of date, and shows
-    nothing. The file made_from.parquet beside the warehouse says the same to programs without DuckDB.
+    What each relation of vectors was made from: `vectors.made_from` has a row for `user_embeddings` and for each relation
+    built on it. A relation whose model or state differs from that of `user_embeddings` is stale, and shows no rows.
+    The file made_from.parquet beside the warehouse holds the same rows for programs without DuckDB.
 -#}
 {% macro made_from() -%}
     {{ return(api.Relation.create(database=target.database, schema='vectors', identifier='made_from')) }}
 {%- endmacro %}
 
-{#- On run start. -#}
+{#- On run start: create the table. -#}
 {% macro create_made_from() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') -%}
     create schema if not exists vectors;
@@ -15,7 +15,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- After the vectors are made: which they are, by their content; it is looked at only where a batch or the number changed. -#}
+{#- After scoring: store a checksum of the vectors; it is computed only if a batch was scored or their number changed. -#}
 {% macro keep_state(embeddings, model_id, batches) -%}
     {%- set own = ' where model_id = ' ~ literal(model_id) -%}
     {%- set vectors = run_query('select count(*) from ' ~ embeddings ~ own).rows[0][0] -%}
@@ -30,7 +30,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- After a relation is made: it is of the vectors as they are now. The file says so once all relations are made. -#}
+{#- After a relation is built: record that it is of the present vectors. The file follows once all relations are built. -#}
 {% macro keep_made_from(relation) -%}
     delete from {{ made_from() }} where relation = {{ literal(relation.identifier) }};
     insert into {{ made_from() }}
@@ -38,8 +38,8 @@
 {%- endmacro %}
 
 {#-
-    On run end, and not by each relation: those are made side by side, and none sees what another has not committed. Until
-    then the file says that what was made of older vectors is out of date.
+    On run end, and not after each relation: relations are built in parallel, and none sees what another has not committed.
+    Until then the file marks relations of older vectors as stale.
 -#}
 {% macro write_made_from() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run')
@@ -52,7 +52,7 @@
     copy (select * from {{ made_from() }} order by relation) to {{ beside_warehouse_file('made_from.parquet') }} (format parquet)
 {%- endmacro %}
 
-{#- A condition: the relation is of the current model's vectors as they are. -#}
+{#- A condition that holds if the relation was built from the current model's present vectors. -#}
 {% macro is_of_present_vectors(name) -%}
     exists (
         select 1
@@ -64,7 +64,7 @@
     )
 {%- endmacro %}
 
-{#- Of a file that is shown as a view: only what is of the present vectors. -#}
+{#- Show a file as a view that is empty unless the file is of the present vectors. -#}
 {% macro show_present_vectors(relation) -%}
     {{ show_own_file(relation) }}
     {%- if execute %}
@@ -73,8 +73,8 @@
 {%- endmacro %}
 
 {#-
-    A file beside the warehouse as a view: dbt's own takes the path for a pattern, and in a folder named `*` reads other
-    warehouses' files, too. Where there are no rows, the file has one of nulls.
+    Show a file beside the warehouse as a view. dbt-duckdb's own view takes the path for a pattern, and in a folder named
+    `*` would also read other warehouses' files. A file without rows holds one row of nulls, which the view leaves out.
 -#}
 {% macro show_own_file(relation) -%}
     {%- if execute -%}

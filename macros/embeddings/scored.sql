@@ -1,6 +1,6 @@
 {#-
-    A table of vectors that is added to in batches, each a transaction of its own, so that memory is bounded by
-    a batch and a build that is killed goes on after the last whole one. The model's SQL scores the rows of
+    A table of vectors that is filled in batches, each in its own transaction, so that a batch bounds the memory and a
+    killed build resumes after the last complete batch. The model's SQL scores the rows of
     `due_embeddings` in the bucket `getvariable('bucket')`; see docs/decisions/embeddings.md.
 -#}
 {% materialization scored, adapter='duckdb' %}
@@ -46,7 +46,7 @@
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{#- Whether the table was made for vectors of another length, and may be dropped: it is empty, or to be made anew. -#}
+{#- Whether the table holds vectors of another width, and is empty or to be fully refreshed, so that it may be dropped. -#}
 {% macro _another_width(table, current) -%}
     {%- set type = _embedding_type(table) -%}
     {%- if type == 'FLOAT[' ~ var('embedding_size') ~ ']' -%} {{ return(false) }} {%- endif -%}
@@ -76,7 +76,7 @@
     ).rows[0][0]) }}
 {%- endmacro %}
 
-{#- `pragma build` takes the var from the current model; plain dbt has to be told. -#}
+{#- `pragma build` sets the var from the current model; with plain dbt, the user sets it. -#}
 {% macro _check_width(current) -%}
     {%- if current and current.size != var('embedding_size') | int -%}
         {{ refuse(

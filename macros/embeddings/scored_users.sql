@@ -1,11 +1,11 @@
-{#- What is written down of the vectors that there are. -#}
+{#- The record of which vectors exist and which are due. -#}
 
-{#- Model and user -> the latest moment that is scored, and what has arrived since. -#}
+{#- One row per model and user: the latest moment that was scored, and since when vectors are due. -#}
 {% macro scored_users() -%}
     {{ return(api.Relation.create(database=target.database, schema='vectors', identifier='scored_users')) }}
 {%- endmacro %}
 
-{#- On run start. -#}
+{#- On run start: create the table. -#}
 {% macro create_scored_users() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     create schema if not exists vectors;
@@ -20,8 +20,8 @@
 {%- endmacro %}
 
 {#-
-    In the transaction that writes event tokens: vectors of these users are due from the earliest moment on at which
-    their tokens are not as they were; all vectors, where the tokens were made anew.
+    In the transaction that writes event tokens: vectors of these users are due from the earliest moment at which their
+    tokens changed; all vectors are due if all tokens were made again.
 -#}
 {% macro mark_due(event_tokens) -%}
     {%- if execute -%}
@@ -36,7 +36,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- In the batch's transaction: vectors that are to be replaced, or are not the latest any more. -#}
+{#- In the batch's transaction: delete vectors that will be replaced, or that are no longer a user's latest. -#}
 {% macro forget_due(embeddings, model_id) -%}
     delete from {{ embeddings }} as scored
     using due_users as due
@@ -54,7 +54,7 @@
     )
 {%- endmacro %}
 
-{#- In the batch's transaction: what its users were scored with. -#}
+{#- In the batch's transaction: record what the batch's users were scored with. -#}
 {% macro mark_scored(model_id) -%}
     delete from {{ scored_users() }}
     where
@@ -65,7 +65,7 @@
     from due_users where bucket = getvariable('bucket');
 {%- endmacro %}
 
-{#- Vectors of moments that no label asks for any more; those of other models too, where all is made anew. -#}
+{#- Delete vectors of moments that no label asks for any more; if all is made again, those of other models too. -#}
 {% macro forget_unasked(embeddings, model_id, anew) -%}
     {%- if anew %}
     delete from {{ embeddings }} where model_id <> {{ literal(model_id) }};
@@ -83,7 +83,7 @@
         )
 {%- endmacro %}
 
-{#- Of users who are nobody any more, without an event and without a profile, no vector stays, of whatever model. -#}
+{#- Delete the vectors, of any model, of users who have neither an event nor a profile any more. -#}
 {% macro forget_gone(embeddings) -%}
     {%- for table in (scored_users(), embeddings) %}
     delete from {{ table }}

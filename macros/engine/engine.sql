@@ -1,11 +1,11 @@
-{#- What an engine says in its own words. Every other macro and model is in the portable subset. -#}
+{#- The SQL that differs between engines. Every other macro and model keeps to the portable subset. -#}
 
-{#- A string literal for any text, whatever quotes or line breaks it holds. -#}
+{#- A string literal of any text, quotes and line breaks included. -#}
 {% macro literal(text) -%}
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
-{#- Literals of several texts, with commas between. -#}
+{#- Literals of several texts, separated by commas. -#}
 {% macro literals(texts) -%}
     {%- for text in texts %}{{ literal(text) }}{% if not loop.last %}, {% endif %}{% endfor -%}
 {%- endmacro %}
@@ -40,8 +40,8 @@
 {%- endmacro %}
 
 {#-
-    The id of a value among the categories of a field, else that of [UNK]. They are numbered from
-    `first_id` in their order.
+    The token id of a value among the categories of a field, else that of [UNK]. Categories are numbered
+    in order from `first_id`.
 -#}
 {% macro category_id(value, field, unk_id) -%}
     {%- if not field.categories -%} {{ unk_id }}
@@ -50,15 +50,15 @@
 {%- endmacro %}
 
 {#-
-    A cast looks the value up without a join, which would have to carry all other columns past it. The code of an
-    enum is as narrow as the enum.
+    A cast to an enum looks the value up without a join, which would carry all other columns along. The code is widened,
+    because its type is as narrow as the enum.
 -#}
 {% macro duckdb__category_id(value, field, unk_id) -%}
     coalesce({{ field.first_id }} + enum_code(try_cast({{ value }} as enum (
 {{ literals(field.categories) }})))::integer, {{ unk_id }})
 {%- endmacro %}
 
-{#- An array that holds one value so many times. -#}
+{#- An array that repeats one value `times` times. -#}
 {% macro repeated(value, times) -%}
     {{ return(adapter.dispatch('repeated', 'pragma')(value, times)) }}
 {%- endmacro %}
@@ -67,7 +67,7 @@
     repeat([{{ value }}], {{ times }})
 {%- endmacro %}
 
-{#- A number that tells rows of other content apart, stable within one version of the engine. -#}
+{#- A hash of a row's content, stable within one version of the engine. -#}
 {% macro content_hash(columns) -%}
     {{ return(adapter.dispatch('content_hash', 'pragma')(columns)) }}
 {%- endmacro %}
@@ -76,27 +76,27 @@
     hash({{ columns | join(', ') }})
 {%- endmacro %}
 
-{#- The same of a map, in whatever order its keys stand; null of one without any. -#}
+{#- A hash of a map that does not depend on the order of its keys; null for an empty map. -#}
 {% macro map_hash(map) -%}
     {{ return(adapter.dispatch('map_hash', 'pragma')(map)) }}
 {%- endmacro %}
 
-{#- Keys are unique, so no two of these cancel each other out. -#}
+{#- Keys are unique, so no two of the hashes cancel out under xor. -#}
 {% macro duckdb__map_hash(map) -%}
     list_bit_xor(list_transform(map_entries({{ map }}), lambda entry: hash(hash(entry))))
 {%- endmacro %}
 
-{#- An aggregate that tells sets of rows apart, whatever their order; equal rows do not cancel each other out. -#}
+{#- An aggregate: a checksum of a set of rows, whatever their order, in which equal rows do not cancel out. -#}
 {% macro checksum_of(columns) -%}
     {{ return(adapter.dispatch('checksum_of', 'pragma')(columns)) }}
 {%- endmacro %}
 
-{#- Hashed twice: what differs in its last column alone would else differ in few bits. -#}
+{#- Hashed twice, because rows that differ only in the last column would otherwise differ in few bits. -#}
 {% macro duckdb__checksum_of(columns) -%}
     (sum(hash({{ content_hash(columns) }})) % 18446744073709551616)::ubigint
 {%- endmacro %}
 
-{#- The same of the checksums of parts. -#}
+{#- An aggregate: the checksum of a whole from the checksums of its parts. -#}
 {% macro checksum_of_checksums(checksum) -%}
     {{ return(adapter.dispatch('checksum_of_checksums', 'pragma')(checksum)) }}
 {%- endmacro %}

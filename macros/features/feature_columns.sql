@@ -1,7 +1,7 @@
 {#-
-    The columns of `user_features` as {family, name, sql}, what says most first: counts and recency, attributes, last
-    values, statistics of all time, then window by window, shares of values, trends, the clock, counts of values. Beyond
-    `feature_columns_max` they are left out from the end, which is said.
+    The columns of `user_features` as {family, name, sql}, the most telling first: counts and recency, attributes, last
+    values, statistics of all time, then of each window, shares of values, trends, the clock, counts of values. Columns
+    beyond `feature_columns_max` are dropped from the end, with a note.
 -#}
 {% macro feature_columns(fields) -%}
     {%- set columns = (
@@ -27,7 +27,7 @@
     {{ return(_named_once(columns[:most])) }}
 {%- endmacro %}
 
-{#- Names that no other column has, whatever the case, at most 63 bytes: what databases allow. -#}
+{#- The columns with unique names, ignoring case, of at most 63 bytes, which is what databases allow. -#}
 {% macro _named_once(columns) -%}
     {%- set taken, named = {'user_id': true, 'eval_ts': true}, [] -%}
     {%- for column in columns -%}
@@ -48,12 +48,12 @@
     {{ return(name.encode('utf-8')[:most].decode('utf-8', 'ignore')) }}
 {%- endmacro %}
 
-{#- `sum amount` and `sum amount 30d`: what is said of a window of so many days; 0 stands for all time. -#}
+{#- A name with its window in days, such as `sum amount 30d`; 0 stands for all time: `sum amount`. -#}
 {% macro _windowed(name, days) -%}
     {{ return(name ~ (' ' ~ days ~ 'd' if days else '')) }}
 {%- endmacro %}
 
-{#- A quoted column name. External tables cannot have a quote inside a name, so one becomes an apostrophe. -#}
+{#- A quoted column name. External tables do not allow a quote inside a name, so it becomes an apostrophe. -#}
 {% macro feature_name(name) -%}
     {{ adapter.quote(name | replace('"', "'")) }}
 {%- endmacro %}

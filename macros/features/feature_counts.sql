@@ -1,4 +1,4 @@
-{#- How much and when: numbers of events, gaps between them, hours and weekdays, before a moment. -#}
+{#- Counts of a user's events before a moment, by window, hour and weekday, and sums of the gaps between them. -#}
 {% macro event_counts() -%}
     {%- for days in feature_spans() %}
         count(*) {{- in_window(days) }} as events_{{ days }},
@@ -20,7 +20,7 @@
         arg_max(gap, place) as last_gap
 {%- endmacro %}
 
-{#- How a user's values of one word key are spread; logarithms are rounded, so that their order has no say. -#}
+{#- How a user's values of one word key are spread; logarithms are rounded, so that the order of adding does not matter. -#}
 {% macro word_counts() -%}
     sum(said.n)::bigint as n,
         count(*) as distinct_values,
@@ -31,7 +31,7 @@
         {%- endfor %}
 {%- endmacro %}
 
-{#- Words of events, as one row a user, moment and key. -#}
+{#- Words of events, one row per user, moment and key. -#}
 {% macro feature_words(fields, categories) -%}
 said as (
     select

@@ -1,6 +1,6 @@
 {#-
-    The events of labelled users in the order of the tokens (`place`) and with the time since the one before (`gap`); what
-    of them lies before each moment; and their fields, a row each. Events are each once in the contract.
+    CTEs: the events of labelled users in the order of the tokens (`place`), with the time since the event before (`gap`);
+    the events before each moment; and one row per field. The contract has deduplicated the events.
 -#}
 {% macro feature_events(events) -%}
 events as (

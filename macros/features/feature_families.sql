@@ -1,4 +1,4 @@
-{#- How many events, how lately, how regularly; a count is 0 where there is none, all else null. -#}
+{#- How many events there are, how recent and how regular; without events a count is 0, all else null. -#}
 {% macro _recency_columns() -%}
     {%- set found = [] -%}
     {%- for days in feature_spans() -%}
@@ -23,7 +23,7 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- What the newest snapshot says: a number, or one of the 32 most frequent words. -#}
+{#- The attributes of the newest snapshot: a number, or one of the 32 most frequent words. -#}
 {% macro _attribute_columns(fields) -%}
     {%- set found = [] -%}
     {%- for key, values in fields.attributes.items() -%}
@@ -39,7 +39,7 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- Last values, and how many different ones there were. -#}
+{#- The last value of each key, the number of distinct values, and their entropy. -#}
 {% macro _last_columns(fields) -%}
     {%- set found = [] -%}
     {%- for key in fields.words -%}
@@ -73,7 +73,7 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- How numbers change: a day's slope, and a window's sum as a multiple of that of the window before. -#}
+{#- How numbers change: the slope per day, and the ratio of a window's sum to that of the window before. -#}
 {% macro _trend_columns(fields) -%}
     {%- set found = [] -%}
     {%- for days in feature_spans() | reverse -%}
@@ -87,7 +87,7 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- How often each of the most frequent values; the first of every key, then the second, ... -#}
+{#- Counts or shares of the most frequent values: first the top value of every key, then the second, ... -#}
 {% macro _value_columns(fields, what) -%}
     {%- set found = [] -%}
     {%- for rank in range(1, 33) -%}
@@ -103,7 +103,7 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- When events happen, in the calendar's zone, and the month that the moment is in. -#}
+{#- When events happen, in the time zone `calendar_tz`, and the month of the moment. -#}
 {% macro _clock_columns() -%}
     {%- set found = [_column('hours and weekdays', 'moment_month', 'extract(month from moments.eval_ts)')] -%}
     {%- for day in ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] -%}

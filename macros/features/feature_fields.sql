@@ -1,7 +1,7 @@
 {#-
-    What hand-made features are made of, read off the fit. Of events the keys that hold numbers (codes that are numbers
-    too: they may be degrees) and those that hold words, each word key with its most frequent values; of profiles the
-    attributes, with theirs.
+    The keys that hand-made features are made of, read from the fit: keys of events that hold numbers (also codes that are
+    numbers, which may be ordered), keys of events that hold words with their most frequent values, and attributes with
+    theirs.
 -#}
 {% macro feature_fields(fields, sources, categories) -%}
     {%- if not execute or load_relation(fields) is none -%}
@@ -36,17 +36,17 @@
     {{ return(var('feature_windows') | map('int') | sort | list) }}
 {%- endmacro %}
 
-{#- All time, as 0, and the windows. -#}
+{#- All spans in days: 0 for all time, then the windows. -#}
 {% macro feature_spans() -%}
     {{ return([0] + feature_windows()) }}
 {%- endmacro %}
 
-{#- Of an aggregate: what lies in the last so many days before the moment; an `age` is in microseconds, at least 1. -#}
+{#- The filter of an aggregate for the last `days` days before the moment; `age` is in microseconds, at least 1. -#}
 {% macro in_window(days) -%}
     {%- if days %} filter (where age <= {{ days * 86400000000 }}){% endif -%}
 {%- endmacro %}
 
-{#- The window of the same length just before that one. -#}
+{#- The filter for the window of the same length just before the last `days` days. -#}
 {% macro in_window_before(days) -%}
     filter (where age > {{ days * 86400000000 }} and age <= {{ 2 * days * 86400000000 }})
 {%- endmacro %}

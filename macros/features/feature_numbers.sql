@@ -1,6 +1,6 @@
 {#-
-    Sums of a user's numbers of one key before a moment, by window. All of them are of whole numbers (units of the key's
-    scale; minutes before the moment), so they do not depend on the order in which threads add them.
+    Sums of a user's numbers of one key before a moment, by window. They add whole numbers (units of the key's scale,
+    minutes before the moment), so they do not depend on the order in which threads add.
 -#}
 {% macro number_sums() -%}
     any_value(scale) as scale,
@@ -21,7 +21,7 @@
         arg_max(number, place) as last
 {%- endmacro %}
 
-{#- Those sums as the statistics that people know; null where there are too few values to say. -#}
+{#- The usual statistics from `number_sums`; null where there are too few values. -#}
 {% macro number_statistics() -%}
     {%- for days in feature_spans() %}
         n_{{ days }} as count_{{ days }},
@@ -42,14 +42,14 @@
         last
 {%- endmacro %}
 
-{#- n times the sum of (x - mean x)(y - mean y), exact before it is a double. -#}
+{#- n times the sum of (x - mean x)(y - mean y), computed exactly in integers before the cast to double. -#}
 {% macro spread(n, x, xy, y=none) -%}
     ({{ n }} * {{ xy }} - {{ x }}::hugeint * {{ y or x }})::double
 {%- endmacro %}
 
 {#-
-    Numbers of events, as one row a user, moment and key. A key's scale makes ten-digit units of what the fit saw of it;
-    what is a hundred times as large counts as that much.
+    Numbers of events, one row per user, moment and key. A key's scale turns the largest number of the fit into ten-digit
+    units; numbers more than about a hundred times as large are clipped.
 -#}
 {% macro feature_numbers(fields, bins, categories) -%}
 scales as (
@@ -115,7 +115,7 @@ numbers as (
 )
 {%- endmacro %}
 
-{#- The rows of each key beside the moments. -#}
+{#- Joins that put the rows of each key beside the moments. -#}
 {% macro joined_features(fields) -%}
     {%- for keys, table, letter in [(fields.numbers, 'numbers', 'n'), (fields.words, 'words', 'w')] -%}
         {%- for key in keys -%}

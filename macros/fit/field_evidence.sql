@@ -1,6 +1,6 @@
 {#-
-    What speaks for a key of numbers being a quantity (weights above zero) or codes (below), as a list of
-    {weight, why}. The columns are those of fit.field_stats and fit.number_shapes; see docs/decisions/kinds.md.
+    The evidence that a key of numbers holds quantities (weights above zero) or codes (below), as a list of
+    {weight, why}, from the columns of fit.field_stats and fit.number_shapes; see docs/decisions/kinds.md.
 -#}
 {% macro number_evidence() -%}
     [
@@ -48,7 +48,7 @@
     ]
 {%- endmacro %}
 
-{#- What speaks for a key of no quantity being a text (above zero) or a category (below). -#}
+{#- The evidence that a key that is not a quantity holds texts (weights above zero) or categories (below). -#}
 {% macro text_evidence() -%}
     [
         {{ evidence(percent('unknown_share') ~ " || ' would be unknown'", [
@@ -68,7 +68,7 @@
     ]
 {%- endmacro %}
 
-{#- The weight of the first condition that holds, else 0. -#}
+{#- One piece of evidence, with the weight of the first condition that holds, else 0. -#}
 {% macro evidence(why, weights) -%}
     {
         'weight': case

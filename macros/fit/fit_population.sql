@@ -1,15 +1,15 @@
-{#- The rows that the tokenizer may see; `population` is fit.population. -#}
+{#- A condition: the fit may see the row. `population` is fit.population. -#}
 {% macro in_fit_population(user_id, ts, population) -%}
     {%- set chosen = fit_population(population) -%}
     {{ ts }} < {{ literal(chosen.fit_until) }}::timestamp and {{ fit_users(user_id, chosen.fit_users) }}
 {%- endmacro %}
 
-{#- The users among them. -#}
+{#- A condition: the fit may see the user. -#}
 {% macro fit_users(user_id, users) -%}
     {%- if users == 'all' -%} true {%- else -%} {{ split_of(user_id) }} = 'train' {%- endif -%}
 {%- endmacro %}
 
-{#- fit.population as a mapping; before it is made, one that nobody is in. -#}
+{#- fit.population as a mapping; before it exists, a population without rows. -#}
 {% macro fit_population(population) -%}
     {%- if not execute or load_relation(population) is none -%}
         {{ return({'fit_until': '0001-01-01', 'fit_users': 'train'}) }}
@@ -19,8 +19,8 @@
 {%- endmacro %}
 
 {#-
-    What fit.population is to say: `fit_until` as a refit moved it, else as the var, else the earliest moment of a label,
-    else just after the latest event and profile. Refuses vars that make no sense and a population without events.
+    The row of fit.population. `fit_until` is the cut-off of a refit, else the var, else the earliest moment of a label,
+    else just after the latest event and profile. Invalid vars and a population without events are refused.
 -#}
 {% macro decide_population(events, profiles, labels) -%}
     {%- set users, moved = var('fit_users'), moved_cut() -%}
@@ -61,17 +61,17 @@
     {{ return({'fit_until': until, 'fit_users': users, 'reason': reason}) }}
 {%- endmacro %}
 
-{#- Stop with a sentence and the next step, as every other error of the project reads. -#}
+{#- Stop with a sentence and the next step, in the form of every other error of the project. -#}
 {% macro refuse(what, next_step) -%}
     {%- do exceptions.raise_compiler_error('PragmaError: ' ~ what ~ '\nnext: ' ~ next_step) -%}
 {%- endmacro %}
 
-{#- The split of a user under this project's shares. -#}
+{#- The split of a user by the vars `validation_share` and `test_share`. -#}
 {% macro split_of(user_id) -%}
     {{ user_split(user_id, var('validation_share'), var('test_share')) }}
 {%- endmacro %}
 
-{#- That rule in words, for the manifest of the shards. -#}
+{#- The rule of `split_of` in words, for the manifest of the shards. -#}
 {% macro split_rule() -%}
     first 8 hex digits of md5(user_id) mod 10000: test below {{ (var('test_share') * 10000) | round | int }},
     {{- ' ' }}validation below {{ ((var('test_share') + var('validation_share')) * 10000) | round | int }}, else train

@@ -1,9 +1,9 @@
-{#- The words that say nothing, as a list of literals. -#}
+{#- The values that count as missing, as literals separated by commas. -#}
 {% macro missing_words() -%}
     {%- for word in var('missing_words') -%} {{ literal(word) }}{{ ', ' if not loop.last }} {%- endfor -%}
 {%- endmacro %}
 
-{#- Say which overrides name a key that the fit did not see; a misspelt key would go unnoticed. -#}
+{#- Warn of overrides for keys that the fit did not see, because a misspelt key would go unnoticed. -#}
 {% macro warn_of_unseen_overrides(overrides, field_values) -%}
     {%- set unseen = run_query(
         'select key from ' ~ overrides ~ ' where key not in (select key from ' ~ field_values ~ ') and coalesce(' ~ override_dataset(overrides) ~ ', '

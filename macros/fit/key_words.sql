@@ -1,7 +1,7 @@
 {#-
-    What a key's name says of its values, or null: 'quantity', 'code', 'text' or 'calendar'. A word that asks how
-    many, or whether, decides where it comes first and more follows (`num_codes`, `is_paid`); else the last known
-    word does (`amount_type`). `words` is the name as `spaced_words` gives it.
+    What a key's name suggests about its values: 'quantity', 'code', 'text', 'calendar' or null. A first word that means
+    how many or whether decides if other words follow (`num_codes`, `is_paid`); otherwise the last known word decides
+    (`amount_type`). `words` is the name as `spaced_words` gives it.
 -#}
 {% macro name_hint(words) -%}
     {%- set known = key_words() -%}
@@ -28,7 +28,7 @@
     )
 {%- endmacro %}
 
-{#- Words by what they say, as patterns; some end longer ones: `oldbalance`, `zipcode`. -#}
+{#- Words by what they suggest, as patterns; some also match the end of a longer word: `oldbalance`, `zipcode`. -#}
 {% macro key_words() -%}
     {{ return({
         'how_many': 'n|num|nb|nbr|no of|number of|count|cnt|total|sum|avg|mean|median|max|min|std|sd|days|months|years|weeks'

@@ -1,11 +1,11 @@
 {#-
-    The SQL functions that people call. `embed_user` reads the tokens of the users that it is asked for by
-    itself, so it stands in no subquery and runs once a row, also under LIMIT and filters. It takes a struct,
-    for DuckDB works a function of one column out for all values of a file's dictionary, those filtered away
-    too.
+    The SQL functions that people call. `embed_user` itself reads the tokens of the users it is asked for, so
+    it needs no subquery and runs once a row, also under LIMIT and filters. It takes a struct, because DuckDB
+    computes a function of a single column for all values of a file's dictionary, even those that are filtered
+    out.
 
-    `width` is that of the vectors, so that they compare with those of the tables; with none (no model yet, or
-    models of several widths) they are lists. A null among what is given makes the user null, and so the vector.
+    `width` is the width of the vectors, which makes their type that of the tables; without one (no model yet,
+    or models of several widths) they are lists. A null argument makes the user null, and so the vector.
 -#}
 {% macro create_embed(width=none) -%}
 create or replace macro main.embed(uid) as {{ _embed_user('uid::varchar', width) }}
@@ -17,7 +17,7 @@ create or replace macro main.embed_at(uid, moment) as {{ _embed_user(
 ) }}
 {%- endmacro %}
 
-{#- By another model than the current one: embed_with('1f0c5a77e9d2', user_id). -#}
+{#- The vector by a model other than the current one: embed_with('1f0c5a77e9d2', user_id). -#}
 {% macro create_embed_with(width=none) -%}
 create or replace macro main.embed_with(model, uid) as {{ _embed_user(
     'case when model is not null then uid::varchar end', width, model='model::varchar'

@@ -1,6 +1,6 @@
 {#-
-    `from nearest_users('a user')`: whose vectors point most nearly the same way, of all users. Exact, one scan
-    of the latest vectors of users with events; null in, or a user without a vector or without events, gives no row.
+    `from nearest_users('a user')`: the users whose vectors have the highest cosine to that of one user. Exact, by one
+    scan of the latest vectors of users with events. A null, or a user without a vector or events, gives no row.
 -#}
 {% macro create_nearest_users(latest_embeddings) -%}
 create or replace macro main.nearest_users(asked, n := 10) as table

@@ -1,4 +1,4 @@
-{#- The tables beside the tokens that say what they were built from. -#}
+{#- On run start: create the tables that record what the tokens were built from. -#}
 {% macro create_marks() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     create schema if not exists tokens;
@@ -17,7 +17,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Not asked through the adapter, which begins a transaction: what a hook does after that is rolled back. -#}
+{#- Asked of the database, because the adapter would begin a transaction, and the rest of the hook would be rolled back. -#}
 {% macro has_column(relation, column) -%}
     {{ return(run_query(
         'select 1 from duckdb_columns() where database_name = current_database() and schema_name = '
@@ -27,8 +27,8 @@
 {%- endmacro %}
 
 {#-
-    After the tokens are written: these are the partitions that they were made from, how many of each one's events
-    contract.events holds, and whose and of which moments the rows are that were written.
+    After the tokens are written: record the partitions that they were made from, how many events of each contract.events
+    holds, and a checksum of the users and moments of the rows written.
 -#}
 {% macro keep_partitions(event_tokens, changed, arrived) -%}
     {%- set built, aside = tokens_relation('built_partitions'), set_aside_events() -%}
@@ -74,7 +74,7 @@
     where changed.events > 0;
 {%- endmacro %}
 
-{#- What event tokens there are of each partition, of all or of those that changed. -#}
+{#- The number and a checksum of event tokens in each partition, for all partitions or those that changed. -#}
 {% macro token_partitions(event_tokens, changed=none) -%}
     select
         {{ event_day('tokens.ts') }} as day,
@@ -91,12 +91,12 @@
 {%- endmacro %}
 
 {#-
-    The partitions whose token rows are not one for each of their events in contract.events, or not those that
-    were written; none before there are any.
+    The partitions whose token rows do not match their events in contract.events one to one, or differ from those that were
+    written. Empty before there are tokens.
 -#}
 {% macro partitions_unlike_tokens(event_tokens, partitions) -%}
     {%- set built = tokens_relation('built_partitions') -%}
-    {#- dbt does not know of tables that a hook made in this run. -#}
+    {#- Asked of the database, because dbt does not know tables that a hook created in this run. -#}
     {%- if not execute or [built.schema, built.identifier] not in _tables([built.schema]) or load_relation(event_tokens) is none %}
     select null::date as day, null::ubigint as bucket, 0::bigint as events, 0::bigint as tokens where false
     {%- else %}
@@ -125,8 +125,8 @@
 {%- endmacro %}
 
 {#-
-    On run end: tokens that are not as they should be are forgotten to have been built, so that the next build
-    makes their partitions anew.
+    On run end: if the test of the tokens failed, forget the partitions that differ, so that the next build makes them
+    again.
 -#}
 {% macro forget_unlike(results) -%}
     {%- set failed = results | selectattr('node.name', 'equalto', 'assert_each_event_has_its_tokens')
@@ -138,7 +138,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- As if they had never been built: the next build makes them again. -#}
+{#- Forget that partitions were built, so that the next build makes them again. -#}
 {% macro forget_partitions(unlike) -%}
     delete from {{ tokens_relation('built_partitions') }} as built
     where exists (select 1 from {{ unlike }} as unlike where {{ same_partition('built', 'unlike') }});

@@ -1,7 +1,7 @@
 {#-
-    The partitions of events that are to be made anew: those that are not as they were when the tokens were
-    built, those that are gone (no events), and those of which a build set events aside. An event that comes
-    late changes the partition of its own day, however old. All of them, where the tokens are stale.
+    The partitions whose tokens must be made again: those that changed since the tokens were built, those that are gone
+    (no events), and those with quarantined events. A late event changes the partition of its own day, however old. If
+    the tokens are stale, all partitions.
 -#}
 {% macro changed_partitions(partitions) -%}
     {%- set stale = tokens_are_stale('event_tokens') -%}
@@ -23,24 +23,24 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- Whether two rows are of one partition; a partition may lack its day. -#}
+{#- A condition: two rows are of the same partition; the day may be null. -#}
 {% macro same_partition(one, other) -%}
     {{ one }}.day is not distinct from {{ other }}.day and {{ one }}.bucket = {{ other }}.bucket
 {%- endmacro %}
 
-{#- Whether an event lies in a partition. -#}
+{#- A condition: an event lies in a partition. -#}
 {% macro in_partition(event, partition) -%}
     {{ event_day(event ~ '.ts') }} is not distinct from {{ partition }}.day
     and {{ event_bucket(event ~ '.user_id') }} = {{ partition }}.bucket
 {%- endmacro %}
 
-{#- The first and last day of partitions, as text, none when there are none; and whether one has no day. -#}
+{#- The first and last day of partitions, as text (none if there are none), and whether a partition has no day. -#}
 {% macro days_of(partitions) -%}
     {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none, true]) }} {%- endif -%}
     {{ return(_days_of('from ' ~ partitions)) }}
 {%- endmacro %}
 
-{#- The same of those that are to be made anew. -#}
+{#- The first and last day of the partitions that must be made again, in the form of `days_of`. -#}
 {% macro changed_days(partitions) -%}
     {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none, true]) }} {%- endif -%}
     {{ return(_days_of(changed_partitions(partitions))) }}
@@ -53,8 +53,8 @@
 {%- endmacro %}
 
 {#-
-    Whether a moment lies in those days, in a form that a file's statistics can answer: not with `or`, unless
-    there are rows without a moment.
+    A condition: a moment lies in days given by `days_of`. It has no `or` unless rows lack a moment, so that a reader can
+    skip row groups by their statistics.
 -#}
 {% macro within(ts, days) -%}
     {%- set or_none = days | length > 2 and days[2] -%}

@@ -1,6 +1,6 @@
 {#-
-    Files whose partitions are known from an earlier build, as `read_as`: all that tells of them is as it was then. Where
-    files are not looked at one by one, `read_as` is empty, and stands for all of them together.
+    Files that have not changed since an earlier build read them, as `read_as`: path, size, times and footer are the same.
+    If files are not tracked one by one, `read_as` is empty and stands for all of them together.
 -#}
 {% macro unchanged_files() -%}
     select files.read_as
@@ -24,7 +24,7 @@
     ) }}
 {%- endmacro %}
 
-{#- The files to read, as `read_as`; none at all means: read everything. -#}
+{#- The files to read, as a list of `read_as`; the value none means: read everything. -#}
 {% macro files_to_read() -%}
     {%- if not _files_are_known() -%} {{ return(none) }} {%- endif -%}
     {%- set unchanged = run_query(unchanged_files()).columns[0].values() | list -%}
@@ -35,15 +35,15 @@
     ).columns[0].values() | list) }}
 {%- endmacro %}
 
-{#- In a form that spares the other files. -#}
+{#- A condition with literals, so that the reader skips the other files. -#}
 {% macro is_one_of(column, texts) -%}
     {%- if texts -%} {{ column }} in ({{ literals(texts) }}) {%- else -%} false {%- endif -%}
 {%- endmacro %}
 
 {#-
-    Before files are read: what is known of those, and of files that are gone, is of no use any more. A refresh replaces
-    the table and deletes nothing from it first: DuckDB cannot replay, after a crash, a transaction that deletes rows and
-    then renames their table, and the warehouse would not open.
+    Before files are read: delete what is known of those files and of files that are gone. A refresh replaces the table and
+    deletes nothing from it first: DuckDB cannot replay, after a crash, a transaction that deletes rows and then renames
+    their table, and the warehouse would not open.
 -#}
 {% macro forget_changed_files(file_partitions) -%}
     {%- if _files_are_known() -%}
@@ -53,7 +53,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- After that, in the same transaction: these files were read. One that was written to a moment ago is read again. -#}
+{#- In the same transaction, after files are read: record them. A file that was written to a moment ago is read again. -#}
 {% macro keep_files() -%}
     create or replace table {{ contract_relation('known_files') }} as
     select * from {{ contract_relation('source_files') }} where settled

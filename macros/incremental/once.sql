@@ -1,6 +1,6 @@
 {#-
-    How many rows of each partition say again what another says: rows that do not count. Sorting is cheaper than
-    grouping; and where no hash is seen twice, nothing is read again.
+    The number of rows in each partition that repeat an event of another row, and so do not count. Hashes are sorted to find
+    repeats, because sorting is cheaper than grouping; if no hash occurs twice, the events are not read a second time.
 -#}
 {% macro repeats_by_partition(events, partitions) -%}
     {%- set all_changed = tokens_are_stale('event_tokens') -%}
@@ -37,7 +37,7 @@
     group by copies.day, copies.bucket
 {%- endmacro %}
 
-{#- The days of the partitions that hold such rows; none where there are none. -#}
+{#- The days of the partitions that hold repeated events, in the form of `days_of`; none if there are none. -#}
 {% macro repeated_days(partitions) -%}
     {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none, false]) }} {%- endif -%}
     {{ return(days_of(partitions)) }}

@@ -1,6 +1,6 @@
 {#-
-    How event tokens are written: a partition that changed is made anew as a whole, so that what left it goes,
-    what changed changes, and what came comes. All of this, and what is written down of it, is one transaction.
+    How event tokens are written: a partition that changed is replaced as a whole, so that events that left, changed or
+    arrived are all covered. The tokens and the record of them are written in one transaction.
 -#}
 {% macro get_incremental_partitions_sql(arguments) -%}
     {%- set target_relation, made = arguments.target_relation, arguments.temp_relation -%}
@@ -20,7 +20,7 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- Users and moments whose tokens, in the order in which a history reads them, are not the same before and after. -#}
+{#- Users and moments whose tokens, in the order of a history, differ before and after. -#}
 {% macro changed_moments(before, after) -%}
     select
         user_id,
@@ -43,7 +43,7 @@
     having count(*) = 1 or min(content) <> max(content)
 {%- endmacro %}
 
-{#- Stop where the events that lie ready are too few for tokens that have to be made anew as a whole. -#}
+{#- Stop if all tokens must be made again, but contract.new_events holds only the events that arrived. -#}
 {% macro refuse_part_of_events(event_tokens) -%}
     {%- if execute and tokens_are_stale(event_tokens.identifier) -%}
         {%- set ready = load_relation(contract_relation('new_events')) -%}
@@ -60,7 +60,7 @@
     {{ return(api.Relation.create(database=target.database, schema='contract', identifier=name)) }}
 {%- endmacro %}
 
-{#- After the tokens are written: these users have some, so that nobody need look for them among all events. -#}
+{#- After the tokens are written: record the users who have some, so that other queries need not scan all events. -#}
 {% macro keep_users(event_tokens, arrived) -%}
     {%- set users = tokens_relation('built_users') -%}
     {%- if tokens_are_stale(event_tokens.identifier) or not run_query('from ' ~ users ~ ' limit 1').rows -%}

@@ -1,7 +1,7 @@
 {#-
-    SQL of the moments and users of events that an earlier build set aside; empty text when there are none. They have
-    no tokens, so a build asks for their partitions again: they may have been mended without any change to the
-    source, by another rule, and they are listed as long as they are not.
+    A query of the users and moments of events in quarantine; an empty string if there are none. These events have no
+    tokens, so each build looks at their partitions again: a changed rule may release them without any change to the
+    source, and until then contract.rejected must go on listing them.
 -#}
 {% macro set_aside_events() -%}
     {%- set rejected = load_relation(

@@ -1,7 +1,7 @@
 {#-
-    On run end of `pragma validate`: the tokens of a sample of partitions are made again from what contract.events says, and
-    held against tokens.event_tokens. Builds do not do this: they hold numbers, users and moments, and a row's ids differ
-    only where a hand wrote into the table. Partitions that differ are forgotten, so that the next build makes them again.
+    On run end of `pragma validate`: make the tokens of a sample of partitions again from contract.events and compare them
+    with tokens.event_tokens. Builds compare only numbers, users and moments, because token ids differ only if somebody
+    wrote into the table. Partitions that differ are forgotten, so that the next build makes them again.
 -#}
 {% macro hold_tokens_against_events() -%}
     {%- if execute and var('check_all_events') and not is_candidate() and flags.WHICH == 'build'
@@ -17,8 +17,8 @@
 {%- endmacro %}
 
 {#-
-    Whole partitions of about `tokens_checked` events in all, by a hash that depends on what was built, so that a dataset which
-    grows has others looked at each time. Not those whose source has changed since, or of which rows were set aside.
+    Partitions of about `tokens_checked` events in all, chosen by a hash that changes with what was built, so that each
+    check of a growing dataset takes others. Partitions that changed since, or have quarantined rows, are left out.
 -#}
 {% macro _partitions_looked_at() -%}
     create or replace temp table looked_at as
@@ -58,7 +58,7 @@
     {{ tokenize_events(spec, 'events_again', 'texts_again') }}
 {%- endmacro %}
 
-{#- How many rows of each partition are not as they should be, and the first of them. -#}
+{#- The number of rows of each partition that differ, and the first of them as an example. -#}
 {% macro _tokens_unlike() -%}
     create or replace temp table tokens_unlike as
     select

@@ -3,5 +3,5 @@
     {{- schema ~ '_next' if var('candidate', false) and schema in ('fit', 'tokens') else schema -}}
 {%- endmacro %}
 
-{#- Whether a refit makes its candidate, beside the fit and the tokens that a model is served by. -#}
+{#- Whether this run makes a candidate, beside the fit and the tokens that serve the current model. -#}
 {% macro is_candidate() -%} {{ return(var('candidate', false)) }} {%- endmacro %}

@@ -1,6 +1,6 @@
 {#-
-    A view that is replaced in one statement. dbt's own materialisation makes a view beside it, renames both and drops the
-    old one: five statements more, for some thirty views that hardly ever change.
+    A view that is replaced in one statement. dbt's own materialization creates a second view, renames both and drops the
+    old one: five more statements for each of some thirty views that hardly ever change.
 -#}
 {% materialization view, adapter='duckdb' %}
     {%- set target_relation = this.incorporate(type='view') -%}

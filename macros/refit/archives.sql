@@ -1,4 +1,4 @@
-{#- The schemas that old tokenizers lie in: how they are named, filled, read back and found. -#}
+{#- The schemas that hold old tokenizers: how they are named, filled, restored and found. -#}
 
 {% macro _archive_name(hash) -%} {{ return('archive_' ~ hash[:12]) }} {%- endmacro %}
 
@@ -27,14 +27,14 @@
     {{ return(api.Relation.create(database=target.database, schema='fit', identifier=name)) }}
 {%- endmacro %}
 
-{#- The hash in force; empty before the first fit. -#}
+{#- The hash of the present tokenizer; empty before the first fit. -#}
 {% macro _tokenizer_hash() -%}
     {%- set tokenizer = _fit_relation('tokenizer') -%}
     {%- if load_relation(tokenizer) is none -%} {{ return('') }} {%- endif -%}
     {{ return(run_query('select tokenizer_hash from ' ~ tokenizer).rows[0][0]) }}
 {%- endmacro %}
 
-{#- Pairs of schema and table. -#}
+{#- The tables of some schemas, as pairs of schema and table. -#}
 {% macro _tables(schemas) -%}
     {{ return(run_query(
         'select schema_name, table_name from duckdb_tables() where database_name = current_database() and schema_name in ('
@@ -42,7 +42,7 @@
     ).rows | map('list') | list) }}
 {%- endmacro %}
 
-{#- The archives that hold this table. -#}
+{#- The archives that hold a given table. -#}
 {% macro _archives(table) -%}
     {{ return(run_query(
         "select schema_name from duckdb_tables() where database_name = current_database() and schema_name ^@ 'archive_'"

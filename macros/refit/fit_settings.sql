@@ -1,4 +1,4 @@
-{#- The vars that the fit reads; a test holds the list against the models. What is new among them belongs here. -#}
+{#- The vars that the fit reads. A new var belongs here; a test compares the list with the models. -#}
 {% macro fit_vars() -%}
     {{ return([
         'fit_until', 'fit_users', 'validation_share', 'test_share', 'calendar_tz', 'bins', 'vocabulary_size', 'max_categories',
@@ -7,12 +7,12 @@
     ]) }}
 {%- endmacro %}
 
-{#- A var as text: a scalar as it is written, a list or a mapping as JSON. -#}
+{#- A var as text: a scalar as it is, a list or a mapping as JSON. -#}
 {% macro setting_text(value) -%}
     {{ return(value | string if value is string or value is number or value is not iterable else tojson(value)) }}
 {%- endmacro %}
 
-{#- What is asked for: each of these vars, as one row. -#}
+{#- The settings that are asked for: one row per var. -#}
 {% macro asked_vars() -%}
     select
         'var' as kind,
@@ -27,7 +27,7 @@
     )
 {%- endmacro %}
 
-{#- And each override of this dataset. -#}
+{#- The overrides that are asked for: one row per override of this dataset. -#}
 {% macro asked_overrides(overrides) -%}
     select
         'override' as kind,
@@ -38,8 +38,8 @@
 {%- endmacro %}
 
 {#-
-    On run end of plain dbt: what a frozen fit was made with otherwise than is asked for. Our own commands have said so
-    before they began; they silence dbt's log, which is how they are told apart.
+    On run end of plain dbt: warn of settings that differ from those of the frozen fit. The pragma commands have warned
+    before they run dbt; they silence dbt's log, which is how this macro recognises them.
 -#}
 {% macro say_ignored_settings() -%}
     {%- if execute and flags.WHICH == 'build' and invocation_args_dict.get('log_level') != 'none' and not fit_is_unfinished()
@@ -72,8 +72,8 @@
 {%- endmacro %}
 
 {#-
-    The moment that an earlier `pragma build --refit --until` moved the cut to; it holds until another is given, or
-    until the var fit_until, which it overrules, is changed. Empty where there is none.
+    The cut-off of an earlier `pragma build --refit --until`. It overrules the var fit_until until that var changes or
+    another moment is given. Empty if there is none.
 -#}
 {% macro moved_cut() -%}
     {%- if var('refit_until') -%} {{ return(var('refit_until') | string) }} {%- endif -%}

@@ -1,11 +1,11 @@
 {#-
     A table that is made once. Later builds leave it as it is, so a token id never changes under a
-    model; `pragma build --refit` (dbt's `--full-refresh`) makes it anew. The fit freezes as a whole, when the
-    build that made it has also made its tokens: what a failed first build left behind is made again.
+    model; `pragma build --refit` (dbt's `--full-refresh`) makes it again. All tables of the fit freeze
+    together, once a build has also made the tokens: the remains of a failed first build are made again.
 -#}
 {% materialization frozen, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- if is_frozen() -%}
-        {#- A table that a fit of an older version lacks is not made up: it could not say how that fit was made. -#}
+        {#- A table that an older fit lacks is not added, because it could not record how that fit was made. -#}
         {%- set existing = load_cached_relation(this) -%}
         {%- call noop_statement('main', 'FROZEN', 'FROZEN') -%} {%- endcall -%}
         {{ return({'relations': [existing] if existing is not none else []}) }}
@@ -13,7 +13,7 @@
     {{ return(materialization_table_duckdb()) }}
 {% endmaterialization %}
 
-{#- Whether there is a whole fit that this build leaves alone. -#}
+{#- Whether there is a complete fit that this build leaves as it is. -#}
 {% macro is_frozen() -%}
     {%- set tokenizer = api.Relation.create(database=this.database, schema=this.schema, identifier='tokenizer') -%}
     {{ return(load_cached_relation(tokenizer) is not none and not should_full_refresh() and not fit_is_unfinished()) }}
@@ -28,14 +28,14 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- On run end. -#}
+{#- On run end: the first fit is finished if the build made it and its tokens. -#}
 {% macro finish_fit(results) -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') and fit_is_unfinished() and fit_succeeded(results) -%}
     drop table {{ _fit_relation('unfinished') }};
     {%- endif -%}
 {%- endmacro %}
 
-{#- Whether a first fit was begun and no build has yet made all of it, its tokens included. -#}
+{#- Whether a first fit was begun, but no build has yet made all of it and its tokens. -#}
 {% macro fit_is_unfinished() -%} {{ return(execute and run_query(unfinished_fit()).rows | length > 0) }} {%- endmacro %}
 
 {% macro unfinished_fit() -%}
@@ -44,7 +44,7 @@
     ) }}
 {%- endmacro %}
 
-{#- Whether a build has made the fit anew, or left it alone, and nothing of the fit and its tokens failed. -#}
+{#- Whether nothing failed in the fit and its tokens, and the build made either the complete fit or no part of it. -#}
 {% macro fit_succeeded(results) -%}
     {%- set layers, statuses = [], [] -%}
     {%- for result in results if result.node.resource_type == 'model' and result.node.package_name == 'pragma'

@@ -1,13 +1,13 @@
 {#-
-    What a refit leaves behind. Before it, the tables of `fit` are copied into the schema
-    `archive_<first 12 of tokenizer_hash>`; after it, the archive stays as long as a registered model is of that hash. A
-    refit that fails or is killed half way is undone from it, so that bins, vocabulary and BPE always belong together.
-    Where the current model is of the fit, `pragma build --refit` makes a candidate in schemas of its own instead.
+    How a refit replaces the fit. Before it, the tables of `fit` are copied into the schema
+    `archive_<first 12 of tokenizer_hash>`; the archive stays as long as a registered model has that hash. A refit that
+    fails or is killed is undone from the archive, so that bins, vocabulary and BPE always belong together. If the
+    current model uses the fit, `pragma build --refit` makes a candidate in schemas of its own instead.
 -#}
 
 {#-
-    On run start: undo a refit that was killed; then, before a refit, put the old tables away. A first fit that no
-    build has finished is worth no archive.
+    On run start: undo a refit that was killed; then, before a refit, archive the old tables. A first fit that no build has
+    finished is not archived.
 -#}
 {% macro before_refit() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run')
@@ -34,7 +34,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- On run end: keep the archive, undo the refit, or throw away what no registered model is of. -#}
+{#- On run end: undo a refit that failed, and drop the archives that no registered model needs. -#}
 {% macro after_refit(results) -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') -%}
         {%- set unfinished = _archives('unfinished') -%}
@@ -55,8 +55,8 @@
 {%- endmacro %}
 
 {#-
-    On run end: of a candidate that waits for its model, what the source holds no more is forgotten; one that was never
-    finished goes.
+    On run end: drop an unfinished candidate; from one that waits for its model, delete the tokens of events and profiles
+    that the source no longer holds.
 -#}
 {% macro tend_candidate() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') and 'model.pragma.event_tokens' in selected_resources -%}

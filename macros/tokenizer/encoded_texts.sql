@@ -1,7 +1,7 @@
 {#-
-    The strings of the text keys, each encoded once, and null: one row per (value, token_ids, positions).
-    Events and profiles are matched with it by an inner join, which needs every string to be here. Positions
-    stop at 255, far beyond what is kept of an event or a profile.
+    The distinct strings of the text keys, each encoded once, and one row for null, because events and profiles
+    are matched with them by an inner join. Columns: value, token_ids, positions. Positions stop at 255, far
+    beyond the tokens that an event or a profile keeps.
 -#}
 {% macro encoded_texts(spec, events, profiles) -%}
 with

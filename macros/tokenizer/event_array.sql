@@ -2,9 +2,9 @@
     The tokens of an event as one array: the source, then its fields in key order. `what` is value_ids,
     key_ids or positions.
 
-    A source's usual events, those with all keys that none of its events lacked in the fit, take a short
-    way: neighbours that are one token each are written as one list, with nothing to ask. All others take
-    the long way; the result is the same.
+    Usual events have all the keys that every event of their source had in the fit. They take a fast path:
+    adjacent fields of one token each become one list without any test for null. Other events take the slow
+    path with the same result.
 -#}
 {% macro default__event_array(spec, what) -%}
     {%- set usual = spec.schemas | selectattr('always') | list if spec.schemas | length <= 32 else [] -%}

@@ -1,11 +1,11 @@
 {#-
-    How one row's fields become tokens: the single place where a value gets its ids. `spec` is
-    fit.tokenizer.spec as a mapping; columns are numbered by the place of the field in it.
+    How one row's fields become tokens: the only place where a value gets its ids. `spec` is
+    fit.tokenizer.spec as a mapping; columns are numbered by the field's index in it.
 -#}
 
 {#-
-    x<i>: the value of each key; n<i>: it as a number. A key that the fit never saw with the row's
-    source, though it knows the source, is not looked at.
+    x<i>: the value of each key. It is null if the fit knows the row's source but never saw the key
+    with it.
 -#}
 {% macro field_values(spec, fields, source='') -%}
     {%- for field in spec.fields -%}
@@ -27,8 +27,8 @@
 {%- endmacro %}
 
 {#-
-    v<i>: the id of a value that is one token; null where the row has no value, [UNK] where the fit knows
-    no better. x<i>: the strings that are several tokens, or that a text encoder reads.
+    v<i>: the id of a value that is one token; null where the row has no value, [UNK] for a value that the fit
+    does not know. x<i>: the strings that become several tokens, or that a text encoder reads.
 -#}
 {% macro field_ids(spec) -%}
     {%- for field in spec.fields %}
@@ -50,14 +50,14 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- t<i>: the pieces of each text. Every string is in `texts`, and so is null: an outer join would split each batch. -#}
+{#- t<i>: the pieces of each text. `texts` holds every string and null, because an outer join would split each batch. -#}
 {% macro text_joins(spec, texts) -%}
     {%- for field in spec.fields if field.kind == 'text' %}
     inner join {{ texts }} as t{{ field.index }} on x{{ field.index }} is not distinct from t{{ field.index }}.value
     {%- endfor %}
 {%- endmacro %}
 
-{#- The strings of the text_embed keys in the order of their tokens; null in a dataset without such keys. -#}
+{#- The strings of the text_embed keys in the order of their tokens; null if the dataset has no such keys. -#}
 {% macro embedded_texts(spec) -%}
     {%- set embedded = spec.fields | selectattr('kind', 'equalto', 'text_embed') | list -%}
     {%- if embedded -%}
@@ -66,7 +66,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A field's part of an array, null where it has none: its value ids, its key repeated, or 0, 1, 2, ... -#}
+{#- A field's part of an array: its value ids, its key repeated, or the positions 0, 1, 2, ...; null without a value. -#}
 {% macro field_part(field, what) -%}
     {%- if field.kind != 'text' -%}
         case when v{{ field.index }} is not null then [{{ single_part(field, what) }}] end
@@ -76,7 +76,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The same of a field that is one token, as an element. -#}
+{#- The element of an array for a field that is one token: its value id, its key, or position 0. -#}
 {% macro single_part(field, what) -%}
     {%- if what == 'value_ids' -%} v{{ field.index }}
     {%- elif what == 'key_ids' -%} {{ field.key_id }}

@@ -1,7 +1,7 @@
 {#-
     The bin of a number: 0 for zero, else 1 + the number of edges strictly below it, so that a
     number on an edge lies in the bin that the edge closes. A balanced tree of comparisons: six deep
-    for 64 bins. Where there are few rows, the edges are counted: a tree takes longer to set up than it runs.
+    for 64 bins. For few rows the edges are counted instead, because a tree takes longer to set up than to run.
 -#}
 {% macro numeric_bin(number, edges, first_id=0) -%}
     case when {{ number }} = 0 then {{ first_id }} else {{ _bin_tree(number, edges, first_id + 1) }} end

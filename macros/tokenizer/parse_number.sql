@@ -1,8 +1,8 @@
 {#-
     Text as a finite double; null where it is not one ('NaN', 'inf', '1e400', '0x1F', 'abc', '').
 
-    What the engine's own cast reads as a finite number is that number. What it gives null for is read
-    by this rule, in this order:
+    A text that the engine's own cast reads as a finite number is that number. A text for which the cast
+    gives null is read by these rules, in this order:
 
     - no-break, narrow and thin spaces are spaces, U+2212 is a minus, U+2019 an apostrophe; the ends are trimmed;
     - one sign: before the number, after it, or brackets around it for a negative;
@@ -18,8 +18,9 @@
 {%- endmacro %}
 
 {#-
-    CASE evaluates a branch for the rows that reach it, so clean numbers never pay for the rule. A plain
-    decimal comma, the most frequent of the others, and text with digits in several places are told by one look.
+    CASE evaluates a branch only for the rows that reach it, so clean numbers never pay for the rules. One regular
+    expression recognises a plain decimal comma, the most frequent other form; another rejects text with digits in
+    several places.
 -#}
 {% macro duckdb__parse_number(text) -%}
     case
@@ -44,7 +45,7 @@
     list_transform({{ texts }}, lambda text: {{ duckdb__parse_number('text') }})
 {%- endmacro %}
 
-{#- The lambda gives the bare number a name, so that it is worked out once. -#}
+{#- The lambda gives the bare number a name, so that it is computed once. -#}
 {% macro _dirty_number(text) -%}
     list_filter(list_transform([{{ _bare_number(text) }}], lambda bare: try_cast(
         case
@@ -59,7 +60,7 @@
     )), lambda number: isfinite(number))[1]
 {%- endmacro %}
 
-{#- The text without its unit, its sign in front. -#}
+{#- The text without its unit, and with its sign in front. -#}
 {% macro _bare_number(text) -%}
     {%- set unit = '(?:[A-Z]{0,2}\\p{Sc}|' ~ _iso_currencies() ~ '|kr|zł|Kč|Ft)' -%}
     regexp_replace(
@@ -74,7 +75,7 @@
     )
 {%- endmacro %}
 
-{#- ISO 4217's codes of money in use, as alternatives. -#}
+{#- The ISO 4217 codes of currencies in use, as alternatives of a pattern. -#}
 {% macro _iso_currencies() -%}
     {{ (
         'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF '
@@ -86,5 +87,5 @@
     ) | replace(' ', '|') }}
 {%- endmacro %}
 
-{#- The number of that rule: another one is another tokenizer. -#}
+{#- The version of the rules for numbers; other rules make another tokenizer. -#}
 {% macro number_rule() -%} 1 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#-
-    Contract events -> one row of token arrays an event. The source is the first token, the other
-    fields follow in key order, so equal events are equal rows; at most `max_event_tokens` are kept.
-    Without an event_id, the content tells events of one moment apart.
+    Contract events -> one row of token arrays per event. The source is the first token and the fields
+    follow in key order, so equal events are equal rows; at most `max_event_tokens` are kept.
+    Without an event_id, a hash of the content tells events of one moment apart.
 -#}
 {% macro tokenize_events(spec, events, texts) -%}
 with
@@ -70,7 +70,7 @@ final as (
 select * from final
 {%- endmacro %}
 
-{#- The strings whose tokens are among those kept. -#}
+{#- The strings whose tokens are kept after the cut to `max_event_tokens`. -#}
 {% macro kept_texts(spec) -%}
     {%- set sentinels = spec.fields | selectattr('kind', 'equalto', 'text_embed') | map(attribute='first_id') | list -%}
     {%- if sentinels -%}

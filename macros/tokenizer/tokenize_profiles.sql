@@ -1,8 +1,8 @@
 {#-
-    Contract profiles -> one row a user, snapshot and attribute (ts null), at most `max_profile_tokens`
-    tokens a snapshot; and one row a user and milestone (key `milestone`, its name as the value), however
-    many snapshots tell of it. Attributes that are declared static hold at all moments: those of the first
-    snapshot stand once more, as of the year 1.
+    Contract profiles -> one row per user, snapshot and attribute (ts null), at most `max_profile_tokens`
+    tokens per snapshot; and one row per user and milestone (key `milestone`, its name as the value), however
+    many snapshots list it. Attributes that are declared static hold at all moments: those of the first
+    snapshot are repeated as of the year 1.
 -#}
 {% macro tokenize_profiles(spec, profiles, texts) -%}
 with

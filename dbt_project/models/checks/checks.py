@@ -1,4 +1,4 @@
-"""Great Expectations over the contract; what was found is kept, also when rules are broken."""
+"""Great Expectations over the contract; the results are kept even when rules are broken."""
 
 from pragma_sql.checks.gate import arrived_events, run_checks, to_arrow
 from pragma_sql.warehouse.connection import warehouse_of
@@ -6,7 +6,7 @@ from pragma_sql.warehouse.connection import warehouse_of
 
 def model(dbt, session):
     """One row per rule of the contract."""
-    # dbt reads these calls off the source to order the build.
+    # dbt finds these calls in the source and orders the build by them.
     dbt.ref("events")
     dbt.ref("profiles")
     dbt.ref("labels")

@@ -1,4 +1,4 @@
-"""The gate: a broken error-rule stops what is downstream, or has its rows set aside."""
+"""The gate: a broken error-rule stops the build, or its rows move to quarantine."""
 
 import sys
 
@@ -21,7 +21,7 @@ def model(dbt, session):
     broken = [result for result in results if result.stops]
     if not dbt.config.get("quarantine"):
         raise_if_broken(broken)
-    # Where rows are missing, there are none to set aside.
+    # A rule that does not name rows, such as one about missing rows, has none to quarantine.
     raise_if_broken([result for result in broken if not result.rule.names_rows])
     for result in results:
         if not (result.passed or result.stops):

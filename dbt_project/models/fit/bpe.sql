@@ -1,6 +1,6 @@
 with
 
--- What the other kinds leave of the budget: five special ids, the keys, the categories, the bins, the sentinels.
+-- BPE gets what is left of the budget after five special ids, the keys, categories, bins and sentinels.
 taken as (
     select
         5

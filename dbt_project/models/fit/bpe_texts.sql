@@ -13,7 +13,7 @@ strings as (
     group by left(field_values.value, {{ var('text_characters') }})
 ),
 
--- Counted by use, a few shops would fill the corpus: what recurs weighs two, what does not one.
+-- Weights of 1 and 2 instead of counts, because otherwise a few frequent shops would fill the corpus.
 final as (
     select
         value,

@@ -6,7 +6,7 @@ described as (
         shapes.* exclude (key, distinct_numbers),
         {{ name_hint(spaced_words('stats.key')) }} as hint,
         stats.n - stats.missing as said,
-        -- As if fifty more had been seen, known all: few values prove little.
+        -- Fifty known values are added, because few values prove little.
         greatest(stats.once, stats.beyond_cap) / (stats.n - stats.missing + 50) as unknown_share,
         stats.distinct_values / greatest(shapes.highest - shapes.lowest + 1, 1) as density
     from {{ ref('field_stats') }} as stats

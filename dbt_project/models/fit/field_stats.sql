@@ -10,7 +10,7 @@ field_values as (
     from {{ ref('field_values') }}
 ),
 
--- How many values occur how often: few rows, however many values there are.
+-- The number of values that occur n times: few rows, however many values there are.
 occurring as (
     select
         key,

@@ -12,7 +12,7 @@ keys as (
     where kind = 'key'
 ),
 
--- Of a numeric key its bin for zero, of a category its most frequent value, of a text_embed key its one token.
+-- The first token of a key: bin 0 of a numeric key, the most frequent category, the only token of text_embed.
 first_ids as (
     select
         key,

@@ -17,7 +17,7 @@ numbers as (
 placed as (
     select
         *,
-        -- Neighbours differ by chance too: by 1 / n + 1 / n, the variance of the logarithm of a count.
+        -- Neighbours also differ by chance: 1 / n is the variance of the logarithm of a count n, so two add up.
         power(ln(n) - lag(ln(n)) over by_number, 2) - 1 / n - 1 / lag(n) over by_number as step,
         ln(n) - avg(ln(n)) over (partition by key) as from_mean,
         sum(n) over by_number as upto,
@@ -43,7 +43,7 @@ final as (
         min(number) filter (where upto >= 0.05 * total) as low,
         min(number) filter (where upto >= 0.5 * total) as middle,
         min(number) filter (where upto >= 0.95 * total) as high,
-        -- Null where the counts differ hardly more than by chance.
+        -- Null if the counts differ hardly more than by chance.
         case
             when sum(power(from_mean, 2) - 1 / n) > 0.3 * sum(power(from_mean, 2))
                 then round(greatest(sum(step), 0) / (2 * sum(power(from_mean, 2) - 1 / n)), 6)

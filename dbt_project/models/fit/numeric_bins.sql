@@ -24,8 +24,8 @@ cumulated as (
     from numbers
 ),
 
--- The exact quantiles at 1/bins, 2/bins, ...: the least values that so many do not exceed. A value that
--- holds several quantiles gives one edge, so edges increase strictly.
+-- The exact quantiles at 1/bins, 2/bins, ...: the smallest value that at least this share does not exceed.
+-- A value at several quantiles gives one edge, so edges increase strictly.
 edges as (
     select
         key,

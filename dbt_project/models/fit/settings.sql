@@ -1,5 +1,5 @@
 {%- set moved = moved_cut() -%}
-{#- A fit that is older than this table keeps to itself what it was made with. -#}
+{#- Empty beside a fit that is older than this table, because its settings are unknown. -#}
 {%- set known = 'true' if not execute or not is_frozen() else 'false' -%}
 with
 

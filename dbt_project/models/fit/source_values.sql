@@ -1,7 +1,7 @@
 {%- set population = ref('population') -%}
 with
 
--- Read once each, straight from the sources: a copy of all events would be the dearest part of the fit.
+-- Events and profiles are read straight from the sources: a copy would be the most expensive part of the fit.
 events as not materialized (
     select * from {{ checked('events') }}
     where {{ in_fit_population('user_id', 'ts', population) }}

@@ -15,7 +15,7 @@ fields as (
     where key not in ('source', 'milestone')
 ),
 
--- The reserved keys: [UNK] where the fit saw no event, or no milestone.
+-- The reserved keys `source` and `milestone`; their id is that of [UNK] if the fit saw no event or milestone.
 reserved as (
     select
         wanted.key,

@@ -48,7 +48,7 @@ bins as (
     from {{ ref('numeric_bins') }}
 ),
 
--- One token a key; the string itself goes to a frozen text encoder.
+-- A text_embed key has one token; the string itself goes to a frozen text encoder.
 sentinels as (
     select
         4 as kind_order,

@@ -21,7 +21,7 @@ ends as (
     group by source, key
 ),
 
--- The last week before it that was as in the fit.
+-- The last week within the limits before the last week beyond them.
 starts as (
     select
         ends.source,

@@ -51,7 +51,7 @@ groups as (
     group by token_groups.source, token_groups.key, token_groups.token_group
 ),
 
--- Each week beside all of them, also where it has nothing of a group.
+-- Each week with every group of its key, so that a group without values counts as 0.
 filled as (
     select
         weeks.source,

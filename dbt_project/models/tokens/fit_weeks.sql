@@ -3,7 +3,7 @@
 {%- set until = fit_population(ref('population')).fit_until -%}
 with
 
--- The fit's last weeks, with all their users: two years hold every season twice.
+-- The fit's last weeks, with all users; two years hold every season twice.
 counts as (
     select
         {{ week_of('day') }} as week,
@@ -37,7 +37,7 @@ final as (
         counts.token_id,
         groups.token_group,
         counts.n,
-        -- To a fit without this week: a category that no other week has, as [UNK] is, would be unknown.
+        -- A fit without this week would not know [UNK], nor a category that no other week has.
         coalesce(
             counts.token_id = {{ unk_id() }}
             or (groups.place is null and groups.token_id is not null and counts.n = totals.n),

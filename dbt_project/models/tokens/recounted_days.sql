@@ -1,6 +1,6 @@
 with
 
--- What the tokens were made from, and how many there are of a day: events that are set aside have none.
+-- The events that a day's tokens were made from; they outnumber the tokens if some are quarantined.
 partitions as (
     select
         day,

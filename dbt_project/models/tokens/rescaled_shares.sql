@@ -28,7 +28,7 @@ steps as (
     select unnest(range(1, 9)) as step
 ),
 
--- Eight values of each bin up to its edge, of an open one the edge alone; zeros, and what is beyond all edges, stay.
+-- Eight values stand for each bin, the edge alone for an open one; zeros and values beyond all edges stay.
 points as (
     select
         bins.key,
@@ -45,7 +45,7 @@ points as (
     cross join steps
 ),
 
--- A hair nearer to zero, or what is computed would lie beyond an edge that it equals.
+-- Slightly nearer to zero, because rounding could put a value beyond an edge that it equals.
 moved as (
     select
         points.key,

@@ -35,7 +35,7 @@ tokens as (
     from events
 ),
 
--- A text is one value, whatever its pieces.
+-- Only position 0 is counted, because a text is one value whatever the number of its pieces.
 counted as (
     select
         tokens.day,

@@ -30,7 +30,7 @@ possible as (
     from values_of_keys
 ),
 
--- Every token that a value of the key can become, whether the fit saw it with the source or not.
+-- Every token that a value of the key can become, also those that the fit never saw with the source.
 tokens as (
     select
         seen.source,
@@ -50,7 +50,7 @@ shared as (
         on tokens.source = shares.source and tokens.key = shares.key and tokens.token_id = shares.token_id
 ),
 
--- How many of the fit's values lie below, and half of those in the bin itself.
+-- The place of a bin: the share of the fit's values below it, and half of those in it.
 ranked as (
     select
         *,
@@ -61,7 +61,7 @@ ranked as (
     from shared
 ),
 
--- Neighbouring bins go together until they are a fiftieth of the fit's values; rare categories are one group, 0.
+-- Neighbouring bins form a group until it holds `drift_bin_share` of the values; rare categories form group 0.
 final as (
     select
         source,

@@ -66,7 +66,7 @@ unknowns as (
     select * from {{ ref('usual_unknowns') }}
 ),
 
--- Rounded: in what order threads add up must not show.
+-- Rounded, so that results do not depend on the order in which threads add.
 final as (
     select
         shares.source,

@@ -1,4 +1,4 @@
-"""Vectors of a sample of users in two dimensions; `views.embedding_map` is what people read."""
+"""Vectors of a sample of users in two dimensions, which `views.embedding_map` shows."""
 
 import pyarrow as pa
 

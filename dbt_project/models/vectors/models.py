@@ -1,4 +1,4 @@
-"""The models that this warehouse knows; their bundles lie beside the warehouse file."""
+"""The registered models of this warehouse; their bundles lie beside the warehouse file."""
 
 from pragma_sql.warehouse.connection import warehouse_of
 from pragma_sql.warehouse.registry import registered_models

@@ -1,6 +1,6 @@
-"""The nearest users of each user of a sample; `views.similar_users` is what people read.
+"""The nearest users of each user of a sample, which `views.similar_users` shows.
 
-Users without events have none, and are nobody's: those of equal profiles would be each other's.
+Users without events are left out, because those with equal profiles would all be neighbours.
 """
 
 from pragma_sql.scoring.neighbours import neighbours

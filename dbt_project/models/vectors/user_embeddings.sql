@@ -1,6 +1,6 @@
 {{ config(materialized='scored') }}
 
--- The rows of one batch; macros/embeddings/scored.sql says which batches there are.
+-- The rows of one batch; macros/embeddings/scored.sql runs this query once per batch.
 -- depends_on: {{ ref('models') }}
 -- depends_on: {{ checked('labels') }}
 -- depends_on: {{ ref('user_tokens') }}
@@ -13,7 +13,7 @@ due as (
 ),
 
 ordered as (
-    -- One user's moments lie together, so that their tokens are read once.
+    -- A user's moments are adjacent, so that the user's tokens are read once.
     select * from due order by user_id
 ),
 

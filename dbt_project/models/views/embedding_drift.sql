@@ -36,7 +36,7 @@ days as (
     group by model_id, day
 ),
 
--- Rounded: in what order threads add up must not show.
+-- Rounded, so that results do not depend on the order in which threads add.
 final as (
     select
         model_id,

@@ -13,7 +13,7 @@ embeddings as (
     select * from {{ ref('user_embeddings') }} where model_id <> {{ current_model_id() }}
 ),
 
--- What the model in use has been scored with is what there is; what arrived since another was scored shows in its mark.
+-- A vector is of the present data if its mark agrees with that of the current model, which is always up to date.
 present as (
     select * from {{ scored_users() }} where model_id = {{ current_model_id() }}
 ),

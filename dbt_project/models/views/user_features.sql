@@ -1,5 +1,5 @@
 {%- set fields = feature_fields(ref('fields'), ref('source_values'), ref('categories')) %}
--- The columns come from the fit, so their indent cannot be told from the template.
+-- The columns come from the fit, so sqlfluff cannot check their indent.
 -- noqa: disable=LT02
 with
 

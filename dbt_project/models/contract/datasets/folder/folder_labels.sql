@@ -1,4 +1,4 @@
--- Absent means none.
+-- Without label files there are no labels.
 {% for file in label_files() -%}
 select
     {{ file.task }}::varchar as task,

@@ -1,4 +1,4 @@
--- Absent means none.
+-- Without a file there are no transfers.
 {% if has_contract_file('transfers') -%}
 {%- set types = column_types(contract_file('transfers')) -%}
 select

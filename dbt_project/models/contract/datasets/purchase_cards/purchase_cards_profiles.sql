@@ -17,7 +17,7 @@ firsts as (
 ),
 
 final as (
-    -- All that an attribute says was known when the card was first used.
+    -- The directorate is known from the first use of a card on.
     select
         user_id,
         first_transaction as as_of,

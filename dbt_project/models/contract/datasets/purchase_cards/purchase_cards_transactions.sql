@@ -30,7 +30,7 @@ hashed as (
 ),
 
 final as (
-    -- Equal purchases on one day are normal: they are told apart by a number alone.
+    -- Equal purchases on one day are normal; only a number tells them apart.
     select
         *,
         content_hash || '-' || row_number() over (partition by content_hash) as event_id
