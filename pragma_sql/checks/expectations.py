@@ -1,6 +1,6 @@
-"""Great Expectations on DuckDB: one suite with one expectation a rule, and its Data Docs.
+"""Great Expectations on DuckDB: one suite with one expectation per rule, and its Data Docs.
 
-Importing the library takes seconds: import this module where it is used.
+The library takes seconds to import, so import this module only where it is used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from great_expectations.expectations.core.unexpected_rows_expectation import (
 )
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-# Under dbt the root logger shows everything. What fails is raised, or read from the results.
+# Under dbt the root logger shows everything. Failures are raised, or read from the results.
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
 
 DIALECT = "pragma_duckdb"
@@ -46,26 +46,26 @@ NAME = "contract"
 class InProcessDialect(Dialect):
     """DuckDB for a library that fetches rows after its transaction has ended.
 
-    A rollback drops the rows that are still to be fetched, so every statement stands alone.
+    A rollback would drop the rows not yet fetched, so transactions are switched off.
     """
 
     supports_statement_cache = False
 
     def do_begin(self, dbapi_connection: object) -> None:
-        """Nothing to begin."""
+        """Do nothing: there are no transactions."""
 
     def do_commit(self, dbapi_connection: object) -> None:
-        """Nothing to commit."""
+        """Do nothing: there are no transactions."""
 
     def do_rollback(self, dbapi_connection: object) -> None:
-        """Nothing to roll back."""
+        """Do nothing: there are no transactions."""
 
 
 registry.register(DIALECT, __name__, InProcessDialect.__name__)
 
 
 class ExpectNoRowToBreakRule(UnexpectedRowsExpectation):
-    """No row breaks the rule: its tally, the one row that the query gives, counts none."""
+    """Expects that no row breaks the rule: the query gives one row, the tally, with count 0."""
 
     metric_dependencies = ("unexpected_rows_query.table",)
 
@@ -78,7 +78,7 @@ class ExpectNoRowToBreakRule(UnexpectedRowsExpectation):
         (tally,) = metrics["unexpected_rows_query.table"]
         observed = f"{tally['rows']:,} of {tally['total']:,} rows"
         if tally["example"]:
-            # The pages show an observed value as it is, and the example is anybody's text.
+            # The pages show an observed value unescaped, and the example is text from the data.
             observed += f", for example {escape(tally['example'])}"
         result = {"observed_value": observed, "details": tally}
         return {"success": tally["rows"] == 0, "result": result}
@@ -145,7 +145,7 @@ def _recorded(result: ExpectationSuiteValidationResult, rules: Sequence[Rule]) -
     tallies: dict[str, Tally] = {}
     for evaluated in result.results:
         if "details" not in evaluated.result:
-            # The library files its own failures away as results.
+            # The library reports its own failures as results, so they are raised here.
             raise RuntimeError(f"Great Expectations: {evaluated.exception_info}")
         tally = cast(Tally, evaluated.result["details"])
         tallies[tally["rule"]] = tally

@@ -1,7 +1,7 @@
 """The checks of the contract: every rule over all rows, recorded by Great Expectations.
 
-Reading the contract is what costs, so rows are counted in few passes; the suite of expectations
-then holds the count of each rule against zero.
+Reading the contract is expensive, so violations are counted in few passes; the suite then expects
+each count to be zero.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ RESULT_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was found of one rule."""
+    """The result of one rule."""
 
     rule: Rule
     rows: int
-    """Rows that break it, of all rows."""
+    """Number of rows that break the rule."""
     total: int
-    """Rows of the relation."""
+    """Number of rows of the relation."""
     example: str
-    """The smallest of the rows that break it, as text; empty when there is none."""
+    """The smallest row that breaks the rule, as text; empty if there is none."""
     page: Path
-    """The page that shows it."""
+    """The page of Data Docs that shows the result."""
 
     @property
     def passed(self) -> bool:
-        """No row breaks the rule."""
+        """Whether no row breaks the rule."""
         return self.rows == 0
 
     @property
     def stops(self) -> bool:
-        """A row breaks an error-rule."""
+        """Whether the result stops a build: a row breaks an error-rule."""
         return not self.passed and self.rule.severity == "error"
 
     def __str__(self) -> str:
@@ -76,31 +76,31 @@ def run_checks(
     events: str = "contract.events",
     copies: str = "",
 ) -> list[CheckResult]:
-    """Check the four relations of schema `contract` and write the Data Docs anew.
+    """Check the four relations of schema `contract` and rewrite the Data Docs.
 
-    Works on a cursor of its own: the connection's state and its temporary tables stay as they are.
+    It uses a cursor of its own, so the connection's state and temporary tables do not change.
 
     Args:
         con: a connection that sees the contract.
-        docs: the folder of the pages; replaced whole.
+        docs: the folder of the pages, which is replaced.
         limits: the moments and lengths that are allowed.
-        events: the relation whose rows the events' rules are asked of: all events, or a part of
-            them in the same columns.
-        copies: the rows among which events were delivered twice, where `events` has each once.
+        events: the relation that the rules of events check: all events, or a part of them with the
+            same columns.
+        copies: the rows that hold repeated events, if `events` is deduplicated.
 
     Returns:
-        One result a rule, in the order of the rules, also when rules are broken.
+        One result per rule, in the order of the rules, even when rules are broken.
 
     Raises:
         PragmaError: a relation is missing or cannot be read.
     """
     rules = contract_rules(limits, known_keys(con))
     with closing(con.cursor()) as cursor, replaced_folder(docs) as draft:
-        # A cursor starts in the machine's time zone, and views may cast by it.
+        # A cursor starts in the machine's time zone, and casts in views may depend on it.
         (zone,) = con.execute("select current_setting('TimeZone')").fetchall()[0]
         cursor.execute("set TimeZone = $zone", {"zone": zone})
         tally(cursor, rules, events, copies)
-        for heavy in ("scipy.stats", "altair"):  # half of it, for expectations that are not ours
+        for heavy in ("scipy.stats", "altair"):  # half of the import, none of it used
             import_late(heavy)
         with without_collecting():
             from pragma_sql.checks.expectations import validate  # takes seconds to import
@@ -116,7 +116,7 @@ def run_checks(
 def arrived_events(con: duckdb.DuckDBPyConnection) -> str:
     """The relation with the events that a build has to check.
 
-    After a first build that is the table of what arrived since; before, it is all of them.
+    In a first build these are all events, later the table of those that arrived.
     """
     query = (
         "select count(*) from duckdb_tables() where database_name = current_database()"
@@ -127,10 +127,10 @@ def arrived_events(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def known_keys(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """The keys that the frozen fit gives tokens or leaves out on purpose; none before a fit.
+    """The keys that the frozen fit tokenises or drops on purpose; none before a fit.
 
-    The reserved keys, which stand for an event's source and a profile's milestones, are not
-    among them: a field of such a name gives no token.
+    The reserved keys, which stand for an event's source and a profile's milestones, are left
+    out, because a field of such a name gives no token.
     """
     tables = "select table_name from duckdb_tables() where schema_name = 'fit'"
     there = {name for (name,) in con.cursor().execute(tables).fetchall()}
@@ -145,7 +145,7 @@ def known_keys(con: duckdb.DuckDBPyConnection) -> list[str]:
 def data_docs_page(docs: Path) -> Path:
     """The page with every rule, its count and its example.
 
-    Great Expectations' `index.html` leads to it too, but draws its links with scripts from the web.
+    `index.html` of Great Expectations also leads to it, but needs scripts from the web for that.
     """
     pages = sorted(docs.glob("validations/**/*.html"))
     if not pages:
@@ -154,7 +154,7 @@ def data_docs_page(docs: Path) -> Path:
 
 
 def to_arrow(results: Sequence[CheckResult]) -> pa.Table:
-    """The results as rows: what `contract.checks` holds."""
+    """The results as rows of `contract.checks`."""
     rows = [
         {
             "rule": result.rule.name,
@@ -174,7 +174,7 @@ def to_arrow(results: Sequence[CheckResult]) -> pa.Table:
 
 
 def read_checks(con: duckdb.DuckDBPyConnection, docs: Path) -> list[CheckResult]:
-    """What `contract.checks` holds.
+    """Read `contract.checks` as results.
 
     Args:
         con: a connection that sees the contract.
@@ -190,7 +190,7 @@ def read_checks(con: duckdb.DuckDBPyConnection, docs: Path) -> list[CheckResult]
 
 
 def count_rejected(con: duckdb.DuckDBPyConnection, rejected: Mapping[str, int]) -> None:
-    """Write into `contract.checks` how many rows were set aside for each rule."""
+    """Write into `contract.checks` how many rows each rule moved to quarantine."""
     for rule, rows in rejected.items():
         con.execute(
             "update contract.checks set rejected = $rows where rule = $rule",
@@ -199,7 +199,7 @@ def count_rejected(con: duckdb.DuckDBPyConnection, rejected: Mapping[str, int]) 
 
 
 def raise_if_broken(results: Sequence[CheckResult]) -> None:
-    """Raise a PragmaError with one line a broken error-rule; warnings pass."""
+    """Raise a PragmaError with one line per broken error-rule; warnings pass."""
     broken = [result for result in results if result.stops]
     if not broken:
         return
@@ -212,7 +212,7 @@ def raise_if_broken(results: Sequence[CheckResult]) -> None:
 
 
 def raise_if_stopped(checks: pa.Table) -> None:
-    """Raise a PragmaError that names the broken error-rules of rows of `contract.checks`."""
+    """Raise a PragmaError that names the broken error-rules in rows of `contract.checks`."""
     stopped = [
         row["rule"]
         for row in checks.to_pylist()

@@ -1,4 +1,4 @@
-"""Rows that break an error-rule, set aside: in `contract.rejected`, no longer in the contract."""
+"""Quarantine: rows that break an error-rule move from the contract to `contract.rejected`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pragma_sql.checks.rules import contract_rules
 from pragma_sql.formats.errors import PragmaError
 
 REJECTED = "rejected_rows"
-"""The temporary table of rows set aside, with the columns of `contract.rejected`."""
+"""The temporary table of quarantined rows, with the columns of `contract.rejected`."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A relation of the contract as it came, bad rows included."""
+    """A relation of the contract as it was delivered, bad rows included."""
 
     relation: str
     query: str
-    """Its name, or the definition of a view in brackets."""
+    """The name of the relation, or the definition of a view in brackets."""
     columns: Mapping[str, str]
-    """Quoted name -> type."""
+    """Quoted column name -> type."""
     is_view: bool
 
 
@@ -43,23 +43,23 @@ def all_or_nothing(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def set_aside(
     con: duckdb.DuckDBPyConnection, broken: Sequence[Rule], events: str = "contract.events"
 ) -> dict[str, int]:
-    """List the rows that break the rules in a temporary table, and take them out of the contract.
+    """List the rows that break the rules in a temporary table, and remove them from the contract.
 
-    A relation whose rules need a row alone stays a view, which leaves such rows out. One whose
-    rules compare rows becomes a table, so that the comparison is made once; the next build makes it
-    a view again.
+    A relation whose broken rules look at single rows stays a view, which leaves such rows out. A
+    relation whose broken rules compare rows becomes a table, so that they are compared only once;
+    the next build makes it a view again.
 
     Args:
         con: a connection that may write; its temporary tables `rejected_rows` and `event_users` are
-            made anew.
-        broken: the error-rules that some row breaks; of rows that a key repeats, the first in order
-            of the other columns is kept.
-        events: the relation whose rows the events' rules were asked of. When it is a table with a
-            part of them, it holds all bad rows: what an earlier build set aside arrives again.
+            replaced.
+        broken: the error-rules that some row breaks; of several rows with one key, the first in the
+            order of the other columns is kept.
+        events: the relation that the rules of events checked. A table with a part of the events
+            holds all bad rows, because quarantined events arrive again in each build.
 
     Returns:
-        Rule -> rows set aside. There can be more rules than `broken`: a user whose events are all
-        set aside is unknown from then on.
+        Rule -> number of quarantined rows. There can be more rules than `broken`: a user whose
+        events are all quarantined becomes unknown.
 
     Raises:
         PragmaError: no event would be left.
@@ -87,7 +87,7 @@ def set_aside(
 
 
 def _keep_listed(con: duckdb.DuckDBPyConnection) -> None:
-    """Take over what the same checks had set aside before: those rows are gone by now."""
+    """Keep the rows that the same checks quarantined before, as the contract lacks them now."""
     there = con.execute(
         "select table_name from duckdb_tables() where database_name = current_database()"
         " and schema_name = 'contract' and table_name in ('checks', 'rejected')"
@@ -107,7 +107,11 @@ def _take_out(
     part: str,
     every: Sequence[Rule],
 ) -> None:
-    """Set rows of one relation aside: those of a part are listed, those of the whole are gone."""
+    """Quarantine the rows of one relation that break rules.
+
+    `part` holds the rows that were checked. Its offending rows are listed, and removed from it and
+    from the relation.
+    """
     received = _received(con, relation)
     whole = part == f"contract.{relation}"
     for rule in broken:
@@ -148,8 +152,8 @@ def _received(con: duckdb.DuckDBPyConnection, relation: str) -> Received:
 
 
 def _listing(rule: Rule, source: str, columns: Mapping[str, str]) -> str:
-    """SQL that lists the rows that break a rule; an event that is delivered twice is one."""
-    # JSON has no NaN and no infinity.
+    """SQL that lists the rows that break a rule; a repeated event is listed once."""
+    # JSON has neither NaN nor infinity.
     packed = ", ".join(
         f"{column} := {column}{'::varchar' if kind == 'DOUBLE' else ''}"
         for column, kind in columns.items()
@@ -165,7 +169,7 @@ def _listing(rule: Rule, source: str, columns: Mapping[str, str]) -> str:
 
 
 def _replace(con: duckdb.DuckDBPyConnection, received: Received, rules: Sequence[Rule]) -> None:
-    """Put the rows that break none of the rules in the place of a relation."""
+    """Replace a relation by its rows that break none of the rules."""
     kept = received.query
     alone = [rule for rule in rules if rule.row_by_row]
     if alone:

@@ -1,6 +1,6 @@
-"""What a rule of the contract is made of: the rows it is asked of and SQL true of an offending one.
+"""The parts of a rule of the contract: the rows it checks, and SQL that holds for an offending row.
 
-Rules of one `Scan` are asked in one pass over its rows, and every row is looked at.
+Rules of one `Scan` are checked in one pass over its rows, and every row is checked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlglot import exp
 
 @dataclass(frozen=True)
 class Limits:
-    """Moments, both ends included, and bytes of a value."""
+    """The allowed moments, both ends included, and the allowed bytes of a value."""
 
     earliest: date = date(1990, 1, 1)
     latest: date = date(2100, 1, 1)
@@ -25,56 +25,56 @@ class Limits:
         return f"{self.earliest} .. {self.latest}"
 
     def outside(self, moment: str) -> str:
-        """SQL: the moment lies outside; null when there is none."""
+        """SQL: the moment lies outside the limits; null for a null."""
         return f"{moment} not between timestamp '{self.earliest}' and timestamp '{self.latest}'"
 
     def long(self, text: str) -> str:
-        """SQL: the text is longer than allowed."""
+        """SQL: the text is longer than the limit."""
         return f"strlen({text}) > {self.value_bytes}"
 
 
 Severity = Literal["error", "warn"]
-"""A broken error-rule stops the build; a warning is only shown."""
+"""A broken error-rule stops the build; a broken warn-rule is only reported."""
 
 EVENT_USERS = "select distinct user_id from contract.events where user_id is not null"
-"""One row a user with events: the table `event_users` that scans may join."""
+"""One row per user with events: the table `event_users` that scans may join."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """Rows of a relation, and the columns that name a row in an example."""
+    """The rows of a relation, and the columns that identify a row in an example."""
 
     relation: str
     shows: tuple[str, ...]
     rows: str = "{source}"
-    """SQL of the rows; `{source}` stands for the relation, or the part of it that is looked at."""
+    """SQL of the rows; `{source}` stands for the relation, or the part of it that is checked."""
     adds: tuple[str, ...] = ()
-    """Columns that `rows` has beside the relation's own."""
+    """Columns that `rows` adds to those of the relation."""
 
     def over(self, source: str) -> str:
-        """SQL of the rows of a relation, which is given by its name or as SQL in brackets."""
+        """SQL of the rows of a relation, given by its name or as SQL in brackets."""
         return self.rows.replace("{source}", source)
 
     def without(self, source: str, broken: str) -> str:
-        """SQL, in brackets, of a relation's rows but for those of which `broken` is true."""
+        """SQL, in brackets, of a relation's rows without those for which `broken` is true."""
         return f"(select * from {self.over(source)} where not {broken})"  # noqa: S608
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats(Scan):
-    """Rows that have a key, each with a `copy` that counts the rows of that key from 1."""
+    """Rows that have a key, each with `copy`, the number of the row within its key, from 1."""
 
     key: tuple[str, ...]
     others: tuple[str, ...]
-    """The relation's other columns, by which copies are put in order."""
+    """The relation's other columns, which order the copies."""
     has_key: str
-    """SQL: the row has such a key."""
+    """SQL: the row has a key."""
     last: bool = False
-    """Whether the first copy is the last delivered: by file name, then by row."""
+    """Whether the first copy is the one delivered last, by file name, then by row."""
 
     @property
     def hashed(self) -> str:
-        """SQL: the hash of a row's key; null when it has none."""
+        """SQL: the hash of a row's key; null for a row without a key."""
         return f"case when {self.has_key} then hash({', '.join(self.key)}) end"
 
     def over(self, source: str) -> str:
@@ -83,18 +83,18 @@ class Repeats(Scan):
         return f"(select *, {self._copy} as copy from {rows} where {self.has_key})"  # noqa: S608
 
     def among(self, source: str, hashes: str) -> str:
-        """The same, of those rows alone whose hash is among the given ones."""
+        """SQL of the rows with a key whose hash is among the given ones."""
         repeated = f"{self.hashed} in ({hashes})"
         rows = self._delivered(source)
         return f"(select *, {self._copy} as copy from {rows} where {repeated})"  # noqa: S608
 
     def without(self, source: str, broken: str) -> str:
-        """SQL, in brackets, of the first row of each key and of the rows without one."""
+        """SQL, in brackets, of the first row of each key and the rows without a key."""
         first = f"{self._copy} = 1 or not ({self.has_key})"
         return f"(select * from {self._delivered(source)} qualify {first})"  # noqa: S608
 
     def _delivered(self, source: str) -> str:
-        """Rows are read in the order of files and of rows in them; a number keeps it."""
+        """SQL that numbers the rows in the order of files and of rows within them."""
         if not self.last:
             return source
         return f"(select *, row_number() over () as delivered from {source})"  # noqa: S608
@@ -108,19 +108,19 @@ class Repeats(Scan):
 
 @dataclass(frozen=True)
 class Rule:
-    """What may not be in a relation of the contract."""
+    """A condition that no row of a contract relation may meet."""
 
     name: str
     scan: Scan
     column: str
-    """Where to look; empty when the relation as a whole is meant."""
+    """The column that the rule is about; empty if it is about the whole relation."""
     condition: str
     problem: str
     """Completes "3 of 100 rows ..."."""
     fix: str
     severity: Severity = "error"
     also_shows: Mapping[str, str] = field(default_factory=dict)
-    """Label -> SQL: what an example tells beside the columns that name its row."""
+    """Label -> SQL: what an example shows besides the columns that identify its row."""
 
     @property
     def relation(self) -> str:
@@ -129,27 +129,27 @@ class Rule:
 
     @property
     def where(self) -> str:
-        """As people write it: `contract.events.user_id`."""
+        """The place that the rule is about, such as `contract.events.user_id`."""
         return ".".join(part for part in ("contract", self.relation, self.column) if part)
 
     @property
     def names_rows(self) -> bool:
-        """Whether there are rows to point at, rather than too few of them."""
+        """Whether offending rows can be named; a rule about missing rows has none."""
         return bool(self.scan.shows)
 
     @property
     def joins_events(self) -> bool:
-        """Whether the users who have events decide, or the moments of the events."""
+        """Whether the rule depends on the users who have events, or on the events' moments."""
         return not self.row_by_row and "event_users" in self.scan.rows
 
     @property
     def row_by_row(self) -> bool:
-        """Whether a row's own columns decide."""
+        """Whether the rule depends on a row's own columns only."""
         return not any(column in self.condition for column in self.scan.adds)
 
     @property
     def query(self) -> str:
-        """SQL, on one line, of all the rows that break the rule."""
+        """SQL, on one line, of all rows that break the rule."""
         rows = self.scan.over(f"contract.{self.relation}")
         users = f"with event_users as ({EVENT_USERS})" if "event_users" in rows else ""
         query = f"{users} select * from {rows} where {self.condition}"  # noqa: S608
@@ -157,11 +157,11 @@ class Rule:
 
 
 MAP_HASH = "list_bit_xor(list_transform(map_entries({}), lambda entry: hash(hash(entry))))"
-"""SQL: a number that tells maps apart, in whatever order their keys stand."""
+"""SQL: a hash of a map that does not depend on the order of its keys."""
 
 
 def is_blank(text: str) -> str:
-    """SQL: null, empty or nothing but white space."""
+    """SQL: the text is null, empty or only white space."""
     return rf"({text} is null or regexp_full_match({text}, '\s*'))"
 
 

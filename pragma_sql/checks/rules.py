@@ -1,4 +1,4 @@
-"""The rules of the contract, as data: what may not be in a relation, and what to do when it is."""
+"""The rules of the contract as data: what a relation must not hold, and how to fix it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pragma_sql.checks.rule import (
 
 
 def blank(scan: Scan, column: str, fix: str) -> Rule:
-    """A text that every row has."""
+    """The rule that every row has a text in this column."""
     return Rule(
         name=f"{scan.relation}_{column}_blank",
         scan=scan,
@@ -36,7 +36,7 @@ def blank(scan: Scan, column: str, fix: str) -> Rule:
 
 
 def moment(scan: Scan, column: str, limits: Limits) -> tuple[Rule, Rule]:
-    """A moment that every row has, and that lies within the limits."""
+    """The rules that every row has a moment in this column, and that it is within the limits."""
     null = Rule(
         name=f"{scan.relation}_{column}_null",
         scan=scan,
@@ -57,7 +57,7 @@ def moment(scan: Scan, column: str, limits: Limits) -> tuple[Rule, Rule]:
 
 
 def texts(scan: Scan, column: str, limits: Limits, known_keys: Sequence[str]) -> tuple[Rule, ...]:
-    """A map of texts; its keys are held against `known_keys` when there are any."""
+    """The rules of a map of texts; its keys are compared with `known_keys` if there are any."""
     long = f"list_filter(map_keys({column}), lambda key: {limits.long(f'{column}[key]')})"
     rules = (
         Rule(
@@ -95,7 +95,7 @@ def texts(scan: Scan, column: str, limits: Limits, known_keys: Sequence[str]) ->
 
 
 def _unknown_key(scan: Scan, column: str, known_keys: Sequence[str]) -> Rule:
-    # A cast looks each key up in a hash table, however many are known.
+    # A cast to an enum looks each key up in a hash table, however many keys are known.
     known = f"enum({', '.join(quoted(key) for key in sorted(set(known_keys)))})"
     unknown = f"list_filter(map_keys({column}), lambda key: try_cast(key as {known}) is null)"
     return Rule(
@@ -118,7 +118,7 @@ def contract_rules(
 
     Args:
         limits: the moments and lengths that are allowed.
-        known_keys: the keys of the frozen fit; without any, no key is unknown.
+        known_keys: the keys of the frozen fit; if empty, keys are not checked.
     """
     limits = limits or Limits()
     return (

@@ -1,4 +1,4 @@
-"""How many rows break each rule: a relation is read once, and again only where keys repeat."""
+"""How many rows break each rule: a relation is read once, and again only if keys repeat."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ LOOKED_AT = "looked_at"
 SEEN_TWICE = "select hashed from seen_twice"
 
 EXAMPLE_WIDTH = 80
-"""Characters of a value that an example shows."""
+"""Most characters of a value that an example shows."""
 
 
 class Tally(TypedDict):
-    """What was counted for one rule."""
+    """The count of one rule."""
 
     rule: str
     rows: int
-    """Rows that break it, of all rows."""
+    """Number of rows that break the rule."""
     total: int
-    """Rows of the relation."""
+    """Number of rows of the relation."""
     example: str
-    """The smallest of the rows that break it, as text; empty when there is none."""
+    """The smallest row that breaks the rule, as text; empty if there is none."""
 
 
 def tally(
@@ -39,15 +39,15 @@ def tally(
     events: str = "contract.events",
     copies: str = "",
 ) -> None:
-    """Make the temporary table `contract_tallies`, one row a rule.
+    """Create the temporary table `contract_tallies`, one row per rule.
 
     Args:
         con: a connection that sees the contract and may keep temporary tables.
         rules: the rules to count for.
-        events: the relation whose rows the events' rules are asked of: all events, or a part of
-            them in the same columns. Who has events is a question to all of them.
-        copies: the rows among which events were delivered twice, where `events` has each once; they
-            may hold others too. Empty when `events` is as it was delivered.
+        events: the relation that the rules of events check: all events, or a part of them with the
+            same columns. Whether a user has events is always decided by all events.
+        copies: rows that hold the repeated events, and maybe others, if `events` is deduplicated;
+            empty if `events` is as delivered.
 
     Raises:
         PragmaError: a relation is missing or cannot be read.
@@ -71,7 +71,7 @@ def tally(
             if isinstance(scan, Repeats) and relation == "events" and copies:
                 look = _look(scan.over(copies), asked)
             elif isinstance(scan, Repeats):
-                # Nothing is read where no hash is seen twice.
+                # Nothing is read a second time if no hash occurs twice.
                 look = _look(scan.among(source, SEEN_TWICE), asked)
             else:
                 look = _look(scan.over(source), asked, repeats if scan.shows else ())
@@ -82,7 +82,7 @@ def tally(
 
 
 def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
-    """SQL of everybody with an event: of a part, its users and those whose tokens are there."""
+    """SQL of all users with an event; if `events` is a part, users with tokens count too."""
     there = (
         "select 1 from duckdb_tables() where database_name = current_database()"
         " and schema_name = 'tokens' and table_name = 'built_users'"
@@ -98,14 +98,14 @@ def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
 
 
 def _find_gone(con: duckdb.DuckDBPyConnection, arrived: str) -> None:
-    """Fill `users_gone`: who has tokens of partitions that are made anew, and no event any more."""
+    """Fill `users_gone`: users with tokens in changed partitions who have no event any more."""
     macros = load_macros()
     day, bucket = macros["event_day"]("tokens.ts"), macros["event_bucket"]("tokens.user_id")
     changed = (
         "exists (select 1 from contract.changed_partitions as changed"  # noqa: S608
         f" where {day} is not distinct from changed.day and {bucket} = changed.bucket)"
     )
-    # Bounds let DuckDB skip most rows; where nothing changed they are null, and no row passes.
+    # Bounds let DuckDB skip most rows; if nothing changed they are null, and no row passes.
     days = (
         "(tokens.ts >= (select min(day) from contract.changed_partitions)"
         " and tokens.ts < (select max(day) from contract.changed_partitions) + interval 1 day"
@@ -125,7 +125,7 @@ def _find_gone(con: duckdb.DuckDBPyConnection, arrived: str) -> None:
 
 
 def _look(rows: str, rules: Sequence[Rule], repeats: Sequence[Repeats] = ()) -> str:
-    """SQL that looks at rows once: what is wrong with each, and the hash of its key.
+    """SQL that reads rows once: what is wrong with each, and the hash of its key.
 
     Only offending rows are turned into text.
     """
@@ -145,7 +145,7 @@ def _look(rows: str, rules: Sequence[Rule], repeats: Sequence[Repeats] = ()) -> 
 
 
 def _find_twice() -> str:
-    """SQL that keeps the hashes that two rows have; sorting is cheaper than grouping."""
+    """SQL of the hashes that occur twice, by sorting, which is cheaper than grouping."""
     return f"""
         create or replace temp table seen_twice as
         select hashed
@@ -159,7 +159,7 @@ def _find_twice() -> str:
 
 
 def _count(rules: Sequence[Rule]) -> str:
-    """SQL that adds up what was found."""
+    """SQL that adds up the violations of each rule."""
     return f"""
         insert into {TALLIES}
         with breaches as (

@@ -1,1 +1,1 @@
-"""The formats that all rooms share: contract, histories, shards, bundle; packing, errors."""
+"""The formats that all packages share: contract, histories, shards, bundle; packing, errors."""

@@ -1,4 +1,4 @@
-"""Byte-level BPE of texts: fitted once, then from text to piece ids."""
+"""Byte-level BPE of texts: it is fitted once, then turns texts into piece ids."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from pragma_sql.formats.errors import PragmaError
 
 ALPHABET = 256
-"""Every byte is a piece of its own, so that no text is ever unknown."""
+"""Pieces of one byte each, so that no text is ever unknown."""
 
 
 def train(texts: list[str], vocabulary_size: int, taken: int) -> str:
     """Fit byte-level BPE to texts; returns its JSON.
 
-    A word, with the space before it, is the largest piece; a pair is merged when it is counted
+    The largest piece is a word with the space before it; a pair is merged if it occurs at least
     twice. The same texts give the same JSON, whatever their order.
 
     Args:
-        texts: distinct strings, those that weigh two twice.
-        vocabulary_size: ids there may be in all.
-        taken: ids that special tokens, keys, categories and bins have.
+        texts: distinct strings; those of weight 2 are given twice.
+        vocabulary_size: largest number of ids of all kinds.
+        taken: number of ids that special tokens, keys, categories and bins take.
     """
     needed = taken + (ALPHABET if texts else 0)
     if needed > vocabulary_size:
@@ -51,7 +51,7 @@ def train(texts: list[str], vocabulary_size: int, taken: int) -> str:
 
 
 def encode(texts: pa.Array, tokenizer: Tokenizer) -> pa.Array:
-    """Piece ids of each text, list<int32>; null in, null out."""
+    """Piece ids of each text, list<int32>; a null gives a null."""
     filled = [text or "" for text in texts.to_pylist()]
     ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(filled)]
     valid = texts.is_valid().to_pylist()

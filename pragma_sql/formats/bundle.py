@@ -3,7 +3,7 @@
 manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
 vocabulary.parquet  bpe.json  tokenize.sql
 
-A graph of more than a gigabyte has its weights beside it, in `<graph>.data`.
+The weights of a graph of more than a gigabyte lie beside it, in `<graph>.data`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODEL_FILES = ("model.safetensors", "event_encoder.onnx", "user_encoder.onnx")
 
 @dataclass(frozen=True)
 class BundleManifest:
-    """What `manifest.json` of a bundle says."""
+    """The content of a bundle's `manifest.json`."""
 
     tokenizer_hash: str
     size: str
@@ -35,18 +35,18 @@ class BundleManifest:
     vocabulary_size: int
     max_events: int
     trained_until: str
-    """ISO moment; training saw only what was strictly before it."""
+    """The cut-off as an ISO moment; training saw only what was strictly before it."""
     metrics: Mapping[str, float]
     settings: Mapping[str, float | int | str]
     width: int = 0
-    """Width of an event's vector; 0 in version 1, where a user's has the same."""
+    """Width of an event's vector; 0 in version 1, where it equals that of a user's vector."""
     readout: str = "user"
     """What a user vector is made of; see `pragma_model.model.sizes.Readout`."""
     text_encoder: str = ""
-    """Name of the frozen text encoder; empty where no key has texts."""
+    """Name of the frozen text encoder; empty if no key uses one."""
     text_width: int = 0
     layers: Mapping[str, int] = field(default_factory=dict)
-    """Depths of the encoders; empty in a bundle whose size says them."""
+    """Depths of the encoders; empty in an older bundle, where `size` implies them."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every other file of the bundle, by name."""
     format_version: int = FORMAT_VERSION
@@ -58,7 +58,7 @@ class BundleManifest:
 
     @property
     def model_id(self) -> str:
-        """Twelve hex digits that stand for the content of the files."""
+        """Twelve hex digits of a hash over the files."""
         return hashlib.sha256(json.dumps(dict(sorted(self.files.items()))).encode()).hexdigest()[
             :12
         ]
@@ -73,7 +73,7 @@ class Bundle:
 
 
 def seal(folder: Path, manifest: BundleManifest) -> Bundle:
-    """Hash the files that lie in the folder and write the manifest over them."""
+    """Hash the files in the folder and write the manifest."""
     weights = sorted(path.name for path in folder.glob("*.onnx.data"))
     files = {name: sha256(folder / name) for name in (*TOKENIZER_FILES, *MODEL_FILES, *weights)}
     sealed = BundleManifest(**{**asdict(manifest), "files": files})
@@ -83,7 +83,7 @@ def seal(folder: Path, manifest: BundleManifest) -> Bundle:
 
 
 def read_manifest(folder: Path) -> BundleManifest:
-    """Read a bundle's manifest without looking at the other files."""
+    """Read a bundle's manifest without checking the other files."""
     path = folder / "manifest.json"
     if not path.is_file():
         raise PragmaError(f"{folder} is not a bundle: no manifest.json", "pragma train SHARDS")

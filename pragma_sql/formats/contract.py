@@ -1,7 +1,8 @@
-"""The contract: what every dataset is turned into before anything else is made of it.
+"""The contract: the four relations that every dataset is brought to first.
 
-Relations of the schema `contract`, or a folder of parquet files of these names. Moments are UTC, in
-microseconds. All other rooms take names and types from here; a test holds dbt's models to them.
+They are relations of the schema `contract`, or parquet files of the same names in a folder. Moments
+are UTC, in microseconds. All other code takes names and types from here; a test compares dbt's
+models with them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SQL_TYPES: Mapping[pa.DataType, str] = {
     _FIELDS: "MAP(VARCHAR, VARCHAR)",
     _MILESTONES: "STRUCT(key VARCHAR, ts TIMESTAMP)[]",
 }
-"""What DuckDB calls the types that the contract has."""
+"""DuckDB's names of the contract's types."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Relation:
     schema: pa.Schema
     """All of its columns, in order."""
     may_lack: tuple[str, ...] = ()
-    """Columns that a file may lack; they are null then."""
+    """Columns that a file may lack; a missing one is null."""
     is_optional: bool = False
-    """Whether a dataset may lack the whole relation; it is empty then."""
+    """Whether a dataset may lack the relation; a missing one is empty."""
 
     @property
     def required(self) -> Mapping[str, str]:
@@ -94,9 +95,9 @@ LABELS = Relation(
     may_lack=("split",),
     is_optional=True,
 )
-"""In files `labels/<task>.parquet` and `labels/<task>/*.parquet` without the column `task`."""
+"""Files `labels/<task>.parquet` and `labels/<task>/*.parquet` lack the column `task`."""
 
 RELATIONS = (EVENTS, PROFILES, TRANSFERS, LABELS)
 
 LABEL_MOMENTS = ("eval_ts", "observed_through")
-"""Columns of a label file that may say as of when it is asked; the first that is there."""
+"""Columns of a label file that may hold its moment; the first one present counts."""

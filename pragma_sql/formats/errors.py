@@ -1,8 +1,8 @@
-"""The one family of errors that a user is meant to read, and what their sentences are made of."""
+"""The errors that a user is meant to read, and helpers for their wording."""
 
 
 class PragmaError(Exception):
-    r"""Something the user can mend: `what` went wrong and where, and the `next_step` to take.
+    r"""Something the user can fix: `what` went wrong and where, and the `next_step` to take.
 
     >>> str(PragmaError("shards/: no manifest.json", "run `pragma shards`"))
     'shards/: no manifest.json\nnext: run `pragma shards`'
@@ -15,7 +15,7 @@ class PragmaError(Exception):
 
 
 def counted(number: int, thing: str) -> str:
-    """So many of a thing whose plural ends in s, as people write it.
+    """A number with its noun, whose plural ends in s.
 
     >>> counted(1, "row"), counted(0, "row"), counted(1204311, "file")
     ('1 row', '0 rows', '1,204,311 files')

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and the hashes that guard what is in them."""
+"""Folders that appear complete or not at all, and the hashes that guard their files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def glob_literal(path: Path) -> str:
 
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into: takes the place of `target` on success, vanishes on failure."""
+    """A folder to write into: it replaces `target` on success and is removed on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.draft")
     old = target.with_name(f".{target.name}.old")

@@ -1,4 +1,4 @@
-"""Users as flat arrays: what `tokens.user_tokens` and the shards hold, cut as of a moment.
+"""Histories as flat arrays, as in `tokens.user_tokens` and the shards; `as_of` cuts them.
 
 Letters in comments: B users, M events, T event tokens, P profile items, Q profile tokens.
 """
@@ -17,13 +17,13 @@ Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 NO_TIME = np.iinfo(np.int64).min
-"""Stands for a null timestamp: an attribute has no moment of its own."""
+"""Stands for a null timestamp, because an attribute has no moment of its own."""
 
 MAX_EVENTS = 6500
-"""The most recent events of a user that are read (PRAGMA, section on truncation)."""
+"""Most events of a user that are read, the newest ones (PRAGMA, section on truncation)."""
 
 MAX_PROFILE_TOKENS = 200
-"""The tokens of a user's profile that are read: attributes, then milestones in time order."""
+"""Most tokens of a profile that are read: attributes, then milestones in time order."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Histories:
     item_token_offsets: Int  # [P+1] into profile tokens
     item_tokens: Int  # [Q, 3], or [Q, 4]
     texts: Texts | None = None
-    """The strings that tokens stand for; None where none does."""
+    """The strings that tokens stand for; None if no token stands for one."""
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -80,8 +80,8 @@ class Histories:
 
         Args:
             moments: [B] microseconds UTC.
-            max_events: cap on events a user, taken after the cut.
-            max_profile_tokens: cap on the tokens of a profile, taken after the cut.
+            max_events: most events per user, applied after the cut.
+            max_profile_tokens: most tokens of a profile, applied after the cut.
         """
         event_user = self.event_user
         kept = self.ts < moments[event_user]
@@ -145,7 +145,7 @@ class Histories:
         return kept
 
     def to_arrow(self) -> pa.Table:
-        """The inverse of `from_arrow`: one row a user, in the shard schema."""
+        """The inverse of `from_arrow`: one row per user, in the shard schema."""
         token_ends = self.token_offsets[self.event_offsets]
         item_ends = self.item_token_offsets[self.item_offsets]
 
@@ -194,8 +194,8 @@ class Histories:
         """Read rows with the columns of `tokens.user_tokens`; a null list is an empty one.
 
         Args:
-            rows: a row a user.
-            table: of the tokenizer's texts, where it has any.
+            rows: one row per user.
+            table: vectors of the tokenizer's texts, if it has any.
         """
         if isinstance(rows, pa.Table):
             rows = rows.combine_chunks().to_struct_array().combine_chunks()

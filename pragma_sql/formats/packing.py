@@ -1,9 +1,9 @@
-"""Histories -> the arrays that the model's one forward takes, without padding tokens.
+"""Histories -> the arrays that the model's forward takes, without padding tokens.
 
-Training, batch scoring and online serving all come through `pack`, so they see the same numbers.
+Training, batch scoring and online serving all use this code, so they see the same numbers.
 
 Letters: B users, R event rows, L longest row, T event tokens ([EVT] included), M events,
-Q profile tokens ([USR] included), S history slots (one [USR] a user, then its events).
+Q profile tokens ([USR] included), S history slots (one [USR] per user, then the user's events).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def calendar_features(calendar: Int) -> Float:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the rows of a packed array lie, for the one step that needs a rectangle: attention."""
+    """Where the rows of a packed array lie; attention is the one step that needs a rectangle."""
 
     pad: Int  # [rows, longest] packed index of each cell; 0 where the cell is empty
     mask: Bool  # [rows, longest] true where the cell is filled
@@ -77,18 +77,18 @@ class _Arrays:
 
 @dataclass(frozen=True)
 class PackedEvents(_Arrays):
-    """What the event encoder takes. All indices are int64."""
+    """The inputs of the event encoder. All indices are int64."""
 
     event_tokens: Int  # [T, 3] key, value, position; every row starts with [EVT]
     event_layout: Layout  # rows R
     event_first: Int  # [R] where each row's [EVT] lies in T
     event_texts: Float | None = field(default=None, kw_only=True)
-    """[U, E] vectors that the fourth column of the tokens numbers; None without such texts."""
+    """[U, E] text vectors, numbered by the tokens' fourth column; None without texts."""
 
 
 @dataclass(frozen=True)
 class PackedUsers(_Arrays):
-    """What the profile and history encoders take beside the vectors of R event rows."""
+    """The inputs of the profile and history encoders, apart from the vectors of R event rows."""
 
     event_row: Int  # [M] the row that encodes each event
     calendar: Float  # [M, 6]
@@ -103,7 +103,7 @@ class PackedUsers(_Arrays):
     event_slot: Int  # [M] where each event lies in S
     event_user: Int  # [M] the user of each event
     profile_texts: Float | None = field(default=None, kw_only=True)
-    """[U, E] as `event_texts`, of the profiles."""
+    """[U, E] text vectors of the profiles, numbered as in `event_texts`."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Packed(PackedUsers, PackedEvents):
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Filled cells, and all cells, of the rectangles that attention works on."""
+        """The number of filled cells, and of all cells, in the rectangles of attention."""
         layouts = (self.event_layout, self.profile_layout, self.history_layout)
         return (
             sum(len(layout.unpad) for layout in layouts),
@@ -148,7 +148,7 @@ def pack_events(histories: Histories, events: Int) -> PackedEvents:
 
 
 def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUsers:
-    """Pack all but the events' tokens; `event_row` [M] says which row encodes each event."""
+    """Pack all but the events' tokens; `event_row` [M] is the row that encodes each event."""
     users, events = len(histories), len(histories.ts)
     item_lengths = np.diff(histories.item_token_offsets)
     token_item = np.repeat(np.arange(len(item_lengths)), item_lengths)
@@ -223,7 +223,7 @@ def budgeted(sizes: Int, budget: int) -> Iterator[Int]:
 def _with_marker(tokens: Int, lengths: Int, marker: int) -> tuple[Int, Int]:
     """Put [marker, marker, 0] before each row; returns the tokens and where the markers lie.
 
-    A marker stands for no text: -1 in a fourth column.
+    A fourth column is -1 for a marker, which does not stand for a text.
     """
     first = offsets_of(lengths + 1)[:-1]
     out = np.empty((len(tokens) + len(lengths), tokens.shape[1]), np.int64)

@@ -1,4 +1,4 @@
-"""Where everything that the commands write lies: one folder, named by --home or PRAGMA_HOME."""
+"""The paths of all that the commands write: one folder, given by --home or PRAGMA_HOME."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pragma_sql.formats.errors import PragmaError
 DEFAULT = "warehouse"
 
 UNREADABLE = ("?", "#", "{{", "{%")
-"""What no path of a warehouse may hold: DuckDB puts its log before a `?`, dbt-duckdb takes what
-follows a `#` for no part of the path, and dbt reads the braces as Jinja."""
+"""Texts that the path of a warehouse must not hold: DuckDB inserts the name of its log before a
+`?`, dbt-duckdb drops what follows a `#`, and dbt reads the braces as Jinja."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Home:
 
     @classmethod
     def of(cls, folder: Path | None = None, project: Path | None = None) -> Home:
-        """The folder given, else PRAGMA_HOME, else `warehouse` in the project, if any, or here."""
+        """The given folder, else PRAGMA_HOME, else `warehouse` in the project, if any, or here."""
         default = (project or Path()) / DEFAULT
         root = (folder or Path(os.environ.get("PRAGMA_HOME", default))).resolve()
         for mark in UNREADABLE:
@@ -41,7 +41,7 @@ class Home:
 
     @property
     def option(self) -> str:
-        """What names it in a command, as a shell reads it.
+        """The option that names this home in a command, quoted for a shell.
 
         >>> Home(Path("/my data")).option
         "--home '/my data'"
@@ -80,12 +80,12 @@ class Home:
 
     @property
     def published(self) -> Path:
-        """What `pragma publish` writes for readers."""
+        """The folder that `pragma publish` writes for readers."""
         return self.root / "published"
 
     @property
     def dbt(self) -> Path:
-        """Dbt's artefacts and log."""
+        """The folder of dbt's artefacts and log."""
         return self.root / "dbt"
 
 
@@ -96,4 +96,4 @@ DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
 
 DBT_PROJECT = DATA / "dbt_project"
 MACROS = DBT_PROJECT / "macros"
-"""All macros; in the checkout a link to `macros`, which dbt can follow from other projects."""
+"""The macros; in a checkout a link to `macros`, which dbt follows from other projects too."""

@@ -3,7 +3,7 @@
     manifest.json  train-00000.arrow ...  validation-00000.arrow ...  test-00000.arrow ...
     tokenizer/vocabulary.parquet  tokenizer/bpe.json  tokenizer/tokenize.sql
 
-A row is a user, with the columns of `tokens.user_tokens`; anything that reads Arrow reads it.
+Each row is a user, with the columns of `tokens.user_tokens`; any reader of Arrow can read it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COLUMNS = {"user_id", "ts", "hour", "weekday", "monthday", "event_lengths"} | {
     for prefix in ("", "profile_")
     for name in ("key_ids", "value_ids", "positions")
 } | {"profile_as_of", "profile_ts", "profile_lengths"}  # fmt: skip
-"""Of a shard; more are allowed."""
+"""Columns that a shard must have; more are allowed."""
 
 AGAIN = "write them again: pragma shards"
 
@@ -43,7 +43,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 @dataclass(frozen=True)
 class ShardFile:
-    """One shard: its name, its split and what it holds."""
+    """One shard: its name, its split and its counts."""
 
     file: str
     split: Split
@@ -55,31 +55,31 @@ class ShardFile:
 
 @dataclass(frozen=True)
 class ShardManifest:
-    """What `manifest.json` of a shard folder says."""
+    """The content of `manifest.json` in a shard folder."""
 
     tokenizer_hash: str
     vocabulary_size: int
     as_of: str
-    """ISO moment, UTC; only what was strictly before it is in the shards."""
+    """The cut-off as an ISO moment, UTC; the shards hold only what was strictly before it."""
     max_events: int
     split_rule: str
     shards: tuple[ShardFile, ...]
     tokenizer_files: Mapping[str, str]
     events_cut: int = 0
-    """Events before the moment that lie beyond their user's `max_events` most recent."""
+    """Events before the cut-off that were left out as older than a user's newest `max_events`."""
     format_version: int = FORMAT_VERSION
 
     def moments(self, users: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """The cut-off once a user, [users] microseconds UTC."""
+        """The cut-off repeated for each user, [users] microseconds UTC."""
         return np.full(users, np.datetime64(self.as_of, "us").astype(np.int64))
 
     def count(self, what: Literal["users", "events", "tokens"], split: Split | None = None) -> int:
-        """Users, events or tokens of a split, or of all."""
+        """The number of users, events or tokens in a split, or in all splits."""
         return sum(getattr(s, what) for s in self.shards if split in (None, s.split))
 
 
 def write_split(folder: Path, split: Split, batches: Iterable[Histories]) -> list[ShardFile]:
-    """Write the histories of one split, already cut, starting a new file as one fills up."""
+    """Write the histories of one split, which are cut already; a full file starts a new one."""
     written: list[ShardFile] = []
     writer: pa.ipc.RecordBatchFileWriter | None = None
     users = events = tokens = 0
@@ -107,7 +107,7 @@ def write_split(folder: Path, split: Split, batches: Iterable[Histories]) -> lis
 
 
 def seal_shards(folder: Path, manifest: ShardManifest) -> None:
-    """Write the manifest over shards that lie in the folder."""
+    """Write the manifest of the shards in the folder."""
     (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=2) + "\n")
 
 
@@ -118,7 +118,7 @@ class Shards:
     path: Path
     manifest: ShardManifest
     texts: TextVectors | None = None
-    """Where keys are read by a text encoder: the vectors of their strings."""
+    """The vectors of strings that a text encoder reads; None if no key uses one."""
 
     @property
     def text_width(self) -> int:
@@ -130,10 +130,10 @@ class Shards:
         return tuple(file for file in self.manifest.shards if file.split == split)
 
     def open(self, file: ShardFile) -> pa.Table:
-        """All users of a shard, memory-mapped; nothing is read before it is used.
+        """All users of a shard, memory-mapped, so that nothing is read before it is used.
 
         Raises:
-            PragmaError: the shard is cut short, or holds something other than the manifest says.
+            PragmaError: the shard is truncated, or does not match the manifest.
         """
         path = self.path / file.file
         try:
@@ -172,8 +172,8 @@ def open_shards(folder: Path, encoder: str = NGRAMS) -> Shards:
     """Open a shard folder, after checking every file against its hash.
 
     Args:
-        folder: that `pragma shards` wrote.
-        encoder: of the keys of kind `text_embed`; see `text_encoder.text_encoder`.
+        folder: the folder that `pragma shards` wrote.
+        encoder: name of the encoder for keys of kind `text_embed`; see `text_encoder.text_encoder`.
 
     Raises:
         PragmaError: a file is missing or changed, or files disagree with each other.

@@ -1,6 +1,6 @@
-"""Strings that keep their wording: a frozen encoder turns each distinct one into a vector, once.
+"""Texts of keys of kind `text_embed`: a frozen encoder turns each distinct one into a vector.
 
-Keys of kind `text_embed` give one token that stands for the string; the string travels beside it.
+Such a key gives one token, which stands for the string; the string travels beside the tokens.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ NGRAMS = "ngrams"
 """Name of the built-in encoder."""
 
 KEPT_STRINGS = 1_000_000
-"""Vectors that are kept; a string beyond them is encoded whenever it comes up."""
+"""Most vectors that are cached; a further string is encoded each time it occurs."""
 
 
 class TextEncoder(Protocol):
-    """Strings -> vectors, the same whenever it is asked."""
+    """Strings -> vectors; a string always gives the same vector."""
 
     name: str
-    """Says which encoder it is, to `text_encoder`."""
+    """The name by which `text_encoder` finds the encoder again."""
     width: int
 
     def encode(self, texts: Sequence[str]) -> Float:
@@ -43,9 +43,9 @@ class TextEncoder(Protocol):
 
 
 class HashedNgrams:
-    """Counts of character trigrams, hashed and put through a fixed random projection.
+    """Counts of character trigrams, hashed and multiplied by a fixed random projection.
 
-    Knows spelling, not meaning; needs no files, so it serves offline and in tests.
+    It knows spelling, not meaning. It needs no files, so it works offline and in tests.
     """
 
     name = NGRAMS
@@ -53,7 +53,7 @@ class HashedNgrams:
     buckets = 4096
 
     def __init__(self) -> None:
-        # Signs from raw bits: a bit generator's stream never changes, a distribution's may.
+        # Signs come from raw bits: numpy may change its distributions, but not a bit stream.
         raw = np.random.PCG64(0).random_raw(self.buckets * self.width // 64)
         bits = np.unpackbits(raw.astype("<u8").view(np.uint8))
         self._projection = (bits.reshape(self.buckets, self.width) * 2.0 - 1.0).astype(np.float32)
@@ -70,7 +70,7 @@ class HashedNgrams:
 
 
 class SentenceModel:
-    """A model of the package sentence-transformers, from a folder of this machine."""
+    """A model of the package sentence-transformers, from a local folder."""
 
     def __init__(self, folder: Path) -> None:
         what = f"the text encoder {folder}"
@@ -86,10 +86,10 @@ class SentenceModel:
 
 
 def text_encoder(name: str) -> TextEncoder:
-    """The encoder of this name: `ngrams`, a folder, or what an encoder's `name` says.
+    """The encoder of this name: `ngrams`, a folder, or the `name` of an encoder.
 
     Raises:
-        PragmaError: there is no such folder, or its files are others than those of the name.
+        PragmaError: there is no such folder, or its files do not match the name.
     """
     if name == NGRAMS:
         return HashedNgrams()
@@ -109,10 +109,10 @@ def text_encoder(name: str) -> TextEncoder:
 
 
 class TextVectors:
-    """The table of distinct strings; threads may share it."""
+    """The vectors of distinct strings; threads may share it."""
 
     def __init__(self, sentinels: Sequence[int], encoder: str = NGRAMS) -> None:
-        """The encoder is loaded when the first vector is asked for.
+        """Create the table; the encoder is loaded for the first vector.
 
         Args:
             sentinels: value ids of the tokens that stand for a string.
@@ -132,7 +132,7 @@ class TextVectors:
         return self._encoder
 
     def of(self, texts: Sequence[str]) -> Float:
-        """Vectors of distinct strings, [len(texts), width]; components are of the order of one."""
+        """Vectors of distinct strings, [len(texts), width], with components of order one."""
         with self._lock:
             new = [text for text in texts if text not in self._kept]
             found = dict(zip(new, _scaled(self.encoder.encode(new)), strict=True)) if new else {}
@@ -145,7 +145,7 @@ class TextVectors:
 
 
 def text_vectors(tokenizer: Path, encoder: str = NGRAMS) -> TextVectors | None:
-    """The table for a tokenizer; None where it has no key of kind `text_embed`.
+    """The table for a tokenizer; None if it has no key of kind `text_embed`.
 
     Args:
         tokenizer: a folder with `vocabulary.parquet`.
@@ -173,7 +173,8 @@ class Texts:
     ) -> tuple[Texts, list[Int]]:
         """Tokens [n, 3] with the strings of their sentinels in order -> tokens [n, 4].
 
-        The fourth column numbers the distinct strings of all; -1 where a token stands for none.
+        The fourth column is the number of the token's string among the distinct ones; -1 if the
+        token does not stand for a string.
         """
         given = [strings.drop_null() for strings in given]
         coded = pa.concat_arrays([s.cast(pa.string()) for s in given]).dictionary_encode()
@@ -194,7 +195,7 @@ class Texts:
         return cls(coded.dictionary, table), columns
 
     def packed(self, tokens: Int) -> tuple[Int, Float]:
-        """Tokens [n, 4] numbered anew by the vectors they use, and those vectors [U, width]."""
+        """Tokens [n, 4] renumbered by the vectors that they use, and these vectors [U, width]."""
         number = tokens[:, 3]
         used, place = np.unique(number[number >= 0], return_inverse=True)
         tokens = tokens.copy()
@@ -210,7 +211,7 @@ def strings_of(rows: pa.StructArray) -> list[pa.Array]:
     """The strings of the events and of the profiles of rows of `tokens.user_tokens`.
 
     Raises:
-        PragmaError: the rows are of before texts were kept.
+        PragmaError: the rows are from a version that did not keep texts.
     """
     names = [field.name for field in rows.type]
     columns = ("texts", "profile_texts")

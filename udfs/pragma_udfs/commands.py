@@ -1,4 +1,4 @@
-"""`pragma sql`, `pragma serve` and `pragma export-triton`: the doors of a model's vectors."""
+"""`pragma sql`, `pragma serve` and `pragma export-triton`: the commands that give vectors."""
 
 from __future__ import annotations
 

@@ -18,19 +18,19 @@ from pragma_sql.serving.loaded_models import Models
 from pragma_sql.warehouse.functions import ArrowFunction, register_function
 
 ASKED = {"user_id": "VARCHAR", "moment": "TIMESTAMP", "model_id": "VARCHAR"}
-"""What a vector is asked for by. Without a moment: after all that is known of the user."""
+"""The fields of a request. A null moment means: after all that is known of the user."""
 
 
 def embed(users: pa.Array, moments: pa.Array, scorer: Scorer, reader: TokenReader) -> pa.Array:
-    """User vectors, list<float32>[d]; null for a null, and for a user without tokens.
+    """User vectors, list<float32>[d]; null for a null id and for a user without tokens.
 
-    A user and moment that come up more than once are scored once.
+    Repeated pairs of user and moment are scored once.
 
     Args:
         users: ids, [n].
         moments: timestamps [n]; null means after all that is known of the user.
         scorer: the model.
-        reader: of the users' tokens.
+        reader: reads the users' tokens.
     """
     scorer.check_hash(reader.tokenizer_hash())
     coded = users.drop_null().dictionary_encode()
@@ -54,7 +54,7 @@ def embed(users: pa.Array, moments: pa.Array, scorer: Scorer, reader: TokenReade
 
 
 def list_array(vectors: Float, valid: pa.BooleanArray) -> pa.Array:
-    """Vectors [n, d] as list<float32>[d] of the valid rows, null in the others."""
+    """Vectors [n, d] as list<float32>[d]; null in rows that are not valid."""
     given = valid.to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(given * vectors.shape[1])])
     return pa.ListArray.from_arrays(
@@ -63,7 +63,7 @@ def list_array(vectors: Float, valid: pa.BooleanArray) -> pa.Array:
 
 
 def _groups(histories: Histories, owners: Int) -> Iterator[Int]:
-    """Pairs that have about `EVENTS_A_SLICE` events together: a user may be asked for often."""
+    """Groups of pairs with about `EVENTS_A_SLICE` events, as one user may be asked for often."""
     events = np.cumsum(np.diff(histories.event_offsets)[owners])
     yield from np.split(
         np.arange(len(owners)), np.flatnonzero(np.diff(events // EVENTS_A_SLICE)) + 1
@@ -82,7 +82,7 @@ def register_embed(
     kept: KeptVectors,
     cursor: Callable[[], duckdb.DuckDBPyConnection],
 ) -> list[ArrowFunction]:
-    """Register `embed_user(struct)`; without a model in it, the current one scores.
+    """Register `embed_user(struct)`; a null model means the current one.
 
     A model is loaded when a user is first asked for. Tokens are read through `cursor`.
     """

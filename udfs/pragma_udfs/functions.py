@@ -1,7 +1,7 @@
 """The SQL functions of a warehouse.
 
-`bpe_train` and `bpe_encode` for builds; `embed_user` under the macros `embed`, `embed_at` and
-`embed_with`, `embed_record` under `embed_records`.
+Builds call `bpe_train` and `bpe_encode`; the macros `embed`, `embed_at` and `embed_with` call
+`embed_user`, and `embed_records` calls `embed_record`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pragma_udfs.records import register_records
 
 
 class Functions:
-    """The functions of one open database file, and the connections that were given them.
+    """The functions of one open database file, and the connections that use them.
 
-    DuckDB keeps functions by database, not by connection: a second connection finds those of the
-    first there, and calls them when the first is long closed. So they read through any connection
-    that is still open, and are held here, since DuckDB lets go of them with the first connection.
+    DuckDB registers functions per database, not per connection: a second connection finds those of
+    the first, and may call them after the first is closed. So they read through any connection that
+    is still open, and are kept alive here, because DuckDB drops its reference with the first.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Functions:
         self._kept = KeptVectors(self.cursor)
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Let the functions read through this connection, too."""
+        """Let the functions also read through this connection."""
         if not any(each() is con for each in self._connections):
             self._connections = [each for each in self._connections if each() is not None]
             self._connections.append(weakref.ref(con))
@@ -47,7 +47,7 @@ class Functions:
         """A cursor of a connection that is open.
 
         Raises:
-            PragmaError: every connection that was given the functions is closed.
+            PragmaError: every connection that uses the functions is closed.
         """
         for each in self._connections:
             con = each()
@@ -62,16 +62,16 @@ class Functions:
         )
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make the functions in the connection's database.
+        """Create the functions in the connection's database.
 
-        Nothing is loaded before the first call: tokens can be built before any model exists.
+        Nothing is loaded before the first call, so tokens can be built before a model exists.
         """
         self._held += register_bpe(con, self._load_bpe)
         self._held += register_embed(con, self._models, self._kept, self.cursor)
         self._held += register_records(con, self._models)
 
     def forget_if_closed(self) -> None:
-        """Let go of models and vectors where no connection is open."""
+        """Release models and vectors if no connection is open."""
         try:
             self.cursor()
         except PragmaError:
@@ -95,12 +95,12 @@ class Functions:
 
 
 _REGISTERED: dict[str, Functions] = {}
-"""By database file: DuckDB, too, opens a file once in a process."""
+"""The functions by database file, as DuckDB opens each file once in a process."""
 _LOCK = threading.Lock()
 
 
 def register(con: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection to a warehouse its functions; another connection may have them already."""
+    """Give a connection to a warehouse its functions, or those that another one registered."""
     with _LOCK:
         path = "select path from duckdb_databases() where database_name = current_database()"
         ((file,),) = con.cursor().execute(path).fetchall()

@@ -19,14 +19,14 @@ class Plugin(BasePlugin):
     """dbt-duckdb calls these hooks once for each connection that it opens."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, object]) -> None:
-        """Make the folder of the warehouse, which DuckDB itself does not."""
+        """Create the folder of the warehouse, because DuckDB does not."""
         if creds.path != ":memory:":
             Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Register the functions; let file names be relative to the bundled examples too.
+        """Register the functions, and let file names be relative to the bundled examples too.
 
-        The databases that the project's mapping.yml names are attached, read-only.
+        Databases that the project's mapping.yml names are attached read-only.
         """
         register(conn)
         conn.execute("set global file_search_path = $folders", {"folders": f"{Path.cwd()},{DATA}"})

@@ -16,7 +16,7 @@ from pragma_udfs.embed import list_array
 
 
 def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> list[ArrowFunction]:
-    """Register `embed_record(struct)`: user vectors of JSON records; null in, null out."""
+    """Register `embed_record(struct)`: user vectors of JSON records; a null gives a null."""
 
     def embed_record(asked: pa.StructArray) -> pa.Array:
         texts = asked.field("record")
