@@ -1,1 +1,1 @@
-"""A user's own tables: mapping.yml, what files tell of them, and the dbt project made from it."""
+"""A user's own tables: mapping.yml, the checks of source files, and the dbt project."""

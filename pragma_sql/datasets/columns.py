@@ -1,4 +1,4 @@
-"""What mapping.yml writes in the place of a value -> an expression over its table's columns."""
+"""Entries of mapping.yml -> SQL expressions over the columns of their table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def look(tables: UserTables, rows: Rows) -> Found:
     """The table that a section of mapping.yml names, with its condition.
 
     Raises:
-        PragmaError: it is not there, cannot be read, or the condition is none.
+        PragmaError: the table is missing or cannot be read, or `where` is not a condition.
     """
     found = tables.find(rows)
     return replace(
@@ -35,7 +35,7 @@ def scalar(found: Found, key: str, text: str) -> exp.Expr:
     """A column of the table, else SQL over its columns, with every name quoted.
 
     Raises:
-        PragmaError: a column is not there (with the near match), or it is not one value's SQL.
+        PragmaError: a column is missing (the closest name is shown), or it is not SQL of one value.
     """
     known = {name.lower(): name for name in found.columns}
     if text.lower() in known:
@@ -55,7 +55,7 @@ def scalar(found: Found, key: str, text: str) -> exp.Expr:
 
 
 def condition(tables: UserTables, found: Found, key: str, text: str) -> exp.Expr | None:
-    """SQL that is true or false of a row; None where nothing is asked."""
+    """A condition on a row as SQL; None for an empty text."""
     if not text:
         return None
     tree = scalar(found, key, text)
@@ -69,7 +69,7 @@ def condition(tables: UserTables, found: Found, key: str, text: str) -> exp.Expr
 
 
 def field_map(found: Found, picked: Picked, parts: Iterable[exp.Expr], key: str) -> exp.Expr:
-    """The fields as a map that leaves out what is null; `parts` have a place of their own."""
+    """The fields as a map without nulls; columns in `parts` do not become fields."""
     taken = {part.name.lower() for part in parts if isinstance(part, exp.Column)}
     chosen = fields(found, picked, taken, key)
     if not chosen:
@@ -89,7 +89,7 @@ def field_map(found: Found, picked: Picked, parts: Iterable[exp.Expr], key: str)
 
 
 def checked(tables: UserTables, found: Found, columns: Sequence[exp.Expr]) -> exp.Select:
-    """These columns of a table, which DuckDB can plan."""
+    """A query of these columns of a table, after DuckDB has planned it."""
     query = found.select(*columns)
     tables.check(found.place, query)
     return query
@@ -99,7 +99,7 @@ def fields(found: Found, picked: Picked, taken: set[str], key: str) -> dict[str,
     """Field name -> expression, by default all columns that are not `taken` (lower case).
 
     Raises:
-        PragmaError: a column is not there, holds more than one value, or its name is reserved.
+        PragmaError: a column is missing, holds more than one value, or has a reserved name.
     """
     if picked.listed is None:
         known = {name.lower(): name for name in found.columns}

@@ -1,4 +1,4 @@
-"""The dataset that a build reads: dbt vars, and a look at the source files before dbt writes."""
+"""The dataset that a build reads: its dbt vars, and a check of its files before dbt runs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def dataset_vars(
     project: Path | None = None,
     talk: Console | None = None,
 ) -> Variables:
-    """The dbt vars of a build, after a look at the files that it will read.
+    """The dbt vars of a build, after a check of the files that it will read.
 
     Args:
         contract: folder of contract parquet files; None for the dataset that the vars name.
         pairs: NAME=VALUE as typed.
-        project: a dbt project of the user's own, whose dataset it is then.
-        talk: told of label files that are not read, and of fields that may tell the answer.
+        project: a user's dbt project, whose dataset is built then.
+        talk: gets notes about skipped label files and about fields that may leak the label.
     """
     if project is not None:
         return _vars_of_project(project, contract, pairs, talk)
@@ -105,14 +105,14 @@ def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | 
 
 
 def _label_columns(there: Sequence[str]) -> Mapping[str, str]:
-    """The columns that a label file must have, by the name that it has for the moment."""
+    """The columns that a label file must have, given its name for the moment."""
     moment = next((name for name in LABEL_MOMENTS if name in there), LABEL_MOMENTS[0])
     kinds = {**LABELS.required, "label": "DOUBLE or BOOLEAN"}
     return {moment if name == LABEL_MOMENTS[0] else name: kind for name, kind in kinds.items()}
 
 
 def _check_declared(con: duckdb.DuckDBPyConnection, variables: Variables, dataset: str) -> None:
-    """Hold the dataset's file against the columns that its dbt source declares."""
+    """Check the dataset's file against the columns that its dbt source declares."""
     declared = yaml.safe_load(
         (DBT_PROJECT / "models" / "contract" / "datasets" / dataset / "_sources.yml").read_text()
     )
@@ -132,30 +132,30 @@ class Dataset:
     """The row of `contract.dataset`."""
 
     kind: str
-    """folder, project or purchase_cards"""
+    """One of folder, project and purchase_cards."""
     name: str
     root: str
     """Absolute path of the folder or the project; empty for the purchase cards."""
     mapping: str
-    """MD5 of mapping.yml; empty where there is none."""
+    """MD5 of mapping.yml; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a build is told to read."""
+    """The dataset that a command asks for."""
 
     contract: Path | None
     project: Path | None
     pairs: Sequence[str]
-    """Vars, NAME=VALUE."""
+    """Vars as typed, NAME=VALUE."""
 
 
 def source_of(home: Home, asked: Source) -> Source:
-    """What is asked for, else the dataset that the warehouse remembers.
+    """The dataset asked for, else the one that the warehouse holds.
 
     Raises:
-        PragmaError: nothing is asked for, and the warehouse remembers nothing, or what it remembers
-            is not there.
+        PragmaError: no dataset is asked for, and the warehouse holds none, or the files of the one
+            it holds are missing.
     """
     held = dataset_of(home.warehouse)
     if (
@@ -186,9 +186,9 @@ def source_of(home: Home, asked: Source) -> Source:
 
 
 def _check_name(held: Dataset, asked: Source, home: Home) -> None:
-    """Raise where another dataset is asked for than the one whose fit the warehouse has.
+    """Raise if the dataset asked for is not the one whose fit the warehouse holds.
 
-    What has the same name in another place is left to dbt.
+    A dataset of the same name in another place is left to dbt.
     """
     if asked.project is not None and (asked.project / "dbt_project.yml").is_file():
         kind, name = "project", str(project_vars(asked.project).get("dataset", ""))
@@ -208,7 +208,7 @@ def _check_name(held: Dataset, asked: Source, home: Home) -> None:
 
 
 def dataset_of(warehouse: Path) -> Dataset | None:
-    """What the warehouse remembers; None where there is no warehouse, or one that does not say."""
+    """The dataset that a warehouse holds; None without a warehouse or a record of its dataset."""
     if not warehouse.is_file():
         return None
     with opened(warehouse) as con:

@@ -1,4 +1,4 @@
-"""SQL put together as expressions, never as text, and written as a dbt model reads it."""
+"""SQL built from expressions, never from text, and written as a dbt model."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pragma_sql.datasets.mapping import Rows
 from pragma_sql.formats.errors import PragmaError
 
 FOLDER = "\ue000"
-"""Stands in a path for the project's folder, which only a build knows.
+"""A placeholder in paths for the project's folder, which only a build knows.
 
-A relative path would be looked for in the folder that a build is started from, before any other.
+DuckDB would look for a relative path in the folder that a build is started from.
 """
 
 AS_WRITTEN = {TokenType.STRING, TokenType.IDENTIFIER}
-"""Tokens in quotes."""
+"""The tokens in quotes, which keep their case."""
 
 
 def filled(template: str, **values: exp.Expr) -> exp.Expr:
-    '''A template of our own, with an expression in the place of each `$name`.
+    '''A template with an expression in place of each `$name`.
 
     >>> print(to_sql(filled("select $x as x", x=column('a "b"'))))
     SELECT "a ""b""" AS x
@@ -32,14 +32,14 @@ def filled(template: str, **values: exp.Expr) -> exp.Expr:
 
 
 def selected(template: str, **values: exp.Expr) -> exp.Select:
-    """`filled`, of a SELECT."""
+    """`filled` for a template that is a SELECT."""
     query = filled(template, **values)
     assert isinstance(query, exp.Select)
     return query
 
 
 def column(name: str) -> exp.Column:
-    """A column by its name, quoted."""
+    """A column with its name quoted."""
     return exp.column(exp.to_identifier(name, quoted=True))
 
 
@@ -55,18 +55,18 @@ def model(name: str) -> exp.Table:
 
 
 def to_sql(expression: exp.Expr, folder: str = "") -> str:
-    """The text that DuckDB runs, for a project in a folder."""
+    """The SQL text that DuckDB runs, for a project in a folder."""
     return expression.transform(_with_folder, folder).sql("duckdb")
 
 
 def to_model(query: exp.Expr) -> str:
-    """The text of a dbt model: keywords in lower case, and what Jinja would read made plain."""
+    """The text of a dbt model: keywords in lower case, and Jinja tags escaped."""
     safe = query.transform(_safe_for_jinja).transform(_with_folder, "{{ pragma.project_folder() }}")
     return lower_keywords(safe.sql("duckdb", pretty=True, indent=4, pad=4)) + "\n"
 
 
 def chained(steps: Sequence[tuple[str, exp.Query]]) -> exp.Select:
-    """The steps as common table expressions, and all of the last one."""
+    """A query with the steps as common table expressions, which selects the last one."""
     query = exp.select("*").from_(steps[-1][0])
     for name, step in steps:
         query = query.with_(name, as_=step)
@@ -74,7 +74,7 @@ def chained(steps: Sequence[tuple[str, exp.Query]]) -> exp.Select:
 
 
 def _safe_for_jinja(node: exp.Expr) -> exp.Expr:
-    """Wrap each brace that would open a tag: only names and texts of the user's can hold one."""
+    """Escape braces that would open a tag; only the user's names and texts can hold them."""
     if isinstance(node, exp.Identifier) or (isinstance(node, exp.Literal) and node.is_string):
         node.set("this", re.sub(r"\{(?=[{%#])", "{% raw %}{{% endraw %}", node.this))
     return node
@@ -87,7 +87,7 @@ def _with_folder(node: exp.Expr, folder: str) -> exp.Expr:
 
 
 def lower_keywords(sql: str) -> str:
-    """SQL in lower case, but for what stands in quotes."""
+    """SQL in lower case, except for text in quotes."""
     parts, end = [], 0
     for token in sqlglot.tokenize(sql, read="duckdb"):
         if token.token_type in AS_WRITTEN:
@@ -119,7 +119,7 @@ def kind_of(rows: Rows) -> str:
 
 
 def reader(files: tuple[str, ...], kind: str) -> exp.Expr:
-    """`read_parquet(...)`, or `read_csv(...)` with every column as the text that is in the file."""
+    """`read_parquet(...)`, or `read_csv(...)` with every column read as text."""
     many = len(files) > 1
     paths = [located(name) for name in files]
     named = literals(paths) if many else exp.Literal.string(paths[0])
@@ -145,12 +145,12 @@ def query_of(rows: Rows) -> exp.Expr:
 
 
 def located(path: str) -> str:
-    """A path or pattern in the project's folder, where it is relative."""
+    """A path or pattern; a relative one is placed in the project's folder."""
     return path if "://" in path or Path(path).is_absolute() else f"{FOLDER}/{path}"
 
 
 def _located(node: exp.Expr) -> exp.Expr:
-    """File names of a query: `from 'a.parquet'`, and what `read_parquet` and its like are given."""
+    """Place the file names of a query: `from 'a.parquet'` and arguments of `read_parquet`."""
     if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier) and not node.db:
         name = node.name.lower()
         for suffixes, read in ((PARQUET, "read_parquet"), (CSV, "read_csv")):
@@ -162,7 +162,7 @@ def _located(node: exp.Expr) -> exp.Expr:
 
 
 def _is_read(literal: exp.Literal) -> bool:
-    """Whether a literal is the path that a function reads: its first argument, or in that list."""
+    """Whether a literal is a path that a function reads: its first argument, or in that list."""
     call = literal.parent.parent if isinstance(literal.parent, exp.Array) else literal.parent
     if isinstance(call, exp.Anonymous):
         return call.name.lower().startswith(("read_", "parquet_"))

@@ -1,4 +1,4 @@
-"""A first mapping.yml out of the columns of tables: a guess for the user to correct."""
+"""A first mapping.yml guessed from the columns of tables, for the user to correct."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ TIMES = r"ts|time|timestamp|datetime|date|day|month|.*(_at|_ts|_time|_date|_day|
 FORMATS = ("%Y%m%d", "%y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
 UNITS: tuple[tuple[Unit, int], ...] = (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
 CHOOSE = "CHOOSE"
-"""Stands where nothing could be guessed; the mapping is refused until it is replaced."""
+"""A placeholder for what could not be guessed; a mapping with one is refused."""
 
 Guess = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Guessed:
-    """A first mapping, as YAML, and where to cut it."""
+    """A first mapping as YAML, and a cut-off for the fit."""
 
     text: str
     fit_until: str | None
-    """Four fifths of the way from the first event to the last; None when there is no knowing."""
+    """Four fifths of the way from the first event to the last; None if it is unknown."""
     notes: tuple[str, ...] = ()
-    """What was left out, and why."""
+    """Sentences on what was left out, and why."""
 
 
 def guess_mapping(folder: Path, pairs: Sequence[str]) -> Guessed:
-    """Look at tables and guess.
+    """Guess a mapping from the columns and first rows of tables.
 
     Args:
         folder: the project's folder, to which paths become relative.
         pairs: NAME=PATH as typed; the path of a table in a DuckDB file is `bank.duckdb:main.cards`.
 
     Raises:
-        PragmaError: a table is not there, or cannot be read.
+        PragmaError: a table is missing or cannot be read.
     """
     databases: dict[str, str] = {}
     sources = [_rows(folder, pair, databases) for pair in pairs]
@@ -166,14 +166,14 @@ def _fields(found: Found, taken: set[str]) -> list[object]:
 
 
 def _time(tables: UserTables, found: Found) -> tuple[str, Time] | None:
-    """A column with the moment that it holds."""
+    """The name of a column that holds moments, and how to read it; None if there is none."""
     for name, kind in found.columns.items():
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return name, Time(name)
     for name in found.columns:
         if re.fullmatch(TIMES, name, re.I):
             fitting = [time for time in _candidates(found, name) if _plausible(tables, found, time)]
-            # Two that fit, such as day before month and month before day, are no knowledge.
+            # Two formats that fit, such as day-month and month-day, leave the format unknown.
             if len(fitting) == 1:
                 return name, fitting[0]
     return None
@@ -182,7 +182,7 @@ def _time(tables: UserTables, found: Found) -> tuple[str, Time] | None:
 def _candidates(found: Found, name: str) -> list[Time]:
     formats = [Time(name, format=layout) for layout in FORMATS]
     if found.columns[name] == "VARCHAR":
-        # A month's row is known when the month ends.
+        # The row of a month is known only when the month ends.
         parsed = filled(
             "last_day(strptime($month, $layout))",
             month=column(name),

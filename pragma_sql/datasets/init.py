@@ -1,4 +1,4 @@
-"""`pragma init`: a dbt project for the user's own tables, with staging SQL from mapping.yml."""
+"""`pragma init`: a dbt project for a user's tables, with staging SQL from mapping.yml."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ MAPPING = Path("mapping.yml")
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the project, and what became of it."""
+    """A file of the project, and what was done with it."""
 
     path: Path
-    """Within the project's folder."""
+    """Path within the project's folder."""
     fate: Fate
     text: str
-    """What was made, also of a file that was left alone."""
+    """The generated text, even if an edited file was kept instead."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """What `pragma init` did."""
+    """The result of `pragma init`."""
 
     folder: Path
     entries: tuple[Entry, ...]
@@ -59,17 +59,17 @@ class Project:
 
 
 def init(folder: Path, tables: Sequence[str] = ()) -> Project:
-    """Make the project, or bring the staging SQL of one in line with its mapping.yml.
+    """Create a project, or update the staging SQL of one from its mapping.yml.
 
-    Without a mapping.yml the folder must hold no project yet; with one, only what is missing is
-    added, and staging models are made anew as long as nobody has edited them.
+    Without a mapping.yml the folder must not hold a project yet. With one, only missing files are
+    added, and staging models that nobody has edited are written again.
 
     Args:
-        folder: made when it is not there.
+        folder: the project's folder, created if it is missing.
         tables: NAME=PATH of tables whose columns fill the first mapping.yml.
 
     Raises:
-        PragmaError: something is in the way, or mapping.yml is wrong; nothing was written.
+        PragmaError: a file is in the way, or mapping.yml is wrong; nothing was written.
     """
     if folder.exists() and not folder.is_dir():
         raise PragmaError(f"{folder} is a file", "give a folder")
@@ -85,7 +85,7 @@ def init(folder: Path, tables: Sequence[str] = ()) -> Project:
 
 @contextmanager
 def _present(folder: Path) -> Iterator[None]:
-    """A folder that paths can be relative to; on failure, what was made of it is gone again."""
+    """Create the folder, which paths are relative to; on failure, remove what was created."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -199,7 +199,7 @@ def models_text(project: Project) -> str:
 
 
 def summary(project: Project) -> list[str]:
-    """What became of each file, what to know and what to run next."""
+    """Lines on what was done with each file, notes, and what to run next."""
     lines = [f"  {entry.fate:10} {project.folder / entry.path}" for entry in project.entries]
     edited = [str(entry.path) for entry in project.entries if entry.fate == "left alone"]
     if edited:

@@ -1,4 +1,4 @@
-"""Fields that tell what comes later: the columns of an answer, and moments after the row's own."""
+"""Fields that may leak the future: columns of a label, and moments later than the row's."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ ANSWERS = re.compile(
     r"|default[ ._]payment[ ._]next[ ._]month",
     re.I,
 )
-"""Names that columns of answers often have."""
+"""Names that columns of labels often have."""
 
 MOMENT_SHARE, LATER_SHARE = 0.95, 0.01
-"""Of the values of a column, so many are moments; of those, more than so many are later."""
+"""A column is suspicious if at least the first share of its values are moments, and more than the
+second share of these are later than the row."""
 
 PARSED = """
 coalesce(
@@ -31,7 +32,7 @@ coalesce(
 
 
 def answers_in(mapping: DatasetMapping, rows: Rows, found: Found) -> dict[str, str]:
-    """Columns of these rows that a label is read from -> its task."""
+    """Columns of these rows that a label is read from -> the label's task."""
     asked: dict[str, str] = {}
     for labels in mapping.labels:
         if (labels.rows.files, labels.rows.table, labels.rows.sql) == (
@@ -45,9 +46,10 @@ def answers_in(mapping: DatasetMapping, rows: Rows, found: Found) -> dict[str, s
 def later_columns(
     tables: UserTables, found: Found, at: exp.Expr, names: Sequence[str]
 ) -> dict[str, str]:
-    """Those of these columns that hold moments of later days than `at` -> an example.
+    """The columns that hold moments of later days than `at` -> an example.
 
-    Of the first rows; a column that lies later now and then, by a wrong clock, is none.
+    Only the first rows are tried; a column that is later only now and then, as by a wrong clock,
+    does not count.
     """
     texts = [name for name in names if re.match(r"TIMESTAMP|DATE|VARCHAR", found.columns[name])]
     if not texts:
@@ -80,7 +82,7 @@ def later_columns(
 def left_out(
     found: Found, place: str, tables: UserTables | None = None, at: exp.Expr | None = None
 ) -> dict[str, str]:
-    """Columns that a first mapping had better do without -> why, a sentence each."""
+    """Columns that a first mapping leaves out -> the reason as a sentence."""
     told = {
         name: f"{place}: {name} is called as an answer is, so it is no field; it may be a label"
         for name in found.columns
@@ -94,7 +96,7 @@ def left_out(
 
 
 def leaks(mapping: DatasetMapping, tables: UserTables) -> Iterator[str]:
-    """A sentence for each field that may tell what comes later, or that was left out for it."""
+    """A sentence for each field that may leak the future, or that was left out for that."""
     for events in mapping.events:
         yield from _of_events(mapping, events, tables)
     profiles = mapping.profiles
@@ -148,6 +150,6 @@ def _of_moments(
 
 
 def _columns(found: Found, picked: Picked, key: str, taken: Sequence[object]) -> list[str]:
-    """The columns that become fields as they are; those `taken` have another part to play."""
+    """The columns that become fields unchanged; columns in `taken` have another role."""
     chosen = fields(found, picked, {str(name).lower() for name in taken}, key).values()
     return [each.name for each in chosen if isinstance(each, exp.Column)]

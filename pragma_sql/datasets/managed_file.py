@@ -1,6 +1,6 @@
-"""Files that are made from mapping.yml and then belong to the user: an edited one is never touched.
+"""Files generated from mapping.yml that a user may edit: an edited file is never overwritten.
 
-The first line of such a file holds the hash of the rest, and that of the mapping it was made from.
+The first line of such a file holds a hash of the rest, and a hash of the mapping it came from.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ PATTERN = re.compile(r"\S+ Made by `pragma init` from mapping\.yml \((\w+), (\w+
 
 @dataclass(frozen=True)
 class Made:
-    """What is known of a file that may have been made."""
+    """The state of a file that may have been generated."""
 
     state: State
     mapping: str = ""
-    """The digest of the mapping that it was made from."""
+    """The digest of the mapping that the file was generated from."""
 
 
 def stamped(body: str, mapping: str, comment: str) -> str:
-    """The text of a file: the line that tells what it was made from, then the body."""
+    """The text of a file: the line with the hashes, then the body."""
     header = HEADER.format(comment=comment, mapping=mapping, content=_hash(body))
     return f"{header}\n{body}"
 
 
 def inspect(path: Path) -> Made:
-    """Whether a file is there, and still as it was made."""
+    """Whether a file exists, and is unchanged since it was generated."""
     if not path.exists():
         return Made("absent")
-    # What is not UTF-8 was not made here.
+    # A file that is not UTF-8 was not generated here.
     header, _, body = path.read_text(encoding="utf-8", errors="replace").partition("\n")
     found = PATTERN.match(header)
     if found is None or found[2] != _hash(body):
@@ -45,5 +45,5 @@ def inspect(path: Path) -> Made:
 
 
 def _hash(body: str) -> str:
-    """Twelve hex digits; the same whatever a checkout does to line ends."""
+    """Twelve hex digits of a hash that ignores how a checkout changes line ends."""
     return sha256("\n".join(body.splitlines()).encode()).hexdigest()[:12]

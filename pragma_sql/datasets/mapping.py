@@ -1,6 +1,6 @@
-"""What `mapping.yml` says: which tables of the user's own hold events, profiles, labels, transfers.
+"""The content of `mapping.yml`: which of a user's tables hold events, profiles, labels, transfers.
 
-Wherever a column is named, SQL over the columns of its table may stand instead.
+Instead of the name of a column, SQL over the columns of its table is allowed everywhere.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from hashlib import sha256
 from typing import Literal
 
 Unit = Literal["s", "ms", "us", "ns"]
-"""What an integer counts since 1970-01-01 UTC."""
+"""The unit of an integer that counts from 1970-01-01 UTC."""
 
 AsOf = Literal["first_event", "dataset_end"]
-"""Since when attributes hold, where their table does not say: a user's first event, or the end of
-the dataset, just after its last event and its last label's moment. An export may be as young as the
-answers to the labels, so the latter alone cannot leak; it also holds for users without events.
+"""From when attributes hold if their table has no time: from a user's first event, or from the end
+of the dataset, just after its last event and its last label's moment. An export may be as recent as
+the labels' answers, so only the end cannot leak; it also works for users without events.
 """
 
 RESERVED_KEYS = ("source", "milestone")
-"""Keys that the tokens give another meaning."""
+"""Keys that have another meaning in the tokens."""
 
 
 @dataclass(frozen=True)
@@ -29,39 +29,39 @@ class Rows:
     """The rows of one table: of files, of a table of an attached database, or of a query."""
 
     place: str
-    """Where mapping.yml says so: `events.transactions`."""
+    """The place in mapping.yml, such as `events.transactions`."""
     files: tuple[str, ...] = ()
     """Paths or patterns, relative to the project's folder."""
     table: str = ""
     """`<database>.<schema>.<table>`."""
     sql: str = ""
     where: str = ""
-    """SQL that is true of the rows to read; empty means all."""
+    """A condition on the rows to read, as SQL; empty means all rows."""
     distinct: bool = False
-    """Whether rows that are equal in all columns are one."""
+    """Whether rows that are equal in all columns count once."""
 
 
 @dataclass(frozen=True)
 class Time:
-    """A moment: a column or SQL, or the same moment for all rows."""
+    """A moment: a column, SQL, or one moment for all rows."""
 
     value: str | datetime
     unit: Unit | None = None
     format: str = ""
-    """As `strptime` reads it; empty means ISO 8601."""
+    """A format of `strptime`; empty means ISO 8601."""
     zone: str = ""
-    """The IANA zone of its local times; empty means the zone of the mapping."""
+    """The IANA zone of local times; empty means the zone of the mapping."""
 
 
 @dataclass(frozen=True)
 class Picked:
-    """Which columns become fields, and under which names."""
+    """The columns that become fields, and the names of the fields."""
 
     listed: Mapping[str, str] | None = None
-    """Name -> column or SQL; None means all columns that have no other part to play."""
+    """Name -> column or SQL; None means all columns without another role."""
     left_out: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Column -> name."""
+    """Column -> name of the field."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Events:
     user: str
     time: Time
     id: str
-    """What tells events of a user at one moment apart; empty means that no column does."""
+    """A column that tells events of a user at one moment apart; empty if there is none."""
     fields: Picked
 
 
@@ -83,11 +83,11 @@ class Milestone:
 
     key: str
     time: Time | None
-    """A moment in the row of the profile, or None for that of an event."""
+    """A moment in the row of the profile; None if it is the moment of an event."""
     first_of: str = ""
-    """The source whose first event it is."""
+    """The source whose first event is the milestone."""
     where: str = ""
-    """SQL that is true of such an event; empty means any."""
+    """A condition on that event, as SQL; empty means any event."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,12 @@ class Profiles:
     """Attributes and milestones."""
 
     rows: Rows | None
-    """None where there are milestones alone."""
+    """The table of attributes; None if there are only milestones."""
     user: str
     as_of: Time | AsOf
     latest: str
-    """Of rows of one user and moment, those with the greatest of this count; empty for all."""
+    """Column or SQL: of rows of one user and moment, those with its greatest value are read; empty
+    reads all."""
     attributes: Picked
     lifelong: tuple[Milestone, ...]
 
@@ -114,12 +115,12 @@ class Labels:
     moment: Time
     label: str
     split: str = ""
-    """SQL or a column: train, validation or test; empty leaves it to a hash of the user."""
+    """A column or SQL with train, validation or test; empty leaves it to a hash of the user."""
 
 
 @dataclass(frozen=True)
 class Transfers:
-    """Money between users."""
+    """Payments between users."""
 
     name: str
     rows: Rows
@@ -131,7 +132,7 @@ class Transfers:
 
 @dataclass(frozen=True)
 class DatasetMapping:
-    """A whole mapping.yml."""
+    """The content of a mapping.yml."""
 
     zone: str
     databases: Mapping[str, str]
@@ -143,8 +144,8 @@ class DatasetMapping:
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits that change with what the mapping says, not with how it is laid out."""
-        # Neither a key that the mapping leaves out nor a name that is new here changes the digest.
+        """Twelve hex digits of a hash of the mapping's content, whatever its layout."""
+        # Keys that are left out, and names changed in later versions, do not change the digest.
         said = repr(self).replace(", split=''", "").replace(", latest=''", "")
         for name, before in (("DatasetMapping(", "BookMapping("), ("'dataset_end'", "'book_end'")):
             said = said.replace(name, before)

@@ -1,4 +1,4 @@
-"""`mapping.yml` -> DatasetMapping: the keys of each section, and what may stand there."""
+"""`mapping.yml` -> DatasetMapping: the keys of each section and their allowed values."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from pragma_sql.datasets.strict_yaml import Section, moment_of, parse, shown, te
 from pragma_sql.formats.errors import PragmaError
 
 TABLE = ("files", "table", "sql", "where", "distinct")
-"""Keys of every section that reads a table."""
+"""The keys of every section that reads a table."""
 
 TAKEN = ("main", "memory", "pragma", "system", "temp")
-"""Names that DuckDB and the warehouse give to databases of their own."""
+"""Names of databases that DuckDB and the warehouse use themselves."""
 
 
 def read_mapping(path: Path) -> DatasetMapping:
-    """Read and check a mapping.yml; the tables that it names are not looked at.
+    """Read and check a mapping.yml, without the tables that it names.
 
     Raises:
-        PragmaError: the place in the file, what is wrong there, and the way out.
+        PragmaError: names the place in the file, what is wrong there, and how to fix it.
     """
     try:
         return parse_mapping(path.read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def read_mapping(path: Path) -> DatasetMapping:
 
 
 def parse_mapping(text: str) -> DatasetMapping:
-    """The same, of the text of the file."""
+    """Read and check the text of a mapping.yml; see `read_mapping`."""
     file = parse(text)
     file.allow(("zone", "databases", "events", "profiles", "labels", "transfers"))
     events = tuple(_events(name, section) for name, section in file.sections("events"))
@@ -86,7 +86,7 @@ def _profiles(section: Section) -> Profiles:
     lifelong = section.section("lifelong")
     has_table = any(key in section for key in TABLE)
     if not has_table:
-        # Without a table there is nothing that these could be columns of.
+        # Without a table there are no columns for the other keys to name.
         section.allow(("lifelong",))
     return Profiles(
         rows=_rows(section) if has_table else None,
@@ -102,7 +102,7 @@ def _as_of(section: Section) -> Time | AsOf:
     if "as_of" not in section:
         return "dataset_end"
     value = section.value("as_of")
-    if value == "book_end":  # what it was called before
+    if value == "book_end":  # its old name
         return "dataset_end"
     for known in get_args(AsOf):
         if value == known:
@@ -209,7 +209,7 @@ def _picked(section: Section, key: str) -> Picked:
 
 
 def _pairs(place: str, entry: object) -> list[tuple[str, str]]:
-    """`column`, or `{name: column or SQL, ...}`."""
+    """Pairs of name and column or SQL, from `column` or `{name: column or SQL, ...}`."""
     if isinstance(entry, dict):
         section = Section(place, entry)
         return [(name, text_of(section.at(name), value)) for name, value in section.items()]

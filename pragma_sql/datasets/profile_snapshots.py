@@ -1,7 +1,7 @@
-"""Profiles out of a table of attributes and of first occurrences.
+"""Profiles from a table of attributes and from first occurrences of events.
 
 A history reads the newest snapshot not later than its moment. So each snapshot carries all
-milestones, and a user whose attributes come late has an early snapshot of milestones alone.
+milestones, and a user whose attributes come late gets an early snapshot with only milestones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DATED = {
     None: "select user_id, as_of, attributes from attributes",
 }
 
-"""A user without events has no first one; at the end of the dataset attributes tell no label."""
+"""Users without events get the end of the dataset, where attributes cannot leak a label."""
 
 ENDS = "select max(ts) as ts from events union all select max(eval_ts) as ts from labels"
 
@@ -83,7 +83,7 @@ from snapshots
 
 @dataclass(frozen=True)
 class Attributes:
-    """A query of `user_id, attributes`, and `as_of` where the table says it (None here)."""
+    """A query of `user_id, attributes`, with `as_of` if the table has a time (else None here)."""
 
     rows: exp.Select
     as_of: AsOf | None
@@ -96,7 +96,7 @@ def snapshots(
 
     Args:
         dataset: the prefix of the dbt models of its events and labels.
-        attributes: None where there are none.
+        attributes: None if there are none.
         occurrences: queries of `user_id, key, ts`; the earliest of a user and key is a milestone.
     """
     steps: list[tuple[str, exp.Query]] = []

@@ -164,12 +164,12 @@ def dataset_name(folder: Path) -> str:
 def project_files(
     dataset: str, fit_until: str | None, zone: str, package: str | None = None
 ) -> Mapping[Path, str]:
-    """Path within the project -> text, of all that is not made from mapping.yml.
+    """Path within the project -> text, for all files that are not made from mapping.yml.
 
     Args:
         dataset: the project's name.
-        fit_until: ISO date; None leaves it to the earliest moment of a label.
-        zone: of the calendar.
+        fit_until: cut-off as an ISO date; None means the earliest moment of a label.
+        zone: time zone of the calendar.
         package: path of pragma's dbt project; None means the one that is installed.
     """
     chosen = f'fit_until: "{fit_until or ""}"'
@@ -187,7 +187,7 @@ def project_files(
 
 
 def staging_yml(dataset: str) -> str:
-    """What the staging models are, for dbt's documentation."""
+    """Descriptions of the staging models for dbt's documentation."""
     models = [
         {"name": f"{dataset}_{relation}", "description": description}
         for relation, description in RELATIONS.items()
@@ -196,5 +196,5 @@ def staging_yml(dataset: str) -> str:
 
 
 def yaml_scalar(text: str) -> str:
-    """A text as YAML writes it, quoted where it has to be."""
+    """A text as YAML, quoted if necessary."""
     return yaml.safe_dump(text, default_flow_style=True, width=10_000).removesuffix("...\n").strip()

@@ -1,6 +1,6 @@
-"""Source files, looked at before anything is built from them: are they what the dataset says?
+"""Checks of source files before a build: they must exist, be readable and have the columns.
 
-Only the footers are read, so a check costs milliseconds a file, whatever its size.
+Only the footers are read, so a check takes milliseconds per file, whatever its size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAMILIES = (
     (r"decimal\([\d, ]+\)|double|float|real", "number"),
     (r"enum\([^)]*\)|json|varchar|text|string", "text"),
 )
-"""Types that a build may cast into one another: pattern -> family; also inside nested types."""
+"""Types that a build may cast into one another: pattern -> family, also in nested types."""
 
 
 READ = "read_parquet($file, hive_partitioning = false)"
@@ -31,7 +31,7 @@ WHY = {
     "as_of": "add as_of, from when on the attributes hold; without it nobody can tell what was "
     "known at a moment",
 }
-"""What to do about a column that files are often written without."""
+"""How to add a column that files often lack."""
 
 
 def check_source(
@@ -42,17 +42,17 @@ def check_source(
     *,
     may_be_empty: bool = False,
 ) -> None:
-    """Raise unless parquet files are there, readable, not empty and have these columns.
+    """Raise unless parquet files exist, are readable, are not empty and have these columns.
 
     Args:
         con: any connection; nothing is written.
         path: a file, a folder of them at any depth, or a pattern with `*`.
-        columns: name -> DuckDB type, or several with "or" between; more columns may be there.
+        columns: name -> DuckDB type, or several joined by "or"; further columns are allowed.
         optional: columns that may be absent.
-        may_be_empty: no row at all is fine.
+        may_be_empty: whether files without rows are allowed.
 
     Raises:
-        PragmaError: the file, what is wrong with it and what to do.
+        PragmaError: names the file, what is wrong with it and what to do.
     """
     files = _files(path)
     rows = 0
@@ -84,7 +84,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _footer(con: duckdb.DuckDBPyConnection, file: Path) -> tuple[dict[str, str], int]:
-    """The columns of a file, name -> type, and how many rows it has."""
+    """The columns of a file, name -> type, and its number of rows."""
     name = {"file": str(file)}
     try:
         described = con.execute(f"describe from {READ}", name).fetchall()
@@ -101,7 +101,7 @@ def columns_of(con: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     """The names of a parquet file's columns, in lower case.
 
     Raises:
-        PragmaError: it is not a whole parquet file.
+        PragmaError: the file is not a complete parquet file.
     """
     return [name.lower() for name in _footer(con, file)[0]]
 
@@ -112,7 +112,7 @@ def _check_columns(
     optional: Mapping[str, str],
     found: Mapping[str, str],
 ) -> None:
-    # DuckDB's names do not heed upper and lower case.
+    # DuckDB's names ignore case.
     kinds = {name.lower(): kind for name, kind in found.items()}
     missing = [name for name in expected if name.lower() not in kinds]
     if missing:
@@ -147,7 +147,7 @@ def _way_out(wrong: Mapping[str, str], kinds: Mapping[str, str]) -> str:
 
 
 def _fits(found: str, expected: str) -> bool:
-    """Whether a cast from one DuckDB type to the other keeps what the value says.
+    """Whether a cast from one DuckDB type to the other keeps the value.
 
     >>> _fits("DATE", "TIMESTAMP"), _fits("BIGINT", "DOUBLE"), _fits("DOUBLE", "BIGINT")
     (True, True, False)

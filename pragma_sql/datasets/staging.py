@@ -71,7 +71,7 @@ def _attributes(mapping: DatasetMapping, tables: UserTables, found: Found) -> At
 
 
 def _is_latest(key: Sequence[exp.Expr], latest: exp.Expr) -> exp.Expr:
-    """True of the rows with the greatest value of their key, and of those that have no key."""
+    """A condition for rows with the greatest value of their key, and for rows without a key."""
     rank = exp.Window(
         this=exp.Anonymous(this="rank"),
         partition_by=[each.copy() for each in key],
@@ -102,7 +102,7 @@ RELATIONS: Mapping[str, str] = {
     "labels": "Answers of all tasks. One row per task, user and moment.",
     "transfers": "Money between users. One row per transfer.",
 }
-"""Relation -> its description."""
+"""Relation -> description of its staging model."""
 
 NO_LABELS = """
 select
@@ -128,27 +128,27 @@ select
     content || '-' || row_number() over (partition by content) as event_id
 from $rows
 """
-"""Equal events may be real: a number alone tells them apart, whatever the order of the rows."""
+"""Equal events may be real, so a number tells them apart, whatever the order of rows."""
 
 
 @dataclass(frozen=True)
 class Staging:
-    """The models as queries, by relation, and what a reader should know of them."""
+    """The models as queries, by relation, and notes for the user."""
 
     queries: Mapping[str, exp.Query]
     notes: tuple[str, ...]
 
 
 def staging(mapping: DatasetMapping, tables: UserTables, dataset: str) -> Staging:
-    """Look at the tables and write the queries.
+    """Write the queries of the staging models, after a look at the tables.
 
     Args:
         mapping: what mapping.yml says.
-        tables: where its tables are.
+        tables: the tables that it names.
         dataset: the prefix of the models' names.
 
     Raises:
-        PragmaError: the place in mapping.yml, what is wrong there, and the way out.
+        PragmaError: names the place in mapping.yml, what is wrong there, and how to fix it.
     """
     found = {events.source: look(tables, events.rows) for events in mapping.events}
     with_split = any(labels.split for labels in mapping.labels)

@@ -1,4 +1,4 @@
-"""YAML that people write, read strictly: a wrong or repeated key is refused."""
+"""A strict reader of YAML that people write: unknown and repeated keys are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pragma_sql.formats.errors import PragmaError
 
 
 class _Strict(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which YAML would silently take the last."""
+    """Refuses a repeated key, of which YAML would silently take the last."""
 
     def construct_sequence(self, node: yaml.SequenceNode, deep: bool = False) -> list[object]:
         if node.flow_style:
@@ -35,7 +35,7 @@ class _Strict(yaml.SafeLoader):
 
 
 def _check_commas(nodes: Sequence[yaml.Node]) -> None:
-    """Refuse SQL that a comma cut in two: `{shop: coalesce(a, b)}` ends at its first comma.
+    """Refuse SQL that a comma splits: in `{shop: coalesce(a, b)}` the value ends at the comma.
 
     Args:
         nodes: the entries of a list or mapping on one line, in order, keys before values.
@@ -56,7 +56,7 @@ def _check_commas(nodes: Sequence[yaml.Node]) -> None:
 
 
 def _depth(text: str) -> int:
-    """Brackets that are still open."""
+    """The number of brackets that are still open."""
     plain = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
     return plain.count("(") - plain.count(")")
 
@@ -66,10 +66,10 @@ def _quoted(text: str) -> str:
 
 
 def parse(text: str) -> Section:
-    """YAML as a section.
+    """Read YAML as a section.
 
     Raises:
-        PragmaError: it is not YAML, or a key is there twice.
+        PragmaError: it is not YAML, or a key is repeated.
     """
     try:
         content = yaml.load(text, Loader=_Strict)  # noqa: S506
@@ -80,7 +80,7 @@ def parse(text: str) -> Section:
 
 
 class Section:
-    """A mapping of the file, and the place where it stands: `events.transactions`."""
+    """A mapping of the file, and its place, such as `events.transactions`."""
 
     def __init__(self, place: str, content: object) -> None:
         if not isinstance(content, dict):
@@ -113,21 +113,21 @@ class Section:
         yield from self._content.items()
 
     def value(self, key: str) -> object:
-        """Whatever stands at a key that must be there."""
+        """The value of a required key."""
         if key not in self:
             raise PragmaError(f"mapping.yml: {self.place}: {key} is missing", f"add `{key}: ...`")
         return self._content[key]
 
     def text(self, key: str) -> str:
-        """The text at a key that must be there."""
+        """The text at a required key."""
         return text_of(self.at(key), self.value(key))
 
     def text_or(self, key: str, default: str = "") -> str:
-        """The text at a key."""
+        """The text at an optional key, else the default."""
         return self.text(key) if key in self else default
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """One text or a list of them; none when the key is not there."""
+        """One text or a list of texts at a key; empty if the key is missing."""
         value = self._content.get(key)
         if value is None:
             return ()
@@ -135,7 +135,7 @@ class Section:
         return tuple(text_of(self.at(key), entry) for entry in entries)
 
     def flag(self, key: str) -> bool:
-        """True or false; false when the key is not there."""
+        """True or false at a key; false if the key is missing."""
         value = self._content.get(key, False)
         if not isinstance(value, bool):
             raise PragmaError(
@@ -144,7 +144,7 @@ class Section:
         return value
 
     def section(self, key: str) -> Section:
-        """The section at a key; empty when the key is not there."""
+        """The section at a key; empty if the key is missing."""
         return Section(self.at(key), self._content.get(key) or {})
 
     def sections(self, key: str) -> Iterator[tuple[str, Section]]:
@@ -156,7 +156,7 @@ class Section:
 
 
 def text_of(place: str, value: object) -> str:
-    """A text or a number as it is written."""
+    """A text, or a number in the form it is written in."""
     if isinstance(value, str) and value.strip():
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -167,7 +167,7 @@ def text_of(place: str, value: object) -> str:
 
 
 def moment_of(value: object) -> datetime | None:
-    """A date or a moment written out, without a zone; None for anything else.
+    """A literal date or moment without a zone; None for anything else.
 
     >>> moment_of("2024-01-31"), moment_of("opened")
     (datetime.datetime(2024, 1, 31, 0, 0), None)

@@ -1,4 +1,4 @@
-"""Moments as tables hold them -> UTC timestamps."""
+"""Moments in a user's tables -> UTC timestamps."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ OFFSET = r"\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 def moment(tables: UserTables, found: Found, key: str, time: Time, zone: str) -> exp.Expr:
-    """A moment as a UTC timestamp; null where a row's value does not parse.
+    """A moment as a UTC timestamp; null if a value does not parse.
 
     Args:
-        tables: where the table is.
+        tables: the user's tables.
         found: the table.
-        key: which key of its section.
-        time: what mapping.yml says.
-        zone: of local times that have none of their own.
+        key: the key of the section in mapping.yml.
+        time: the entry of mapping.yml.
+        zone: the time zone of local times without one.
 
     Raises:
         PragmaError: the type needs a unit or a format, or values of the first rows do not parse.
@@ -80,7 +80,7 @@ def _parse(tables: UserTables, found: Found, key: str, time: Time, value: exp.Ex
             value=value,
             pattern=exp.Literal.string(OFFSET),
         )
-        # A cast to TIMESTAMP would drop the offset in silence.
+        # A cast to TIMESTAMP would silently drop the offset.
         return exp.TryCast(
             this=value, to=exp.DataType.build("timestamptz" if offset else "timestamp")
         )
@@ -91,7 +91,7 @@ def _parse(tables: UserTables, found: Found, key: str, time: Time, value: exp.Ex
 
 
 def _padded(value: exp.Expr, kind: str, layout: str) -> exp.Expr:
-    """A number as text, with the leading zeros that it lost."""
+    """A number as text, with its lost leading zeros restored."""
     text = value if kind == "VARCHAR" else exp.cast(value, "varchar")
     codes = re.findall(r"%.", layout)
     if not INTEGERS.fullmatch(kind) or "".join(codes) != layout or set(codes) - set(DIGITS):
@@ -101,7 +101,7 @@ def _padded(value: exp.Expr, kind: str, layout: str) -> exp.Expr:
 
 
 def _utc(local: exp.Expr, zone: str) -> exp.Expr:
-    """A local time in UTC: the later one where a clock shows it twice; what it skips moves on."""
+    """A local time in UTC. A time that occurs twice is the later one; a skipped one moves on."""
     if zone == "UTC":
         return local
     return filled("timezone('UTC', timezone($zone, $t))", zone=exp.Literal.string(zone), t=local)

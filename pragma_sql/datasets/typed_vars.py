@@ -1,4 +1,4 @@
-"""`--var NAME=VALUE`: values read by the type of what dbt_project.yml sets."""
+"""`--var NAME=VALUE`: values are read by the type of the var in dbt_project.yml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pragma_sql.formats.errors import PragmaError
 Value: TypeAlias = "str | int | float | Sequence[Value] | Mapping[str, Value]"
 
 OLD_NAMES = {"book": "dataset"}
-"""What vars were called before, and are called now."""
+"""Old name of a var -> its name now."""
 
 EXPECTED = {
     bool: "true or false",
@@ -26,14 +26,14 @@ EXPECTED = {
 
 
 def parse_vars(pairs: Sequence[str], known: Mapping[str, Value]) -> dict[str, Value]:
-    """NAME=VALUE, as typed -> the vars, of the types that they have.
+    """NAME=VALUE as typed -> vars with values of the right types.
 
     >>> parse_vars(["days=[2016-07-01]", "warn={psi: 1}"], {"days": ["x"], "warn": {"psi": 2, "n": 3}})
     {'days': ['2016-07-01'], 'warn': {'psi': 1, 'n': 3}}
 
     Args:
-        pairs: lists and mappings as JSON or YAML; what a mapping leaves out stays as it is.
-        known: the vars that there are, each with a value of its type.
+        pairs: lists and mappings are JSON or YAML; entries that a mapping omits keep their value.
+        known: the existing vars, each with a value of its type.
 
     Raises:
         PragmaError: there is no such var, or the value is of another type.
@@ -63,10 +63,10 @@ def _typed(name: str, text: str, default: Value) -> Value:
 
 
 def _as(name: str, value: object, default: Value) -> Value:
-    """The value, which has to be of the default's type; so have the entries of a mapping."""
+    """The value, checked against the type of the default, as are the entries of a mapping."""
     kind = next((kind for kind in EXPECTED if isinstance(default, kind)), str)
     allowed = (int, float) if kind is float else (kind,)
-    # To Python true is a number.
+    # In Python, a bool is an int.
     if not isinstance(value, allowed) or isinstance(value, bool) is not (kind is bool):
         shown = yaml.safe_dump(default, default_flow_style=True, width=10_000).split("\n")[0]
         raise PragmaError(
@@ -89,13 +89,13 @@ def _as(name: str, value: object, default: Value) -> Value:
 
 
 def _number(default: Value) -> Value:
-    """A whole number among the settings of a mapping is one by chance: 5 of 0.25."""
+    """Treat a whole number in a mapping as a float, as it may be whole by chance: 3 and 1.6."""
     whole = isinstance(default, int) and not isinstance(default, bool)
     return float(default) if whole and isinstance(default, int) else default
 
 
 def _like(value: object, default: Value) -> object:
-    """YAML takes a date in a list for one; where texts are meant it is text."""
+    """Turn a date that YAML read in a list back into text, if texts are expected."""
     if isinstance(value, list) and isinstance(default, list) and default:
         return [_like(one, default[0]) for one in value]
     if isinstance(value, date) and isinstance(default, str):

@@ -1,4 +1,4 @@
-"""A dbt project of the user's own: what is looked at before it is built, and its package."""
+"""A user's dbt project: the checks before it is built, its vars and its package."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Vars = Mapping[str, Value]
 
 
 def check_project(project: Path) -> tuple[str, ...]:
-    """Raise unless the project is there, in line with its mapping.yml, and its tables are there.
+    """Raise unless the project exists, agrees with its mapping.yml, and its tables exist.
 
-    Returns what to know of fields that may tell the answer, a sentence each.
+    Returns a sentence for each field that may leak the label.
 
     Raises:
-        PragmaError: what is in the way of a build.
+        PragmaError: names what prevents a build.
     """
     if not (project / "dbt_project.yml").is_file():
         raise PragmaError(f"{project}: there is no dbt_project.yml", f"pragma init {project}")
@@ -44,7 +44,7 @@ def check_project(project: Path) -> tuple[str, ...]:
             f"{path} has changed since the staging models were made", f"pragma init {project}"
         )
     if len(made) == len(models):
-        # Models that were edited may read other tables.
+        # Edited models may read other tables.
         with user_tables(project, mapping.databases) as tables:
             for rows in mapping.tables():
                 look(tables, rows)
@@ -66,7 +66,7 @@ def project_vars(project: Path) -> Vars:
 
 
 def renamed_vars(project: Path) -> tuple[str, ...]:
-    """What to know of vars that the project sets by a name of before, a sentence each."""
+    """A sentence for each var that the project sets by its old name."""
     return tuple(
         f"note: {project / 'dbt_project.yml'}: the var {name} is called {OLD_NAMES[name]} now"
         for name in _declared(project)
@@ -84,7 +84,7 @@ def _declared(project: Path) -> Vars:
 
 
 def check_cut(variables: Vars) -> None:
-    """Raise unless the moment before which the tokenizer is fitted is a date, or left empty."""
+    """Raise unless the cut-off of the fit is a date or empty."""
     chosen = str(variables.get("fit_until") or "")
     if chosen and not re.match(r"\d{4}-\d\d-\d\d", chosen):
         raise PragmaError(
@@ -94,7 +94,7 @@ def check_cut(variables: Vars) -> None:
 
 
 def package_of(project: Path) -> Path | None:
-    """The package that is still to be installed, or None where `dbt deps` has been run.
+    """The package that has yet to be installed; None if `dbt deps` has been run.
 
     Raises:
         PragmaError: packages.yml does not lead to pragma's dbt project.

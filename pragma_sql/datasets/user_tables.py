@@ -1,4 +1,4 @@
-"""The user's own tables, looked at through DuckDB: which columns they have, and of which types."""
+"""A user's tables through DuckDB: their columns and types, and their first rows."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from pragma_sql.datasets.sources import check_source
 from pragma_sql.formats.errors import PragmaError
 
 SAMPLE = 100_000
-"""Rows that are tried when a mapping is made; the contract's checks look at all of them."""
+"""Rows that are tried when a mapping is made; the checks of the contract read all rows."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A table that is there."""
+    """A table that exists."""
 
     place: str
-    """Where mapping.yml names it."""
+    """The place in mapping.yml that names the table."""
     name: str
-    """What people call it."""
+    """The name of the table for people."""
     origin: exp.Expr
-    """What stands in FROM."""
+    """The expression of the table in FROM."""
     columns: Mapping[str, str]
-    """Name -> DuckDB type."""
+    """Column name -> DuckDB type."""
     where: exp.Expr | None = None
-    """True of the rows to read; None for all."""
+    """A condition on the rows to read; None for all rows."""
     distinct: bool = False
 
     def select(self, *columns: exp.Expr) -> exp.Select:
-        """These columns of the rows to read."""
+        """A query of these columns of the rows to read."""
         origin, where = self.origin.copy(), self.where.copy() if self.where else None
         if not self.distinct:
             query = exp.select(*columns).from_(origin)
@@ -52,17 +52,17 @@ class Found:
 
 
 class UserTables:
-    """All tables that a mapping can name; relative paths start at the project's folder."""
+    """All tables that a mapping can name; paths are relative to the project's folder."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._con = con
         self._folder = folder.absolute()
 
     def find(self, rows: Rows) -> Found:
-        """Look at a table.
+        """Find a table and its columns.
 
         Raises:
-            PragmaError: it is not there, or cannot be read.
+            PragmaError: it is missing or cannot be read.
         """
         if rows.files:
             kind = kind_of(rows)
@@ -92,7 +92,7 @@ class UserTables:
         return str(kind)
 
     def sample(self, found: Found, query: str, **expressions: exp.Expr) -> tuple[object, ...]:
-        """The one row of a query over `sample`: the expressions over the first rows of a table."""
+        """The only row of a query over `sample`: expressions over the first rows of a table."""
         columns = [exp.alias_(value, name) for name, value in expressions.items()]
         rows = replace(found, distinct=False).select(*columns).limit(SAMPLE)
         asked = sqlglot.parse_one(query, read="duckdb")
@@ -100,7 +100,7 @@ class UserTables:
         return self.row(asked.with_("sample", as_=rows))
 
     def row(self, query: exp.Select) -> tuple[object, ...]:
-        """The one row of a query."""
+        """The only row of a query."""
         try:
             (row,) = self._con.sql(self._sql(query)).fetchall()
         except duckdb.Error as error:
@@ -175,7 +175,7 @@ class UserTables:
 
 @contextmanager
 def user_tables(folder: Path, databases: Mapping[str, str]) -> Iterator[UserTables]:
-    """The tables that a project's folder can name; nothing is written."""
+    """The tables that a project can name, read-only."""
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
         attach(con, folder, databases)
@@ -183,10 +183,10 @@ def user_tables(folder: Path, databases: Mapping[str, str]) -> Iterator[UserTabl
 
 
 def attach(con: duckdb.DuckDBPyConnection, folder: Path, databases: Mapping[str, str]) -> None:
-    """Attach DuckDB files, read-only; relative paths start at the folder.
+    """Attach DuckDB files, read-only; paths are relative to the folder.
 
     Raises:
-        PragmaError: a file is not there, is not DuckDB's, or is being written.
+        PragmaError: a file is missing, is not a DuckDB file, or is being written.
     """
     for name, path in databases.items():
         file = folder / path
