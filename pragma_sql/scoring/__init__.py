@@ -1,1 +1,1 @@
-"""Token histories to vectors: readers, engines, caches; no torch."""
+"""From token histories to vectors: readers, engines and caches; no torch."""

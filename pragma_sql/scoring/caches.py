@@ -1,4 +1,4 @@
-"""Vectors of events that were encoded before, by the content of their tokens.
+"""Caches: vectors of events by the content of their tokens, and recent vectors of users.
 
 Letters: M events, R distinct event rows, T tokens, D width.
 """
@@ -23,7 +23,7 @@ from pragma_sql.formats.text_encoder import Texts
 Key = npt.NDArray[np.uint64]
 
 CACHE_BYTES = 256 * 2**20
-"""Vectors that are kept; a million of width 64."""
+"""Size of the cache: a million vectors of width 64."""
 
 _RAW = np.random.PCG64(0).random_raw(3 * 256)
 _SPREAD = _RAW[0] | np.uint64(1)
@@ -34,7 +34,7 @@ _WEIGHTS = (_RAW[256:512] | np.uint64(1), _RAW[512:] | np.uint64(1))
 class RowKeys:
     """128 bits that stand for the tokens of each event, in two halves [M].
 
-    Sums of random multiples of the mixed tokens: two rows have the same keys if they are the same.
+    Each half is a sum of random multiples of the mixed tokens, so equal rows have equal keys.
     """
 
     def __init__(self, first: Key, second: Key) -> None:
@@ -71,14 +71,14 @@ class RowKeys:
         """An event of each distinct row, [R], and the number of each event's row, [M]."""
         _, first, row = np.unique(self.first, return_index=True, return_inverse=True)
         if not np.array_equal(self.second[first][row], self.second):
-            # Half a key met by chance: nothing is shared, though the order stays.
+            # Equal halves of different keys: sort by the first half only, so no row is shared.
             order = np.argsort(self.first, kind="stable")
             return order, np.argsort(order)
         return first.astype(np.int64), row.astype(np.int64).ravel()
 
 
 class EventCache:
-    """As many vectors as fit into a budget; the half that was asked for last stays.
+    """Vectors within a budget of memory; when it is full, the half used most recently stays.
 
     Threads may share it.
     """
@@ -98,7 +98,7 @@ class EventCache:
         return len(self._first)
 
     def fill(self, keys: RowKeys, vectors: Float) -> Bool:
-        """Write the vectors that are known into [R, D]; says which, [R]."""
+        """Write the cached vectors into [R, D]; returns which rows were cached, [R]."""
         with self._lock:
             if not len(self._first):
                 return np.zeros(len(keys), np.bool_)
@@ -111,7 +111,7 @@ class EventCache:
         return known
 
     def keep(self, keys: RowKeys, vectors: Float) -> None:
-        """Remember the vectors [R, D] of rows whose keys rise, as those of `distinct` do."""
+        """Add the vectors [R, D] of rows in ascending order of keys, as `distinct` gives them."""
         with self._lock:
             at = np.searchsorted(self._first, keys.first)
             there = self._first[np.minimum(at, len(self._first) - 1)] if len(self._first) else None
@@ -141,7 +141,7 @@ class EventCache:
 
 
 def _text_codes(texts: Texts) -> Key:
-    """64 bits of each string, and 0 at the end for tokens that stand for none (number -1)."""
+    """A 64-bit code of each string, and 0 at the end for tokens without a string (number -1)."""
     digests = [
         hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts.strings.to_pylist()
     ]
@@ -149,17 +149,17 @@ def _text_codes(texts: Texts) -> Key:
 
 
 MOST_KEPT = 50_000
-"""Vectors; 25 MB of width 128."""
+"""Most vectors of users that are kept: 25 MB at width 128."""
 
 FEW = 64
-"""Users of a query's chunk up to which they are kept: a scan of all would push the others out."""
+"""A query's chunk with more users is not kept, as a scan of all would evict the others."""
 
 VectorKey = tuple[str, str | None, int | None]
-"""Model, user and moment in microseconds."""
+"""The model, the user and the moment in microseconds."""
 
 
 class KeptVectors:
-    """The vectors that were given last; threads may share them."""
+    """The vectors of users that were returned last; threads may share them."""
 
     def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._cursor = cursor
@@ -169,7 +169,7 @@ class KeptVectors:
     def given(
         self, model_id: str, users: pa.Array, moments: pa.Array, embed: Callable[[], pa.Array]
     ) -> pa.Array:
-        """The vectors of these users at these moments, list<float32>; `embed` makes them anew."""
+        """The vectors of users at moments, list<float32>; `embed` computes those not kept."""
         if len(users) > FEW or not self._nothing_changes:
             return embed()
         at = moments.cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
@@ -185,7 +185,7 @@ class KeptVectors:
         return vectors
 
     def forget(self) -> None:
-        """Let go of all."""
+        """Release all vectors."""
         with self._lock:
             self._vectors.clear()
 

@@ -1,6 +1,6 @@
-"""What runs a bundle's two halves: ONNX Runtime, or torch where there is a GPU.
+"""The engines that run a bundle's two graphs: ONNX Runtime, or torch on a GPU.
 
-One setting, PRAGMA_PRECISION, chooses the precision; `docs/decisions/scoring.md` has its figures.
+PRAGMA_PRECISION sets the precision; `docs/decisions/scoring.md` gives the figures.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
-    """Cores that the process may run on, and that a container's quota pays for; at least 1.
+    """The cores that the process may use, within a container's quota; at least 1.
 
-    `os.cpu_count()` counts the machine's, also under `taskset`, `--cpuset-cpus` and `--cpus`.
+    `os.cpu_count()` counts all cores, even under `taskset`, `--cpuset-cpus` and `--cpus`.
     """
     try:
         cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have none
+    except AttributeError:  # not on macOS and Windows
         cores = os.cpu_count() or 1
     quota = _quota(cgroup)
     return max(1, min(cores, int(quota))) if quota else cores
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Cores' worth of time that the control group grants, by version 2, else 1; None without."""
+    """The quota of the control group in cores, by version 2, else 1; None without a quota."""
     try:
         granted, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):
@@ -59,38 +59,38 @@ SETTING, OLD_SETTING = "PRAGMA_PRECISION", "PRAGMA_SCORING"
 
 
 class Precision(StrEnum):
-    """What a model is scored in."""
+    """The precision of scoring."""
 
     AUTO = "auto"
-    """The fastest that moves no probe AUC by more than 0.002: single precision."""
+    """The fastest precision that changes no probe AUC by more than 0.002: single precision."""
     FP32 = "fp32"
     INT8 = "int8"
-    """Weights and, batch by batch, activations of matrix products in 8 bits. Needs package onnx."""
+    """8-bit weights and, per batch, activations of matrix products. Needs the package onnx."""
     BF16 = "bf16"
-    """Half precision by torch: ONNX Runtime has none for a CPU."""
+    """Half precision by torch, as ONNX Runtime has none for a CPU."""
 
 
 class Engine(Protocol):
-    """Event and user encoder of one bundle; threads share it."""
+    """The event and user encoders of one bundle; threads share it."""
 
     token_budget: int
-    """Padded tokens a call of the event encoder: rows times the longest row."""
+    """Most padded tokens (rows times the longest row) in a call of the event encoder."""
     history_budget: int
-    """Padded history slots a call of the user encoder: users times the longest history."""
+    """Most padded slots (users times the longest history) in a call of the user encoder."""
     calls: int
-    """Calls that may run at once."""
+    """Number of calls that may run at once."""
 
     def event_vectors(self, packed: PackedEvents) -> Float:
-        """[R, D]"""
+        """Vectors of event rows, [R, D]."""
 
     def user_vectors(self, packed: PackedUsers, event_vectors: Float) -> Float:
-        """[B, E] from the vectors of event rows, [R, D]."""
+        """User vectors, [B, E], from the vectors of event rows, [R, D]."""
 
 
 class OnnxEngine:
     """The bundle's graphs in ONNX Runtime on the CPU.
 
-    A call runs on one thread, on batches whose states stay in its cache; several calls run at once.
+    Each call runs on one thread, on batches small enough for its cache; several calls run at once.
     """
 
     token_budget = 4_096
@@ -123,10 +123,10 @@ class OnnxEngine:
 def engine_of(
     bundle: Bundle, precision: Precision | None = None, calls: int | None = None
 ) -> Engine:
-    """The engine for a bundle, in the precision asked for, else in that of PRAGMA_PRECISION.
+    """The engine for a bundle, in the given precision, else in that of PRAGMA_PRECISION.
 
-    A GPU is used where torch is installed and finds one. On a CPU, `calls` run at once, by default
-    as many as there are cores.
+    A GPU is used if torch is installed and finds one. On a CPU, `calls` calls run at once, by
+    default one per core.
     """
     precision = precision or chosen_precision()
     half = precision is Precision.BF16
@@ -139,21 +139,21 @@ def engine_of(
 
 
 class MakeEngine(Protocol):
-    """Makes an engine of a bundle, or none where there is no device for it."""
+    """Makes the engine of a bundle, or None if there is no device for it."""
 
     def __call__(self, bundle: Bundle, *, half: bool) -> Engine | None:
-        """`half`: in half precision."""
+        """Make the engine; `half` asks for half precision."""
 
 
 def _torch_engine() -> MakeEngine:
-    """What the packages at hand offer as the engine `torch`; this package imports no torch."""
+    """The maker of the engine `torch` by its entry point, because this package imports no torch."""
     (offered,) = entry_points(group="pragma.engines", name="torch")
     make: MakeEngine = offered.load()
     return make
 
 
 def chosen_precision() -> Precision:
-    """The precision that PRAGMA_PRECISION names, once called PRAGMA_SCORING; AUTO without it."""
+    """The precision of PRAGMA_PRECISION (formerly PRAGMA_SCORING); AUTO if it is not set."""
     name = os.environ.get(SETTING) or os.environ.get(OLD_SETTING) or Precision.AUTO
     if name not in list(Precision):
         raise PragmaError(f"{SETTING}={name} is not known", f"one of {', '.join(Precision)}")
@@ -161,7 +161,7 @@ def chosen_precision() -> Precision:
 
 
 def _may_have_gpu() -> bool:
-    """Whether it is worth the seconds that torch takes to load, to ask it for a GPU."""
+    """Whether a GPU is likely, so that it is worth the seconds to load torch and ask."""
     driver = any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg"))
     return driver and find_spec("torch") is not None
 
@@ -180,7 +180,7 @@ def _quantised(graph: Path, folder: Path) -> Path:
     need_packages(f"{SETTING}=int8", ["onnx"])
     quantization, onnx = import_module("onnxruntime.quantization"), import_module("onnx")
     model = onnx.load(graph)
-    del model.graph.value_info[:]  # shapes are inferred anew: those of the export are refused
+    del model.graph.value_info[:]  # shapes are inferred again, as those of the export are refused
     target = folder / f"int8-{graph.name}"
     quantization.quantize_dynamic(
         model,

@@ -1,4 +1,4 @@
-"""Who is like whom: the nearest users by cosine, exact or by an index of the extension `vss`."""
+"""Similar users: the nearest by cosine, exact or by an index of the extension `vss`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEIGHBOURS = pa.schema(
 )
 
 SCORES_AT_A_TIME = 20_000_000
-"""Cosines that are held at once, 80 MB."""
+"""Most cosines that are held at once, 80 MB."""
 
 INDEXED = """
 select user_id, array_cosine_distance(embedding, getvariable('asked')::float[{width}]) as distance
@@ -32,19 +32,19 @@ limit {most}
 def neighbours(
     con: duckdb.DuckDBPyConnection, relation: str, *, most: int, exact_users: int, index_users: int
 ) -> pa.Table:
-    """The nearest users of each user of a sample, within it.
+    """The nearest users of each user, all within one sample.
 
-    All pairs are compared while there are few users; the index is asked where there are more and
-    `vss` is installed. The sample is of the first users by the hash of their ids, so it stays the
-    same from day to day.
+    All pairs are compared if there are few users; the index is searched if there are more and `vss`
+    is installed. The sample holds the first users by the hash of their ids, so it stays the same
+    from day to day.
 
     Args:
         con: a connection that sees the relation.
         relation: name of a relation, or a query in brackets, of `user_id, model_id, embedding
-            FLOAT[d]`, one row a user.
-        most: neighbours of each user.
-        exact_users: users of whom all pairs are compared.
-        index_users: users of whom an index in memory is made.
+            FLOAT[d]`, one row per user.
+        most: number of neighbours of each user.
+        exact_users: most users among whom all pairs are compared.
+        index_users: most users of an index in memory.
 
     Returns:
         Columns of `NEIGHBOURS`, by user and rank.
@@ -74,7 +74,7 @@ def neighbours(
 
 
 def _compare_all(con: duckdb.DuckDBPyConnection, most: int) -> None:
-    """Fill `nearest_of` by all pairs: products of matrices, a hundred times as fast as a join."""
+    """Fill `nearest_of` from all pairs by matrix products, 100 times as fast as a join."""
     rows = con.execute(
         "select user_id, embedding from vectors_of_the_sample order by user_id"
     ).to_arrow_table()
@@ -84,12 +84,12 @@ def _compare_all(con: duckdb.DuckDBPyConnection, most: int) -> None:
     kept = min(most, len(names) - 1)
     nearest = []
     for part in np.array_split(np.arange(len(names)), len(names) ** 2 // SCORES_AT_A_TIME + 1):
-        # Rounded, so that the order of sums does not decide between users who are as near.
+        # Rounded, so that the order of sums does not decide between equally near users.
         distances = np.round(1 - vectors[part] @ vectors.T, 6)
         distances[np.arange(len(part)), part] = np.inf
         edge = np.partition(distances, kept - 1, axis=1)[:, kept - 1] if kept else distances[:, 0]
         for of_user, farthest in zip(distances, edge, strict=True):
-            near = np.flatnonzero(of_user <= farthest)  # by name, as the rows are
+            near = np.flatnonzero(of_user <= farthest)  # in the order of the rows, by user id
             near = near[np.argsort(of_user[near], kind="stable")][:kept]
             nearest.append(
                 [{"user_id": names[other], "distance": float(of_user[other])} for other in near]
@@ -110,7 +110,7 @@ def _answer(
 
 
 def _ask_index(con: duckdb.DuckDBPyConnection, most: int) -> None:
-    """Fill `nearest_of` from an index beside the warehouse file, which stays free of it."""
+    """Fill `nearest_of` from an index in a database beside the warehouse file."""
     con.execute("attach ':memory:' as pragma_neighbours")
     try:
         con.execute(

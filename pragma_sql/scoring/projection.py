@@ -1,4 +1,4 @@
-"""Vectors laid out in two dimensions, and in groups of like ones.
+"""Vectors in two dimensions, and in groups of similar ones.
 
 Letters: n users, d numbers a vector.
 """
@@ -21,28 +21,28 @@ where user_id {whose} (select known.user_id from tokens.built_users as known)
 order by md5(user_id), user_id
 limit $users
 """
-"""Users with events (`in`), or without (`not in`): the same from day to day."""
+"""Users with events (`in`), or without (`not in`); the sample is the same from day to day."""
 
 NO_EVENTS = "no events"
-"""The method, and the segment, of users of whom a profile alone is known."""
+"""The method, and the segment, of users who have only a profile."""
 
 
 def layout(rows: pa.Table, clusters: int) -> pa.Table:
     """Add `x, y, norm, cluster, method` to rows of `user_id, embedding`.
 
-    The layout is UMAP's where the package umap-learn is installed, else by the first two principal
+    The layout is by UMAP if the package umap-learn is installed, else by the first two principal
     components. The same rows in any order give the same layout.
 
     Args:
-        rows: one row a user, `embedding` a list of d floats; other columns are dropped.
-        clusters: number of groups, at most; the biggest is 1.
+        rows: one row per user, `embedding` a list of d floats; other columns are dropped.
+        clusters: most groups; group 1 is the largest.
     """
     rows = rows.select(["user_id", "embedding"]).sort_by("user_id")
     vectors = np.array(rows["embedding"].to_pylist(), np.float64).reshape(
         len(rows), -1 if len(rows) else 1
     )
     method = "umap" if find_spec("umap") is not None and len(rows) > 15 else "pca"
-    # Rounded: in what order threads add up must not show.
+    # Rounded, so that the order in which threads add does not matter.
     points = np.round(by_umap(vectors) if method == "umap" else by_pca(vectors), 6)
     return pa.table(
         {
@@ -57,9 +57,9 @@ def layout(rows: pa.Table, clusters: int) -> pa.Table:
 
 
 def unplaced(rows: pa.Table) -> pa.Table:
-    """The same columns of users without events: cluster 0, and no place.
+    """The columns of `layout` for users without events: cluster 0, and null coordinates.
 
-    Their vectors say what their profiles say: users of equal profiles would lie upon each other.
+    Their vectors depend on profiles only, so users with equal profiles would coincide.
     """
     rows = rows.select(["user_id"]).sort_by("user_id")
     nowhere = pa.nulls(len(rows), pa.float64())
@@ -76,9 +76,9 @@ def unplaced(rows: pa.Table) -> pa.Table:
 
 
 def by_pca(vectors: Float) -> Float:
-    """The first two principal components, [n, d] -> [n, 2]; zeros where there are fewer.
+    """The first two principal components, [n, d] -> [n, 2]; zeros if there are fewer.
 
-    Signs are fixed: of each component, the largest loading is positive.
+    Signs are fixed: the largest loading of each component is positive.
     """
     if len(vectors) < 2:
         return np.zeros((len(vectors), 2))
@@ -100,13 +100,13 @@ def by_umap(vectors: Float) -> Float:
 
 
 def groups(vectors: Float, most: int) -> Int:
-    """K-means groups of unit vectors, [n]; numbered from 1, the biggest first."""
+    """K-means groups of unit vectors, [n], numbered from 1, the largest first."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.unique(np.round(vectors / np.maximum(lengths, 1e-12), 9), axis=0, return_inverse=True)
     distinct, which = unit[0], unit[1].ravel()
     if len(distinct) < 2:
         return np.ones(len(vectors), np.int64)
-    # A third of a second, which a build without vectors does not spend.
+    # This import takes a third of a second, which a build without vectors saves.
     from scipy.cluster.vq import kmeans2
 
     _, label = kmeans2(distinct, min(most, len(distinct)), minit="++", rng=0, missing="warn")

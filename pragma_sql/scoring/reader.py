@@ -1,8 +1,8 @@
 """Token histories of users, straight from a warehouse's tables, a bounded part at a time.
 
-In a chunk of a query stand up to 2,048 users, however long their histories. So the database hands
-on the ids alone, and this module reads what they stand for: rows in order, which are cheaper than
-lists of structs, and no more of them at once than `EVENTS_A_SLICE`.
+A chunk of a query holds up to 2,048 users, however long their histories are. So the database passes
+only ids, and this module reads their tokens: as sorted rows, which are cheaper than lists of
+structs, and at most about `EVENTS_A_SLICE` of them at once.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pragma_sql.formats.packing import Layout
 from pragma_sql.formats.text_encoder import Texts, TextVectors
 
 SORTED_BY = "number, ts, event_id nulls first"
-"""What the database sorts by; the rest is settled here."""
+"""The order in which the database sorts; this module breaks the remaining ties."""
 
 ARRAYS = ("value_ids", "key_ids", "positions")
 
 
 def settled(rows: pa.Table) -> pa.Table:
-    """Put events of one user, moment and id into the order of their arrays, then of their texts.
+    """Sort events of one user, moment and id by their arrays, then by their texts.
 
     Args:
         rows: columns `number, ts, event_id, value_ids, key_ids, positions, texts`, in the order of
@@ -48,7 +48,7 @@ def settled(rows: pa.Table) -> pa.Table:
 
 
 def _as_the_one_before(rows: pa.Table) -> Bool:
-    """Whether a row has the user, moment and id of the row before it, [n]."""
+    """Whether a row has the same user, moment and id as the row before it, [n]."""
     same = np.ones(max(0, len(rows) - 1), np.bool_)
     for name in ("number", "ts"):
         column = rows[name].cast(pa.int64(), safe=False)
@@ -62,20 +62,20 @@ def _as_the_one_before(rows: pa.Table) -> Bool:
 
 
 def _ranks(column: pa.ChunkedArray) -> Int:
-    """The places of lists of numbers in their order, [n]; a list comes before its continuations."""
+    """The ranks of lists of numbers, [n]; a list comes before its continuations."""
     lists = column.combine_chunks()
     lengths = np.asarray(lists.value_lengths(), np.int64)
     flat = np.append(np.asarray(lists.flatten(), np.int64), 0)
     layout = Layout.of(lengths)
     cells = np.where(layout.mask, flat[layout.pad] + 1, 0)
-    # Big-endian, so that bytes compare as the numbers do.
+    # Big-endian, so that bytes compare like the numbers.
     raw = np.ascontiguousarray(cells.astype(">u4"))
     whole: npt.NDArray[np.void] = raw.view(np.dtype((np.void, 4 * cells.shape[1]))).ravel()
     return np.unique(whole, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _text_ranks(column: pa.ChunkedArray) -> Int:
-    """The places of lists of strings, null last, [n]."""
+    """The ranks of lists of strings, null last, [n]."""
     if column.null_count == len(column):
         return np.zeros(len(column), np.int64)
     lists = [(texts is None, tuple(texts or ())) for texts in column.to_pylist()]
@@ -84,20 +84,20 @@ def _text_ranks(column: pa.ChunkedArray) -> Int:
 
 
 EVENTS_A_SLICE = 131_072
-"""About as many events are held at once; a user is never cut in two."""
+"""About how many events are held at once; a user is never split."""
 
 EVENT_COLUMNS = "ts, event_id, hour, weekday, monthday, key_ids, value_ids, positions, texts"
 ITEM_COLUMNS = "as_of, ts, key_ids, value_ids, positions, text"
 ITEM_ORDER = "number, ts is not null, ts, as_of, key_ids, value_ids"
-"""The order of `tokens.user_tokens`."""
+"""The order of profile items in `tokens.user_tokens`."""
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
 
 
 class Slice(NamedTuple):
-    """Some of the users that were asked for."""
+    """Some of the users asked for."""
 
-    users: Int  # [B] their places among those asked for
+    users: Int  # [B] their indices among those asked for
     histories: Histories  # B users
 
 
@@ -105,11 +105,11 @@ class TokenReader:
     """Reads `tokens.event_tokens` and `tokens.profile_tokens`; threads may share it."""
 
     def __init__(self, connect: Connect) -> None:
-        """`connect` gives a connection of its own to whoever calls it."""
+        """Each call of `connect` gives a new connection."""
         self._connect = connect
 
     def tokenizer_hash(self) -> str:
-        """The tokenizer that the tokens are of."""
+        """The hash of the tokenizer that made the tokens."""
         query = "select tokenizer_hash from tokens.built where relation = 'event_tokens'"
         try:
             rows = self._connect().execute(query).fetchall()
@@ -120,11 +120,11 @@ class TokenReader:
         return str(rows[0][0])
 
     def slices(self, user_ids: pa.Array, texts: TextVectors | None) -> Iterator[Slice]:
-        """The histories of those users who have tokens, in the order asked for.
+        """The histories of the users who have tokens, in the order asked for.
 
         Args:
             user_ids: distinct, without null.
-            texts: of the model's text encoder, where it has one.
+            texts: vectors of the model's text encoder, if it has one.
         """
         items = self._read("profile_tokens", ITEM_COLUMNS, ITEM_ORDER, user_ids).read_all()
         item_users = np.asarray(items["number"], np.int64)
@@ -144,7 +144,7 @@ class TokenReader:
         self, table: str, columns: str, order: str, user_ids: pa.Array
     ) -> pa.RecordBatchReader:
         con = self._connect()
-        if len(user_ids) == 1:  # a filter, which skips what the tables' statistics rule out
+        if len(user_ids) == 1:  # a filter, by which the tables' statistics skip rows
             query = f"select 0 as number, {columns} from tokens.{table} where user_id = $user"  # noqa: S608
             result = con.execute(f"{query} order by {order}", {"user": user_ids[0].as_py()})
         else:
@@ -156,7 +156,7 @@ class TokenReader:
 
 
 def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.Table, int]]:
-    """Parts of rows in the order of `number`, each with the number that the next part starts at."""
+    """Parts of rows in the order of `number`, each with the number where the next part starts."""
     held: list[pa.RecordBatch] = []
     for batch in events:
         held.append(batch)
@@ -196,7 +196,7 @@ def _histories(
 
 
 def _tokens(rows: pa.Table) -> Int:
-    """[T, 3] key, value, position"""
+    """The tokens as [T, 3] key, value, position."""
     columns = (_whole(rows[name]) for name in ("key_ids", "value_ids", "positions"))
     return np.stack([np.asarray(column.flatten(), np.int64) for column in columns], axis=1)
 
@@ -206,7 +206,7 @@ def _lengths(rows: pa.Table) -> Int:
 
 
 def _counted(rows: pa.Table, users: Int) -> Int:
-    """Where the rows of each user start, and where the last ones end."""
+    """The offsets of each user's rows, and the end of the last ones."""
     number = np.asarray(rows["number"], np.int64)
     return np.append(np.searchsorted(number, users), len(number)).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Histories -> user vectors, by the two halves of a bundle's model."""
+"""Histories -> user vectors, by the two graphs of a bundle's model."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from pragma_sql.scoring.caches import EventCache, RowKeys
 from pragma_sql.scoring.engines import Precision, engine_of
 
 GROUP_EVENTS = 131_072
-"""About as many events are looked at together for equal ones."""
+"""About how many events are searched together for equal ones."""
 
 
 class Scorer:
     """One bundle's model; threads of the database share it.
 
-    Batches are made by budget, so memory depends on neither the number of users nor on how long the
-    longest history is beside the others. An event is encoded once, in whatever call it comes up
-    again, as long as its vector is kept.
+    Batches have a budget, so memory depends neither on the number of users nor on how much longer
+    the longest history is than the others. An event is encoded once, even across calls, as long as
+    its vector is cached.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Scorer:
         """Load the model.
 
         Args:
-            bundle: an opened one.
-            precision: default: the one that PRAGMA_PRECISION names.
-            calls: of the model that run at once; default: as many as there are cores.
+            bundle: an opened bundle.
+            precision: by default that of PRAGMA_PRECISION.
+            calls: calls of the model that run at once; by default one per core.
         """
         self.manifest = bundle.manifest
         self.texts: TextVectors | None = None
@@ -50,14 +50,14 @@ class Scorer:
         self._start()
 
     def _start(self) -> None:
-        """Make what threads need, in the process that this is: none survives a fork."""
+        """Create threads and locks in the present process, because they do not survive a fork."""
         if self._process != os.getpid():
             self._encoding = threading.Lock()
             self._calls = ThreadPoolExecutor(self._engine.calls, "pragma-scoring")
             self._process = os.getpid()
 
     def check_hash(self, tokenizer_hash: str) -> None:
-        """Refuse tokens of another tokenizer than the one the model was trained on."""
+        """Refuse tokens of a tokenizer other than the one that the model was trained on."""
         if tokenizer_hash != self.manifest.tokenizer_hash:
             raise PragmaError(
                 f"model {self.manifest.model_id} was trained on tokenizer "
@@ -80,7 +80,7 @@ class Scorer:
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         event_vectors, event_row = self._event_vectors(cut)
         counts = np.diff(cut.event_offsets)
-        # The events' vectors stand for their tokens, which need not be copied about.
+        # From here on vectors stand for the events, so their tokens need not be copied.
         no_tokens = np.zeros(len(cut.ts) + 1, np.int64)
         users_alone = replace(cut, token_offsets=no_tokens, tokens=cut.tokens[:0])
 
@@ -103,7 +103,7 @@ class Scorer:
         def encode(rows: Int) -> None:
             vectors[rows] = self._engine.event_vectors(pack_events(cut, events[rows]))
 
-        with self._encoding:  # another thread's events may be these
+        with self._encoding:  # another thread may encode the same events
             new = np.flatnonzero(~self._cache.fill(keys, vectors))
             batches = budgeted(lengths[new] + 1, self._engine.token_budget)
             self._each(encode, (new[batch] for batch in batches))
@@ -111,7 +111,7 @@ class Scorer:
         return vectors, event_row
 
     def _each(self, work: Callable[[Int], None], batches: Iterable[Int]) -> None:
-        """Work on the batches, several at once; raises what one of them raises."""
+        """Process the batches, several at once; raises the error of a batch that fails."""
         todo = list(batches)
         if len(todo) == 1:
             work(todo[0])
@@ -121,6 +121,6 @@ class Scorer:
 
 
 def _groups(cut: Histories) -> Iterator[Int]:
-    """Consecutive users of about `GROUP_EVENTS` events together."""
+    """Consecutive users with about `GROUP_EVENTS` events together."""
     before = cut.event_offsets[:-1] // GROUP_EVENTS
     yield from np.split(np.arange(len(cut)), np.flatnonzero(np.diff(before)) + 1)

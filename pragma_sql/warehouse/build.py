@@ -1,4 +1,4 @@
-"""`dbt build` on the bundled project, in this process, with results and errors made readable."""
+"""`dbt build` on the bundled project, in this process, with readable results and errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class FailedTestError(PragmaError):
-    """A test of dbt's failed; the tables are built."""
+    """A dbt test failed; the tables are built."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Built:
     relation: str
     seconds: float
     rows: int | None
-    """None for a view."""
+    """Number of rows; None for a view."""
 
 
 def build(
@@ -63,19 +63,19 @@ def build(
     """Run `dbt build` and return the models built, in order.
 
     Args:
-        home: where the warehouse and dbt's artefacts go.
+        home: the folder of the warehouse and dbt's artefacts.
         variables: dbt vars that differ from dbt_project.yml.
         select: dbt node selectors; all when empty.
-        refit: also make the frozen fit anew.
-        strict: fail where a build would warn; where the fit ignores settings, before it starts.
-        comparing: say which settings a frozen fit ignores.
+        refit: also make the frozen fit again.
+        strict: fail instead of warning; if the fit ignores settings, before the build starts.
+        comparing: report the settings that a frozen fit ignores.
         project: a dbt project that has ours as a package; None for ours alone.
-        progress: told of each model that ends, and of what our macros have to say.
+        progress: prints each finished model and the messages of our macros.
 
     Raises:
-        PragmaError: for the first failure, in words; whatever is downstream of it was not touched.
+        PragmaError: for the first failure, in words; models downstream of it were not built.
     """
-    # A second of imports that other commands do without.
+    # This import takes a second, which other commands save.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.artifacts.resources.types import NodeType
     from dbt.artifacts.schemas.run import RunExecutionResult
@@ -94,7 +94,7 @@ def build(
             raise readable(str(installed.exception), home)
     arguments = [
         *("build", "--exclude-resource-type", "unit_test"),
-        # A candidate's tables are no part of what the tests are about.
+        # The tests are not about a candidate's tables.
         *(["--exclude-resource-type", "test"] if variables.get("candidate") else []),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
         *(["--select", *with_seeds(select)] if select else []),
@@ -105,7 +105,7 @@ def build(
     try:
         outcome = _dbt(home, folder, arguments, progress, manifest)
     finally:
-        # dbt leaves the file open, and then nobody else may read it.
+        # dbt leaves the file open, which would keep other processes from reading it.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None:
         raise readable(str(outcome.exception), home)
@@ -130,7 +130,7 @@ def build(
 
 
 def _raise_or_warn(results: Sequence[RunResult], strict: bool, progress: Console | None) -> None:
-    """Raise for the first test that failed; say which tests warn."""
+    """Raise for the first failed test; print the tests that warn."""
     for result in results:
         if result.status in ("fail", "warn"):
             node = result.node
@@ -175,7 +175,7 @@ def validate(
     project: Path | None = None,
     progress: Console | None = None,
 ) -> pa.Table:
-    """Build the contract and its checks alone, over all rows, whether they are new or not.
+    """Build only the contract and its checks, over all rows, new or not.
 
     Returns contract.checks, broken rules first.
     """

@@ -1,4 +1,4 @@
-"""Reading a warehouse file from outside dbt."""
+"""Read-only access to a warehouse file from outside dbt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def warehouse_of(con: duckdb.DuckDBPyConnection) -> Path:
-    """The file that a connection has open; everything else of the warehouse lies beside it."""
+    """The file that a connection has open; all other files of the warehouse lie beside it."""
     sql = "select path from duckdb_databases() where database_name = current_database()"
     (path,) = con.cursor().execute(sql).fetchall()[0]
     if path is None:
@@ -45,36 +45,36 @@ def warehouse_of(con: duckdb.DuckDBPyConnection) -> Path:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """The one row of fit.tokenizer."""
+    """The row of fit.tokenizer."""
 
     tokenizer_hash: str
     vocabulary_size: int
     fit_until: str
-    """ISO moment, UTC."""
+    """The cut-off as an ISO moment, UTC."""
     split_rule: str
     spec: str
     bpe: str
 
 
 CANDIDATE = "fit_next"
-"""The schema of a tokenizer that waits for its model, as the other one is served; its tokens lie in
+"""The schema of a tokenizer that waits for its model while the other one serves; its tokens lie in
 `tokens_next`."""
 
 
 def candidate_of(con: duckdb.DuckDBPyConnection) -> Tokenizer | None:
-    """The tokenizer that waits for its model; None where there is none, or no whole one."""
+    """The tokenizer that waits for its model; None if there is no complete one."""
     return read_tokenizer(con, CANDIDATE) if is_fitted(con, CANDIDATE) else None
 
 
 def is_fitted(con: duckdb.DuckDBPyConnection, schema: str = "fit") -> bool:
-    """Whether a whole tokenizer lies in this schema, and not what a failed build left of one."""
+    """Whether the schema holds a complete tokenizer, and not the remains of a failed build."""
     query = "select table_name from duckdb_tables() where schema_name = $schema"
     tables = {name for (name,) in con.execute(query, {"schema": schema}).fetchall()}
     return "tokenizer" in tables and "unfinished" not in tables
 
 
 def read_tokenizer(con: duckdb.DuckDBPyConnection, schema: str = "fit") -> Tokenizer:
-    """The tokenizer that the warehouse's tokens are of, or that of another schema."""
+    """The tokenizer of the warehouse's tokens, or of another schema."""
     fit_until = "strftime(fit_until, '%Y-%m-%dT%H:%M:%S')"
     columns = f"tokenizer_hash, vocabulary_size, {fit_until}, split_rule, spec, bpe"
     query = f"select {columns} from {schema}.tokenizer"  # noqa: S608 - names of ours
@@ -88,8 +88,8 @@ def read_tokenizer(con: duckdb.DuckDBPyConnection, schema: str = "fit") -> Token
 def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Load an extension that DuckDB has installed, or that its Python package carries.
 
-    The package is `duckdb-extension-<name>` of the very version of DuckDB; extensions are signed,
-    and another version's is refused.
+    The package is `duckdb-extension-<name>` of exactly the same version as DuckDB: extensions are
+    signed, and that of another version is refused.
 
     Returns:
         Whether it is loaded now.
@@ -113,7 +113,7 @@ def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def need_extension(con: duckdb.DuckDBPyConnection, name: str, command: str) -> None:
-    """Load an extension, or say how to come by it."""
+    """Load an extension, or raise an error that says how to install it."""
     if not load_extension(con, name):
         raise PragmaError(
             f"{command} needs DuckDB's extension {name}, which is not installed",

@@ -1,7 +1,7 @@
 """The parsed dbt project, kept between builds.
 
-Parsing is a third of what a build costs before it touches data. dbt keeps its own result beside
-each warehouse, and throws it away when any var differs; what is kept here serves every warehouse.
+Parsing takes a third of the time of a build before it touches data. dbt keeps its own result beside
+each warehouse and discards it when any var differs; the cache here serves every warehouse.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ PARSED_WITH = (
     *("map_clusters", "map_users"),
     *("neighbours", "neighbours_exact_users", "neighbours_index_users"),
 )
-"""Vars that decide which models there are, their order and their settings. All others are read when
-a model's SQL is rendered, so what was parsed without them holds."""
+"""Vars that decide which models exist, their order and their settings. All others are read when a
+model's SQL is rendered, so a cached project stays valid when they change."""
 
 PARTS = ("dbt-core", "dbt-duckdb", "duckdb")
 KEPT = 20
-"""Parsed projects that are kept: one for each set of other vars."""
+"""Most parsed projects in the cache: one for each set of these vars."""
 
 
 class ParsedProject:
-    """Our own dbt project, at one place, as dbt parses it with some vars."""
+    """Our dbt project in one folder, as dbt parses it with certain vars."""
 
     def __init__(self, project: Path, variables: Variables) -> None:
         structural = {name: variables.get(name) for name in PARSED_WITH}
-        # dbt notes where the project lies, and reads the seeds from there.
+        # A parsed project holds its path, from which dbt reads the seeds.
         parts = [str(project), *map(version, PARTS), structural]
         digest = hashlib.sha256(json.dumps(parts).encode())
         for path in _project_files(project):
@@ -52,7 +52,7 @@ class ParsedProject:
         self.file = self._folder / f"{digest.hexdigest()[:32]}.msgpack"
 
     def load(self) -> Manifest | None:
-        """What `keep` kept; None when there is nothing, or nothing that can be read."""
+        """The cached project; None if there is none, or if it cannot be read."""
         with without_collecting():
             from dbt.contracts.graph.manifest import Manifest
             from dbt.parser.manifest import extended_mashumuro_decoder
@@ -61,7 +61,7 @@ class ParsedProject:
                 manifest = Manifest.from_msgpack(
                     self.file.read_bytes(), decoder=extended_mashumuro_decoder
                 )
-            except Exception:  # whatever lies there, if anything: dbt can parse anew
+            except Exception:  # whatever is wrong with the cache, dbt can parse again
                 return None
             manifest.build_flat_graph()  # type: ignore[no-untyped-call]
         with suppress(OSError):
@@ -69,7 +69,7 @@ class ParsedProject:
         return manifest
 
     def keep(self, target: Path) -> None:
-        """Keep what dbt has just parsed into its target folder, if the disk allows."""
+        """Cache the project that dbt has just parsed into its target folder, if the disk allows."""
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             draft = self.file.with_suffix(f".{os.getpid()}")
@@ -81,14 +81,14 @@ class ParsedProject:
 
 
 def _project_files(project: Path) -> Iterator[Path]:
-    """The files that dbt reads to parse; not what it wrote itself."""
+    """The files that dbt parses, without those that it wrote itself."""
     for folder, folders, names in os.walk(project, followlinks=True):
         folders[:] = sorted(set(folders) - {"target", "logs", "dbt_packages", "__pycache__"})
         yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
 
 
 def readable(message: str, home: Home) -> PragmaError:
-    """Dbt's account of a failure, without the tracebacks: they are in the log."""
+    """Dbt's message of a failure without the tracebacks, which are in the log."""
     ours = re.search(r"PragmaError: (?P<what>.*?)(?:\n\s*next: (?P<next>[^\n]*)|$)", message, re.S)
     if ours:
         what = "\n".join(line.strip() for line in ours["what"].strip().splitlines())

@@ -32,17 +32,17 @@ USERS_PER_READ = 2_048
 def export_shards(
     warehouse: Path, folder: Path, until: str | None = None, *, current: bool = False
 ) -> Shards:
-    """Write the shards that training reads; the folder is replaced whole.
+    """Write the shards that training reads; the folder is replaced.
 
-    They are of the candidate that a refit left, where there is one.
+    They hold the tokens of a refit's candidate, if there is one.
 
     Users without an event before the moment are left out (PRAGMA, section on the corpus).
 
     Args:
         warehouse: the DuckDB file.
-        folder: where the shards go.
-        until: ISO moment, UTC; by default the tokenizer's `fit_until`.
-        current: of the tokenizer in force, also where there is a candidate.
+        folder: the folder of the shards.
+        until: cut-off as an ISO moment, UTC; by default the tokenizer's `fit_until`.
+        current: export tokens of the present tokenizer even if there is a candidate.
     """
     with opened(warehouse) as con, replaced_folder(folder) as draft:
         candidate = None if current else candidate_of(con)
@@ -104,9 +104,9 @@ def _histories(
     events_cut: list[int],
     texts: TextVectors | None,
 ) -> Iterator[Histories]:
-    """Users of a split in the order of a hash, a few at a time, cut at the moment.
+    """The users of a split in the order of a hash, a few at a time, cut at the moment.
 
-    How many events the cap takes away is added to `events_cut`.
+    The number of events that exceed the cap is added to `events_cut`.
     """
     reader = con.execute(
         f"select * from {tokens}.user_tokens where split = $split order by md5(user_id)",  # noqa: S608

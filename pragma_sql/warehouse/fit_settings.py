@@ -1,4 +1,4 @@
-"""What the fit was made with, beside what a build asks for: a frozen fit ignores the difference."""
+"""The settings of the fit compared with those of a build: a frozen fit ignores differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pragma_sql.datasets.user_project import project_vars
 from pragma_sql.warehouse.connection import is_fitted, opened
 
 Settings = Mapping[str, str]
-"""Name of a var, or `field_overrides.csv: <key>` -> its value as text; no value is empty."""
+"""Name of a var, or `field_overrides.csv: <key>` -> its value as text, which is not empty."""
 
 OVERRIDE = "field_overrides.csv: "
 MOVED = "refit_until"
@@ -25,9 +25,9 @@ AGAIN = "make the fit anew with `pragma build --refit`, or put back what it was 
 
 
 def made_with(warehouse: Path) -> Settings | None:
-    """What `fit.settings` says; None before the first fit, or where the fit does not say.
+    """The rows of `fit.settings`; None before the first fit, or if the fit has no record.
 
-    A first build that failed leaves a fit that is still to be made.
+    The fit of a failed first build counts as not made yet.
     """
     if not warehouse.is_file():
         return None
@@ -36,14 +36,14 @@ def made_with(warehouse: Path) -> Settings | None:
             if not is_fitted(con):
                 return None
             rows = con.execute("select kind, name, value from fit.settings").fetchall()
-    except (PragmaError, duckdb.CatalogException):  # dbt will say who has the file open
+    except (PragmaError, duckdb.CatalogException):  # dbt reports who has the file open
         return None
     named = {OVERRIDE + name if kind == "override" else name: value for kind, name, value in rows}
     return named or None
 
 
 def asked_for(made: Settings, variables: Variables, project: Path | None) -> Settings:
-    """What a build asks for, of the vars that the fit was made with and of all overrides."""
+    """The settings of a build: the vars that the fit was made with, and all overrides."""
     own = project_vars(project) if project else {}
     asked = {**default_vars(), **own, **variables}
     overrides = _overrides(project or DBT_PROJECT, str(asked["dataset"]))
@@ -51,9 +51,9 @@ def asked_for(made: Settings, variables: Variables, project: Path | None) -> Set
 
 
 def remembered(made: Settings | None) -> Variables:
-    """The vars that the fit was made with, where they are not the defaults.
+    """The vars that the fit was made with, if they differ from the defaults.
 
-    For a dataset without a project there is no other place that would say them.
+    A dataset without a project has no other place that keeps them.
     """
     defaults = default_vars()
     return {
@@ -64,7 +64,7 @@ def remembered(made: Settings | None) -> Variables:
 
 
 def differences(made: Settings | None, variables: Variables, project: Path | None) -> list[str]:
-    """A line for each setting that the fit was made with otherwise than is asked for now.
+    """A line for each setting that differs between the fit and what is asked for now.
 
     >>> differences(None, {}, None)
     []
@@ -82,7 +82,7 @@ def differences(made: Settings | None, variables: Variables, project: Path | Non
 
 
 def ignored(lines: list[str]) -> PragmaError:
-    """What to say of them."""
+    """The error for settings that the fit ignores."""
     what = f"{counted(len(lines), 'setting')} of the fit would be others today, and are ignored"
     return PragmaError("\n  ".join([what, *lines]), AGAIN)
 
@@ -102,7 +102,7 @@ def _overrides(project: Path, dataset: str) -> Settings:
 
 
 def _text(value: object) -> str:
-    """As the macro `setting_text` writes it."""
+    """A value as text, in the form of the macro `setting_text`."""
     return json.dumps(value) if isinstance(value, list | dict) else str(value)
 
 

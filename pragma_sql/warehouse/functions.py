@@ -23,20 +23,20 @@ def register_function(
     parameters: Sequence[str],
     returns: str,
 ) -> ArrowFunction:
-    """Register a scalar function that gets whole Arrow arrays of a chunk, nulls included.
+    """Register a scalar function that gets a chunk's Arrow arrays, nulls included.
 
-    DuckDB calls what this returns, and lets go of it when `con` is closed: hold it for as long as
-    other connections to the same database may call the function.
+    DuckDB calls the returned function and drops its reference when `con` is closed: keep one as
+    long as other connections to the same database may call the function.
 
     Args:
         con: the connection; all its cursors and threads see the function.
-        name: what SQL calls it.
-        function: takes one Arrow array a parameter and gives one of the same length.
-        parameters: SQL types.
-        returns: SQL type.
+        name: name of the function in SQL.
+        function: takes one Arrow array per parameter and returns one of the same length.
+        parameters: SQL types of the parameters.
+        returns: SQL type of the result.
     """
 
-    @wraps(function)  # DuckDB counts the parameters of the signature
+    @wraps(function)  # DuckDB counts the parameters in the signature
     def on_whole_arrays(*columns: pa.Array | pa.ChunkedArray) -> pa.Array:
         return function(*(_whole(column) for column in columns))
 

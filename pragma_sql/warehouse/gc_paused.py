@@ -1,4 +1,4 @@
-"""Garbage collection, held back where much is made and little thrown away."""
+"""A pause of garbage collection while many objects are made and few are discarded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """No garbage collection: a sixth of the time that importing a large library takes."""
+    """Pause garbage collection, which takes a sixth of the time to import a large library."""
     collecting = gc.isenabled()
     gc.disable()
     try:

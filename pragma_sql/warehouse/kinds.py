@@ -1,4 +1,4 @@
-"""What a new fit took each key for, the doubtful ones first, with the lines that say otherwise."""
+"""The kinds of a new fit, the doubtful ones first, with the overrides that would change them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OVERRIDES = Path("seeds") / "field_overrides.csv"
 SHOWN = 20
-"""So many doubtful keys are shown; of longer keys so many characters."""
+"""Most doubtful keys that are shown, and most characters of a key."""
 WIDTH = 40
 
 
@@ -32,21 +32,21 @@ class Kind(NamedTuple):
     kind: str
     reason: str
     otherwise: str | None
-    """What it may be instead, where it is doubtful."""
+    """Another kind that the key may have, if it is doubtful."""
     doubt: str | None
 
 
 def show_kinds(
     results: Sequence[RunResult], home: Home, folder: Path, dataset: str, progress: Console | None
 ) -> None:
-    """Print the kinds where this build fitted them.
+    """Print the kinds if this build made the fit.
 
     Args:
-        results: of dbt, model by model.
-        home: whose warehouse was built.
+        results: the results of dbt, model by model.
+        home: the home of the warehouse.
         folder: the dbt project, whose seed overrides kinds.
-        dataset: the only dataset that a line is meant for, where several share the seed; else empty.
-        progress: where to; nothing is said without it.
+        dataset: the dataset that a new override applies to, if several share the seed; else empty.
+        progress: prints the kinds; None prints nothing.
     """
     fitted = [result.node.schema for result in results if _was_fitted(result)]
     if progress is not None and fitted:
@@ -66,11 +66,11 @@ def _was_fitted(result: RunResult) -> bool:
 
 
 def kinds_of(warehouse: Path, schema: str = "fit") -> list[Kind]:
-    """The keys of the fit but the reserved ones: doubtful ones first, then those seen most.
+    """The keys of the fit without the reserved ones: doubtful keys first, then by frequency.
 
     Args:
-        warehouse: its file.
-        schema: where the fit lies; a refit beside one in force lies in another.
+        warehouse: the DuckDB file.
+        schema: the schema of the fit; a candidate has a schema of its own.
     """
     with opened(warehouse) as con:
         rows = (
@@ -84,7 +84,7 @@ def kinds_of(warehouse: Path, schema: str = "fit") -> list[Kind]:
 
 
 def kinds_table(kinds: Sequence[Kind], schema: str = "fit") -> Table:
-    """A row for each doubtful key with what speaks for it and against it, then a row a kind."""
+    """A row for each doubtful key with the evidence for and against, then a row per kind."""
     doubtful = [kind for kind in kinds if kind.doubt]
     table = Table(title=f"kinds: {counted(len(kinds), 'key')}", title_justify="left")
     for name in ("kind", "keys", "why"):
@@ -105,7 +105,7 @@ def kinds_table(kinds: Sequence[Kind], schema: str = "fit") -> Table:
 
 
 def advice(kinds: Sequence[Kind], overrides: Path, dataset: str) -> list[str]:
-    """The lines of the seed that would give each doubtful key its other kind."""
+    """The lines of the seed that would give each doubtful key the other kind."""
     doubtful = [kind for kind in kinds if kind.otherwise][:SHOWN]
     if not doubtful:
         return []

@@ -1,4 +1,4 @@
-"""Modules that a library imports although nothing will be asked of them."""
+"""Late import of modules that a library imports, but that are not used here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 class _Late(ModuleType):
-    """Stands for a module until something in it is asked for."""
+    """Stands in for a module until an attribute of it is used."""
 
     def __getattr__(self, name: str) -> object:
         if sys.modules.get(self.__name__) is self:
@@ -20,9 +20,9 @@ class _Late(ModuleType):
 
 
 def import_late(name: str) -> None:
-    """Have a module loaded at the first use of what is in it, not when it is imported.
+    """Load a module at the first use of an attribute, not when it is imported.
 
-    A module that is not installed, or is loaded already, stays as it is.
+    A module that is missing or already loaded is left as it is.
     """
     if name not in sys.modules and find_spec(name) is not None:
         sys.modules[name] = _Late(name)

@@ -1,4 +1,4 @@
-"""Putting a tokenizer into force: a candidate whose model is registered, or one of an archive."""
+"""Activating a tokenizer: a candidate whose model is registered, or one of an archive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, 
 
 
 def schema_of(warehouse: Path, tokenizer_hash: str) -> str | None:
-    """Where the tokenizer of this hash waits: the candidate's schema or an archive, else None."""
+    """The schema that holds the tokenizer of this hash: the candidate's or an archive, else None."""
     with opened(warehouse) as con:
         candidate = candidate_of(con)
         if candidate is not None and candidate.tokenizer_hash == tokenizer_hash:
@@ -24,10 +24,10 @@ def schema_of(warehouse: Path, tokenizer_hash: str) -> str | None:
 
 
 def put_into_force(warehouse: Path, schema: str) -> None:
-    """Make the tokenizer of this schema the fit; the one in force goes into an archive.
+    """Make the tokenizer of this schema the fit, and archive the present one.
 
-    All of it is one transaction. A candidate brings its tokens, so that its model is served at
-    once; the next build brings them up to date. Those of an archive are made by the next build.
+    All of it is one transaction. A candidate brings its tokens, so its model serves at once and the
+    next build updates them. The next build makes the tokens of an archived tokenizer.
 
     Raises:
         PragmaError: another process has the warehouse open.
@@ -53,7 +53,7 @@ def put_into_force(warehouse: Path, schema: str) -> None:
 
 
 def next_build(warehouse: Path) -> str:
-    """What to build after a model was registered: all, where the tokens are not yet its."""
+    """What to build after a model was registered: everything, if its tokens do not exist yet."""
     with opened(warehouse) as con:
         ((same,),) = con.execute(
             "select count(*) > 0 from tokens.built inner join fit.tokenizer"
@@ -65,7 +65,7 @@ def next_build(warehouse: Path) -> str:
 
 
 def _bring_tokens(con: duckdb.DuckDBPyConnection) -> None:
-    """Exchange the tokens for the candidate's, and let the next build compare every partition."""
+    """Replace the tokens by the candidate's, and let the next build compare all partitions."""
     ((view,),) = con.execute(
         "select sql from duckdb_views() where schema_name = 'tokens_next'"
         " and view_name = 'user_tokens'"

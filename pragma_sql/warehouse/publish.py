@@ -1,6 +1,6 @@
 """`pragma publish`: the embedding tables as parquet, and a small database of views over them.
 
-Readers open `bi.duckdb` and never the warehouse, which its writer keeps to itself.
+Readers open `bi.duckdb` and never the warehouse, which its writer locks.
 
     published/bi.duckdb   published/<version>/<table>/**/*.parquet
 """
@@ -25,24 +25,24 @@ from pragma_sql.warehouse.connection import opened
 
 DATABASE = "bi.duckdb"
 KEPT = 2
-"""Versions that stay: the new one, and the one that connected readers may still be in."""
+"""Versions that are kept: the new one, and the one that readers may still have open."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A relation that is published, and how its files are cut up."""
+    """A relation that is published, and how its files are partitioned."""
 
     relation: str
     partitions: Sequence[str] = ()
-    """Columns of the folders' names."""
+    """Columns that partition the files into folders."""
     month_of: str = ""
-    """A moment whose month is one of them."""
+    """A column whose month also partitions the files."""
     users: bool = True
-    """Whether its rows are users'."""
+    """Whether the rows belong to users."""
 
     @property
     def name(self) -> str:
-        """What readers call it."""
+        """The name of the relation for readers."""
         return self.relation.rpartition(".")[2]
 
 
@@ -58,7 +58,7 @@ PUBLICATIONS = (
 
 @dataclass(frozen=True)
 class Published:
-    """One relation of a version: its rows and where its files lie."""
+    """One relation of a version: its number of rows and the folder of its files."""
 
     name: str
     rows: int
@@ -66,20 +66,20 @@ class Published:
 
 
 def publish_tables(warehouse: Path, folder: Path, *, at_once: bool = False) -> list[Published]:
-    """Write a new version beside the old one and put it into force; returns what is in it.
+    """Write a new version beside the old one and activate it; returns its relations.
 
-    `bi.duckdb` is replaced in one step. A reader that has the old one open goes on reading the old
-    version until the next build; at once the new one, where a user is gone from it.
+    `bi.duckdb` is replaced in one step. A reader that has it open keeps reading the old version
+    until the next publication, or the new one at once if a user is gone from it.
 
     Args:
         warehouse: the DuckDB file.
-        folder: where the versions and `bi.duckdb` go; its views hold its path, so publish to where
-            readers look.
-        at_once: whether readers of the old version go on with the new one in any case.
+        folder: the folder of the versions and of `bi.duckdb`, whose views hold its path, so it must
+            be the path that readers use.
+        at_once: whether readers of the old version switch to the new one at once in any case.
 
     Raises:
         PragmaError: there are no vectors yet, a relation is missing, or the warehouse is being
-            written. Nothing has changed for readers then.
+            written. Readers see no change then.
     """
     folder = folder.resolve()
     with opened(warehouse) as con:
@@ -122,7 +122,7 @@ def _check(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _write(con: duckdb.DuckDBPyConnection, publication: Publication, folder: Path) -> int:
-    """One relation as parquet files below the folder; returns its rows."""
+    """Write one relation as parquet files below the folder; returns its number of rows."""
     folder.mkdir(parents=True)
     schema, _, name = publication.relation.partition(".")
     rows = exp.select("*").from_(exp.table_(name, db=schema))
@@ -133,7 +133,7 @@ def _write(con: duckdb.DuckDBPyConnection, publication: Publication, folder: Pat
     try:
         counted = exp.select("count(*)").from_(rows.subquery("counted"))
         (count,) = con.execute(to_sql(counted)).fetchall()[0]
-        # An empty relation gives no partition, and a reader needs one file to see its columns.
+        # An empty relation has no partitions, but readers need one file to see its columns.
         cut_up = publication.partitions and count
         options += [f"partition_by ({', '.join(publication.partitions)})"] if cut_up else []
         path = exp.Literal.string(str(folder if cut_up else folder / "part-0.parquet"))
@@ -147,13 +147,13 @@ def _write(con: duckdb.DuckDBPyConnection, publication: Publication, folder: Pat
 
 
 def _types(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
-    """Columns and their types, in order."""
+    """The columns of a relation and their types, in order."""
     described = con.execute(f"describe {relation}").fetchall()
     return {name: kind for name, kind, *_ in described}
 
 
 def _replace_database(folder: Path, version: Path, types: dict[str, dict[str, str]]) -> None:
-    """Write the views into a new file and let `bi.duckdb` lead to it."""
+    """Write the views into a new file and point `bi.duckdb` at it."""
     draft = folder / f".{version.name}.duckdb"
     draft.unlink(missing_ok=True)
     try:
@@ -190,27 +190,27 @@ def _replace_database(folder: Path, version: Path, types: dict[str, dict[str, st
 
 
 def _database_of(version: Path) -> Path:
-    """The file of a version that `bi.duckdb` leads to.
+    """The file of a version that `bi.duckdb` links to.
 
-    DuckDB follows the link: what a reader writes, who opened it to write, stays with this version
-    (its write-ahead log, too), and is not replayed into the next one.
+    DuckDB follows the link. If a reader opens the database to write, its changes and write-ahead
+    log stay with this version and are not replayed into the next one.
     """
     return version.with_name(f"bi-{version.name}.duckdb")
 
 
 def _pattern(folder: Path) -> Path:
-    """All files below a folder."""
+    """A pattern for all files below a folder, whose own name is escaped."""
     return Path(glob_literal(folder)) / "**" / "*.parquet"
 
 
 def _width(columns: dict[str, str]) -> int:
-    """Numbers of an embedding whose type says so, else 0."""
+    """The width of a column `embedding` of fixed width, else 0."""
     kind = columns.get("embedding", "")
     return int(kind[len("FLOAT[") : -1] or 0) if kind.startswith("FLOAT[") else 0
 
 
 def _users_are_gone(con: duckdb.DuckDBPyConnection, folder: Path, version: Path) -> bool:
-    """Whether an older version holds a user whom the new one does not."""
+    """Whether an older version holds a user who is not in the new one."""
     older = [path for path in _versions(folder)[:-1] if not path.is_symlink()]
     users = "select user_id from read_parquet($files, union_by_name = true)"
     named = [each.name for each in PUBLICATIONS if each.users]
@@ -226,8 +226,8 @@ def _users_are_gone(con: duckdb.DuckDBPyConnection, folder: Path, version: Path)
 def forget_old(folder: Path, *, at_once: bool) -> None:
     """Remove all versions but the last, and drafts of publications that were killed.
 
-    The one before the last stays for readers that are in the middle of something. At once, or
-    later, it becomes a link to the last, so that they go on with that.
+    The version before the last stays for readers that have it open. With `at_once`, or at the next
+    publication, it becomes a link to the last version, so that these readers continue with that.
     """
     *old, last = _versions(folder) or [folder]
     for path in folder.glob(".*"):
@@ -251,7 +251,7 @@ def _versions(folder: Path) -> list[Path]:
 
 
 def _remove(version: Path) -> None:
-    """A version with its database and what a reader wrote beside it."""
+    """Remove a version with its database and what a reader wrote beside it."""
     for path in version.parent.glob(f"{_database_of(version).name}*"):
         path.unlink(missing_ok=True)
     if version.is_symlink():

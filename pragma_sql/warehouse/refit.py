@@ -1,4 +1,4 @@
-"""`pragma build --refit`: a tokenizer made anew, beside the one that a model is served by.
+"""`pragma build --refit`: a new tokenizer, made beside the one that serves the current model.
 
 See docs/decisions/refit.md.
 """
@@ -33,19 +33,19 @@ def refit(
     project: Path | None = None,
     progress: Console | None = None,
 ) -> list[Built]:
-    """Make the tokenizer anew.
+    """Make a new tokenizer.
 
-    While the current model is of the tokenizer in force, the new one is a candidate: it and its
-    tokens are made in schemas of their own, and all else is built as on any day. Otherwise it takes
-    the place of the old one.
+    If the current model uses the present tokenizer, the new one is a candidate: it and its tokens
+    are made in schemas of their own, and all else is built as usual. Otherwise it replaces the old
+    one.
 
     Args:
-        home: of the warehouse.
+        home: the home of the warehouse.
         variables: dbt vars.
-        until: moves the moment before which the fit looks, ISO; or `latest`, after all there is.
-        select: dbt node selectors; then what is selected is made anew in its place.
+        until: a new cut-off of the fit as an ISO moment, or `latest` for after all data.
+        select: dbt node selectors; the selected models are then made again in place.
         project: a dbt project that has ours as a package.
-        progress: told what was made and what to do next.
+        progress: prints what was made and what to do next.
     """
     if until is not None:
         variables = {**variables, "refit_until": _moment(until)}
@@ -59,7 +59,7 @@ def refit(
         return built
     try:
         built = build(home, variables, project=project, comparing=False, progress=progress)
-    except FailedTestError as failed:  # of tokens that have drifted, perhaps: a refit mends it
+    except FailedTestError as failed:  # perhaps of drift, which the refit fixes
         built = []
         _say(progress, f"warning: {failed}")
     _begin(home)
@@ -79,7 +79,7 @@ def refit(
 
 
 def candidate_text(made: Tokenizer, home: Home) -> str:
-    """What there is of a candidate, and the commands that put it into force."""
+    """A description of a candidate, and the commands that activate it."""
     place, shards = home.option, shlex.quote(str(home.shards))
     return (
         f"tokenizer {made.tokenizer_hash[:12]}, fitted before {made.fit_until}, waits for a model;"
@@ -89,14 +89,14 @@ def candidate_text(made: Tokenizer, home: Home) -> str:
 
 
 def waiting_text(home: Home) -> str:
-    """The same of the candidate that there is; empty where there is none."""
+    """`candidate_text` for the waiting candidate; empty if there is none."""
     with opened(home.warehouse) as con:
         candidate = candidate_of(con)
     return candidate_text(candidate, home) if candidate else ""
 
 
 def check_until(until: str | None, refit: bool) -> None:
-    """Raise where a moment is given that would move nothing, or that is none."""
+    """Raise if a moment is given without a refit, or is not a valid moment."""
     if until is not None and not refit:
         raise PragmaError(
             "--until moves the cut of a refit", f"pragma build --refit --until {until}"
@@ -106,7 +106,7 @@ def check_until(until: str | None, refit: bool) -> None:
 
 
 def drop_candidate(home: Home) -> None:
-    """Forget a candidate, whole or not."""
+    """Drop a candidate, complete or not."""
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(f"drop schema if exists {CANDIDATE} cascade")
         con.execute("drop schema if exists tokens_next cascade")

@@ -23,16 +23,16 @@ from pragma_sql.warehouse.render import load_macros
 from pragma_sql.warehouse.connection import opened, read_tokenizer
 
 MODEL_ID = re.compile("[0-9a-f]{12}")
-"""What a folder of the registry is called; drafts are not."""
+"""The form of a registered bundle's folder name, which drafts do not have."""
 
 CALLED = {
     "embed_user": "STRUCT(user_id VARCHAR, moment TIMESTAMP, model_id VARCHAR)",
     "embed_record": "STRUCT(record VARCHAR)",
 }
-"""What `embed` and its sisters call: DuckDB asks for it when they are made."""
+"""The functions behind `embed` and the like, which must exist when those are created."""
 
 REGISTERED = "registered"
-"""The file in a registered bundle's folder that says when it was last put into force."""
+"""The file in a registered bundle's folder with the time when it was last made current."""
 
 MODELS = pa.schema(
     {
@@ -55,14 +55,14 @@ MODELS = pa.schema(
 def register_bundle(bundle: Bundle, warehouse: Path) -> str:
     """Copy a bundle into the registry and make it current; returns its model id.
 
-    A bundle that is there already is only made current. `vectors.models` shows it at once, unless
-    somebody has the warehouse open; then the next build does.
+    A bundle that is registered already is only made current. `vectors.models` shows it at once, or
+    after the next build if another process has the warehouse open.
 
-    A bundle of the candidate that a refit left, or of a tokenizer in an archive, puts that into
-    force; the next build makes its tokens.
+    A bundle of a refit's candidate, or of an archived tokenizer, activates that tokenizer; the next
+    build makes its tokens.
 
     Raises:
-        PragmaError: when the bundle was trained on another tokenizer than the warehouse has.
+        PragmaError: the bundle was trained on a tokenizer that the warehouse does not have.
     """
     manifest, bundles = bundle.manifest, _bundles(warehouse)
     with opened(warehouse) as con:
@@ -79,7 +79,7 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
         with replaced_folder(bundles / manifest.model_id) as draft:
             shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
     if waiting is not None:
-        # After the copy, which may fail: a tokenizer in force needs its model.
+        # Only after the copy, which may fail, because an active tokenizer needs its model.
         put_into_force(warehouse, waiting)
     now = datetime.now(UTC).replace(tzinfo=None)
     (bundles / manifest.model_id / REGISTERED).write_text(now.isoformat() + "\n")
@@ -91,7 +91,7 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
 
 
 def find_bundle(run: str, runs: Path) -> Path:
-    """The bundle of a run, by the run's name, by the path of a run or of a bundle, or by its id."""
+    """A bundle by the name of its run, by the path of a run or bundle, or by its id."""
     registered = runs.parent / "bundles"
     for folder in (runs / run / "bundle", Path(run) / "bundle", Path(run), registered / run):
         if (folder / "manifest.json").is_file():
@@ -105,7 +105,7 @@ def find_bundle(run: str, runs: Path) -> Path:
 
 
 def current_bundle(warehouse: Path) -> Path:
-    """The folder of the bundle that `embed` uses; raises when there is none."""
+    """The folder of the bundle that `embed` uses; raises if there is none."""
     pointer = _bundles(warehouse) / "current"
     if not pointer.is_file():
         raise PragmaError(
@@ -116,7 +116,7 @@ def current_bundle(warehouse: Path) -> Path:
 
 
 def registered_bundle(warehouse: Path, model_id: str) -> Path:
-    """The folder of the bundle of this id; raises when there is none."""
+    """The folder of the bundle with this id; raises if there is none."""
     folder = _bundles(warehouse) / model_id
     if folder not in (folders := _folders(warehouse)):
         known = ", ".join(path.name for path in folders) or "none"
@@ -129,8 +129,8 @@ def registered_bundle(warehouse: Path, model_id: str) -> Path:
 def registered_models(warehouse: Path, tokenizer_hash: str) -> pa.Table:
     """The registry as `vectors.models` shows it, after checking every bundle's hashes.
 
-    Status: `current`, `available`, `other tokenizer` where the model is of another one than given,
-    so that it cannot score; or `broken`, and then `problem` says how.
+    The status is `current`, `available`, `other tokenizer` (the model cannot score tokens of the
+    given tokenizer), or `broken`, for a reason given in `problem`.
     """
     pointer = _bundles(warehouse) / "current"
     current = pointer.read_text().strip() if pointer.is_file() else ""
@@ -172,7 +172,7 @@ def _row(folder: Path, is_current: bool, tokenizer_hash: str) -> dict[str, objec
 
 
 def _registered(folder: Path) -> datetime | None:
-    """When it was last put into force; None where no `pragma register` wrote it down."""
+    """When the bundle was last made current; None if no `pragma register` recorded it."""
     try:
         return datetime.fromisoformat((folder / REGISTERED).read_text().strip())
     except (OSError, ValueError):
@@ -180,7 +180,7 @@ def _registered(folder: Path) -> datetime | None:
 
 
 def _show(warehouse: Path) -> None:
-    """Write `vectors.models` and the SQL functions, unless somebody has the warehouse open."""
+    """Write `vectors.models` and the SQL functions, unless the warehouse is open elsewhere."""
     try:
         con = duckdb.connect(str(warehouse))
     except (duckdb.IOException, duckdb.ConnectionException):
@@ -199,7 +199,7 @@ def _show(warehouse: Path) -> None:
 
 
 def _functions(models: Sequence[Mapping[str, object]]) -> Iterator[str]:
-    """SQL that makes `embed` and its sisters, of the current model's width, as a build does."""
+    """SQL that creates `embed` and the like with the current model's width, as a build does."""
     macros = load_macros()
     (width,) = [model["embedding_size"] for model in models if model["is_current"]]
     one = all(model["embedding_size"] == width for model in models)

@@ -1,4 +1,4 @@
-"""The warehouse's own macros, rendered without dbt: what a bundle carries as `tokenize.sql`."""
+"""The warehouse's macros, rendered without dbt, for the `tokenize.sql` of a bundle."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Macro = Callable[..., str]
 
 
 class _Returned(str):
-    """What dbt's `return` gives inside a macro, for macros that yield text."""
+    """The result of dbt's `return` inside a macro, for macros that give text."""
 
 
 class _Adapter:
-    """dbt's `adapter.dispatch`: `name` is found as `<form>__name`, of the first form that has it."""
+    """dbt's `adapter.dispatch`: `name` is `<form>__name` in the first form that has it."""
 
     def __init__(self, forms: Sequence[str]) -> None:
         self._forms = (*forms, "default")
@@ -29,14 +29,14 @@ class _Adapter:
 
 
 PURE = ("tokenizer", "engine", "functions")
-"""Folders of macros that are text alone: no ref, and no query while they are rendered."""
+"""Folders of macros that are pure text: they use no ref and run no query."""
 
 
 def load_macros(forms: Sequence[str] = ("duckdb",)) -> dict[str, Macro]:
-    """The macros that are text alone, by name, as functions that return SQL.
+    """The macros that are pure text, by name, as functions that return SQL.
 
     Args:
-        forms: prefixes of the forms that are taken where a macro has several, the first one first.
+        forms: prefixes of the forms of a macro, in order of preference.
     """
     adapter = _Adapter(forms)
     environment = Environment(
@@ -56,9 +56,8 @@ def load_macros(forms: Sequence[str] = ("duckdb",)) -> dict[str, Macro]:
 def tokenize_sql(spec_json: str, tokenizer_hash: str) -> str:
     """The tokenizer as temporary views over `events` and `profiles`.
 
-    Run on a connection that has `bpe_encode` and those two relations, it gives `event_tokens`,
-    `profile_tokens` and `user_tokens`, equal to the warehouse's. An event that stands there twice
-    is taken once.
+    On a connection with `bpe_encode` and these two relations, it creates `event_tokens`,
+    `profile_tokens` and `user_tokens`, equal to the warehouse's. A repeated event counts once.
 
     Args:
         spec_json: fit.tokenizer.spec.

@@ -1,4 +1,4 @@
-"""What was published follows each build: the folders are remembered beside the warehouse."""
+"""Publications follow each build: their folders are recorded beside the warehouse."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ HELD = (
     "vectors.user_embeddings",
     "vectors.scored_users",
 )
-"""Tables whose content decides what is published; together they tell of each event and user."""
+"""Tables whose content decides what is published; together they cover every event and user."""
 
 
 def publish(home: Home, folder: Path | None = None, *, at_once: bool = False) -> list[Published]:
-    """Publish to a folder, HOME/published by default, and remember it for the builds to come."""
+    """Publish to a folder, HOME/published by default, and record it for later builds."""
     place = (folder or home.published).resolve()
     published = publish_tables(home.warehouse, place, at_once=at_once)
     _remember(home, {**_remembered(home), str(place): _state(home)})
@@ -32,10 +32,10 @@ def publish(home: Home, folder: Path | None = None, *, at_once: bool = False) ->
 
 
 def republish(home: Home) -> Iterator[str]:
-    """After a build: publish anew to each folder that a reader may look in, where vectors changed.
+    """After a build: publish again to each recorded folder, if vectors changed.
 
-    Older versions are gone at once, since an event may have been deleted that they know of. Yields
-    what was done, and what could not be.
+    Older versions are removed at once, because an event behind them may have been deleted. Yields
+    lines on what was done, and on what failed.
     """
     states = _remembered(home)
     if not states:
@@ -60,7 +60,7 @@ def republish(home: Home) -> Iterator[str]:
 
 
 def _state(home: Home) -> str:
-    """Stands for the content of what is published."""
+    """A text that changes with the content that is published."""
     with opened(home.warehouse) as con:
         return " ".join(_content(con, relation) for relation in HELD)
 
@@ -78,9 +78,9 @@ def _file(home: Home) -> Path:
 
 
 def _remembered(home: Home) -> Mapping[str, str]:
-    """Folder -> the state that was published to it; HOME/published of old is of an unknown one.
+    """Folder -> the state that was published to it, which is unknown for an old HOME/published.
 
-    What a copy of a home finds there is the original's to publish to, but for HOME/published.
+    A copy of a home does not publish to the original's folders, except HOME/published.
     """
     known: dict[str, str] = {}
     if (home.published / DATABASE).is_file():

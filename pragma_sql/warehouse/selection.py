@@ -1,4 +1,4 @@
-"""What `--select` names: several words, as dbt takes them, and the seeds that these need."""
+"""The words of `--select`, as in dbt, and the seeds that the selected models need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pragma_sql.formats.errors import PragmaError
 
 
 def selectors(options: Sequence[str], more: Sequence[str]) -> list[str]:
-    """The words after all `--select`, of which the command line gives the first alone.
+    """All words after `--select`; the command line attaches only the first to the option.
 
     >>> selectors(["contract", "+tokens"], ["fit models+"])
     ['contract', '+tokens', 'fit', 'models+']
@@ -26,7 +26,7 @@ def selectors(options: Sequence[str], more: Sequence[str]) -> list[str]:
 
 
 def with_seeds(selected: Sequence[str]) -> list[str]:
-    """The same with the seeds upstream of it, which its models read, and the contract's checks.
+    """A selection with the seeds upstream, which its models read, and the contract's checks.
 
     >>> with_seeds(["fit", "2+models+", "tokens,tag:a"])[3:]
     ['+fit,resource_type:seed', '+models+,resource_type:seed', '+tokens,+tag:a,resource_type:seed']
@@ -38,14 +38,14 @@ def with_seeds(selected: Sequence[str]) -> list[str]:
 
 
 def unmatched(selector: str) -> str:
-    """What to say of a selector that matches nothing; nothing of one that `with_seeds` added."""
+    """The message for a selector that matches nothing; empty for one that `with_seeds` added."""
     if selector.endswith(",resource_type:seed"):
         return ""
     return f"warning: --select {selector}: there is nothing of that name"
 
 
 def check_matched(selected: Sequence[str], results: Sequence[object]) -> None:
-    """Raise where a selection came to nothing."""
+    """Raise if a selection matches no model."""
     if selected and not results:
         raise PragmaError(
             f"--select {' '.join(selected)}: there is nothing to build of that name",
@@ -54,7 +54,7 @@ def check_matched(selected: Sequence[str], results: Sequence[object]) -> None:
 
 
 def lacking(message: str, selected: Sequence[str]) -> PragmaError | None:
-    """What dbt's message says of a relation that the selection leaves out and nobody has made."""
+    """The error for a relation that is missing because the selection leaves it out, else None."""
     found = re.search(
         r'in model (?P<model>\w+).*Table with name "?(?P<table>[\w.]+)"? does not exist',
         message,
@@ -70,6 +70,6 @@ def lacking(message: str, selected: Sequence[str]) -> PragmaError | None:
 
 
 def _upstream(selector: str) -> str:
-    """Each part with all that is upstream of it; `@` has that already."""
+    """A selector whose parts include all that is upstream; `@` does so already."""
     parts = (re.sub(r"^\d*\+", "", part) for part in selector.split(","))
     return ",".join(part if part.startswith("@") else f"+{part}" for part in parts)

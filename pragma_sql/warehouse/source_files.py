@@ -35,12 +35,12 @@ Json = Mapping[str, object]
 
 
 class UncertainError(Exception):
-    """Nothing is known for certain of what a relation reads."""
+    """It is uncertain what a relation reads."""
 
 
 @dataclass
 class Reading:
-    """What was met in the definitions of a relation."""
+    """What the definitions of a relation read."""
 
     texts: list[str] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
@@ -48,10 +48,10 @@ class Reading:
 
 
 def read_of(con: duckdb.DuckDBPyConnection, view: str) -> Reading:
-    """What a view reads, other views included.
+    """What a view reads, through other views too.
 
     Raises:
-        UncertainError: it may read something else than files, or not always the same of them.
+        UncertainError: it may read something other than files, or give other rows from them later.
     """
     reading = Reading()
     _read_view(con, view, reading)
@@ -106,7 +106,7 @@ def _read_table(
 
 
 def _nodes(tree: object) -> Iterator[Json]:
-    """All nodes of a parsed statement; a reader of files is one, what it is given are others."""
+    """All nodes of a parsed statement; a reader of files and its arguments are separate nodes."""
     if isinstance(tree, list):
         for each in tree:
             yield from _nodes(each)
@@ -124,7 +124,7 @@ def _nodes(tree: object) -> Iterator[Json]:
 
 
 def _step_names(tree: object) -> set[str]:
-    """The names that WITH gives."""
+    """The names that WITH clauses define."""
     if isinstance(tree, list):
         return set().union(*map(_step_names, tree))
     if not isinstance(tree, dict):
@@ -150,7 +150,7 @@ def _patterns(node: Json) -> list[str]:
 
 
 def _check_functions(con: duckdb.DuckDBPyConnection, names: set[str]) -> None:
-    """Raise unless each is the engine's own and gives the same for the same."""
+    """Raise unless all functions are the engine's own and deterministic."""
     known = con.execute(
         "select function_name from duckdb_functions() where internal"
         " and function_type in ('scalar', 'aggregate') group by all"
@@ -185,19 +185,19 @@ SCHEMA = pa.schema(
     }
 )
 SETTLED_NS = 2_000_000_000
-"""A file that was written to a moment ago may be again without a trace in its times."""
+"""A file written to less than this long ago may change again without a trace in its times."""
 
 TAIL = 1 << 16
 
 
 def source_files(con: duckdb.DuckDBPyConnection, relation: str, *, by_file: bool) -> pa.Table:
-    """One row a file that a view reads; none where that is not certain.
+    """One row per file that a view reads; no rows if that is uncertain.
 
     Args:
         con: a connection that sees the view.
         relation: the view, as `schema.name`.
-        by_file: whether the view has a column `file` and gives of each file the same rows, whatever
-            other files there are, as long as their columns have the same types together.
+        by_file: whether the view has a column `file` and the rows of one file do not depend on the
+            other files, as long as the common types of the columns stay the same.
     """
     now = time.time_ns()
     with con.cursor() as cursor:
@@ -223,7 +223,7 @@ def _paths(con: duckdb.DuckDBPyConnection, patterns: Sequence[str]) -> list[str]
 
 
 def _definition(con: duckdb.DuckDBPyConnection, reading: Reading, *, by_file: bool) -> str:
-    """What was read, and how: by the texts of views, the engine and its settings."""
+    """A hash of how files are read: the texts of views, the engine and its settings."""
     parts: list[object] = [*reading.texts]
     parts.append(one(con, "select version() || ' ' || current_setting('TimeZone')"))
     parts.append(str(one(con, "select hash('pragma', map {'a': 'b'})")))
@@ -252,7 +252,7 @@ def _row(path: str, definition: str, now: int, *, by_file: bool) -> dict[str, ob
 
 
 def _tail(path: str, size: int) -> str:
-    """The hash of a parquet file's footer, or of the end of another file."""
+    """The hash of a parquet file's footer, or of the end of a file of another format."""
     with open(path, "rb") as file:
         file.seek(max(size - 8, 0))
         end = file.read(8)
