@@ -1,3 +1,3 @@
-"""Around the warehouse: the `pragma` command, checks, shards, packing and bundles; no torch."""
+"""The `pragma` command, the warehouse, checks, shards, scoring and serving; no torch."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m pragma_sql` is `pragma`."""
+"""`python -m pragma_sql` runs the command `pragma`."""
 
 from pragma_sql.cli import main
 

@@ -1,4 +1,4 @@
-"""The `pragma` command: one command, one function of the same name, no logic of its own."""
+"""The `pragma` command: each command is a function of the same name without logic of its own."""
 
 from __future__ import annotations
 

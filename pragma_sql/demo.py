@@ -1,4 +1,4 @@
-"""`pragma demo`: the whole loop on real data, as the commands that a user would type."""
+"""`pragma demo`: the complete loop on real data, as the commands that a user would type."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Stage:
 
     name: str
     arguments: Sequence[str]
-    """What follows `pragma` on the command line."""
+    """The words after `pragma` on the command line."""
     inputs: Sequence[Path]
-    """Files and folders whose content it depends on, beside the stages before it."""
+    """Files and folders that the stage depends on, apart from the stages before it."""
     produced: Callable[[], str]
-    """Stands for the content of what it makes; empty when that is not there."""
+    """Gives a text that changes with the result's content; empty if there is no result."""
     rows: Callable[[], int]
-    """Rows of its main result."""
+    """Gives the number of rows of the main result."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What is remembered of a stage that ran."""
+    """The record of a stage that ran."""
 
     digest: str
     produced: str
@@ -54,7 +54,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A stage of this run: its stamp, and whether it ran now."""
+    """A stage of this run: its stamp, and whether it ran this time."""
 
     name: str
     stamp: Stamp
@@ -62,9 +62,9 @@ class Outcome:
 
 
 def run_stages(stages: Sequence[Stage], stamps: Path, environment: dict[str, str]) -> list[Outcome]:
-    """Run the stages in order, leaving out those whose inputs and results are as they were.
+    """Run the stages in order, and skip those whose inputs and results have not changed.
 
-    A stage runs as a process of its own, so that its memory is given back when it ends.
+    Each stage is a process of its own, so that its memory is freed when it ends.
     """
     talk = Console(stderr=True)
     stamps.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _digest(before: str, stage: Stage) -> str:
 
 
 def _files(inputs: Iterable[Path]) -> list[Path]:
-    """The files below the inputs that people write."""
+    """The files below the inputs that people write, without caches."""
     suffixes = {".py", ".sql", ".yml", ".csv", ".parquet"}
     return sorted(
         path
@@ -155,7 +155,7 @@ def run_demo(home: Home) -> None:
 
 
 def _folder_of(package: str) -> Path:
-    """Where a package lies, without loading it."""
+    """The folder of a package, found without importing the package."""
     found = find_spec(package)
     if found is None or found.origin is None:
         raise PragmaError(f"the demo needs {package}", TRAIN)
@@ -244,7 +244,7 @@ def _stage_table(outcomes: list[Outcome]) -> Table:
 
 
 def _query(home: Home, sql: str) -> str:
-    """The first row of a query as text; empty where the warehouse cannot answer it."""
+    """The first row of a query as text; empty if the warehouse cannot answer it."""
     try:
         with opened(home.warehouse) as con:
             row = con.execute(sql).fetchall()[0]
@@ -258,7 +258,7 @@ def _hash(path: Path) -> str:
 
 
 def _events_seen(metrics: Path) -> int:
-    """Events that training fed forward and backward, all steps together."""
+    """The number of events that training processed in all steps."""
     steps = [json.loads(line) for line in metrics.read_text().splitlines()]
     events = sum(
         step["tokens"] / step["tokens_per_s"] * step["events_per_s"]

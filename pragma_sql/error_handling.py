@@ -1,4 +1,4 @@
-"""How a command ends: with what it said, or with an error in one or two lines."""
+"""How a command ends: with its output, or with an error of one or two lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Errors as sentences, tracebacks when PRAGMA_DEBUG is set; the process ends inside."""
+    """Turn errors into sentences, or tracebacks if PRAGMA_DEBUG is set; exit the process."""
     sys.stdout = _heard(sys.stdout, sys.__stdout__)
     sys.stderr = _heard(sys.stderr, sys.__stderr__)
     try:
@@ -27,7 +27,7 @@ def ending() -> Iterator[None]:
     except SystemExit as ended:
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             raise
-        # Threads of gloo may still hold tensors, and wait for an interpreter that waits for them.
+        # Threads of gloo may still hold tensors; they and the exiting interpreter would deadlock.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
@@ -41,7 +41,7 @@ def _sentences() -> Iterator[None]:
         _stop(error, f"error: {error}")
     except MemoryError as error:
         _stop(error, "error: out of memory\nnext: lower PRAGMA_MEMORY_LIMIT or --budget")
-    except Exception as error:  # the last net: a user gets a sentence, not a traceback
+    except Exception as error:  # last resort: a sentence, not a traceback
         what = " ".join(str(error).split())[:400]
         _stop(error, f"error: {type(error).__name__}: {what}\nnext: PRAGMA_DEBUG=1 shows where")
 
@@ -54,10 +54,11 @@ def _stop(error: BaseException, message: str) -> None:
 
 
 class _Pipe(FileIO):
-    """Ends the process as SIGPIPE would once nobody reads it, whichever thread writes.
+    """A stream that ends the process, as SIGPIPE would, if its reader is gone.
 
-    An error would do less: in a thread of dbt's it ends that thread, and the main thread waits for
-    it forever. The signal itself would end a server, too, one of whose callers hangs up.
+    An exception would not suffice: in a thread of dbt it ends only that thread, and the main thread
+    waits for it forever. The signal itself would also end a server when one of its clients hangs
+    up.
     """
 
     def write(self, data: ReadableBuffer, /) -> int:
@@ -68,7 +69,7 @@ class _Pipe(FileIO):
 
 
 def _heard(stream: TextIO, own: TextIO | None) -> TextIO:
-    """The process's own stream, such that it ends with its reader; another stays as it is."""
+    """The process's own stream as a `_Pipe`; any other stream is returned unchanged."""
     if stream is not own or not isinstance(stream, TextIOWrapper):
         return stream
     stream.flush()

@@ -1,4 +1,4 @@
-"""The commands between the tokens and a model that is served: shards, register, publish."""
+"""The commands between tokens and a served model: shards, register, publish."""
 
 from __future__ import annotations
 

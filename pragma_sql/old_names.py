@@ -1,4 +1,4 @@
-"""Commands and options that had another name before: understood for one version, with a note."""
+"""Old names of commands and options, which work for one more version, with a note."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPTIONS = {
 
 
 def renamed(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words after `pragma` by today's names, and a note for each that changed.
+    """The words after `pragma` with present names, and a note for each old name.
 
     >>> renamed(["map", "--picture", "a.png"])
     (['plot', '--picture', 'a.png'], ['note: `pragma map` is called `pragma plot` now'])

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Tables of results for people to read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pragma_sql.warehouse.publish import Published
 Cell = str | int | float | bool | None | list[float] | Mapping[str, object]
 
 LONGEST_LIST, LONGEST_MAP = 4, 12
-"""Values that a cell shows of one."""
+"""Most values of a list and of a map that a cell shows."""
 
 
 def cell(value: Cell) -> str:
-    """A value as a table shows it: thousands in groups, floats short, long lists and maps cut.
+    """A value as the text of a cell: grouped thousands, short floats, long lists and maps cut.
 
     >>> cell({"amount": "5", "mcc": "5411"}), cell([1.5, 2.25])
     ('{amount: 5, mcc: 5411}', '[1.5, 2.25]')
@@ -50,13 +50,13 @@ def _listed(shown: Sequence[str], most: int) -> str:
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Cell]]:
-    """An Arrow table's rows, in which maps are dicts."""
+    """The rows of an Arrow table, with maps as dicts."""
     rows: list[dict[str, Cell]] = table.to_pylist(maps_as_pydicts="strict")
     return rows
 
 
 def json_of(table: pa.Table) -> str:
-    """An Arrow table's rows as JSON: maps are objects, moments text, and what is no number null."""
+    """An Arrow table's rows as JSON: maps are objects, moments text, NaN and infinity null."""
     return json.dumps([_plain(row) for row in rows_of(table)], default=str)
 
 
@@ -69,7 +69,7 @@ def _plain(value: object) -> object:
 
 
 def table_of(rows: pa.Table, title: str | None = None) -> Table:
-    """Any Arrow table; numbers to the right."""
+    """Any Arrow table, with numbers aligned right."""
     table = Table(title=title, title_justify="left")
     for field in rows.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
@@ -80,7 +80,7 @@ def table_of(rows: pa.Table, title: str | None = None) -> Table:
 
 
 def checks_table(checks: pa.Table) -> Table:
-    """Rows of `contract.checks`: each rule, what it found and, where that is something, the fix."""
+    """Rows of `contract.checks`: each rule, its violations and, if there are any, the fix."""
     table = Table(title="contract", title_justify="left", show_lines=False)
     table.add_column("rule", no_wrap=True)
     table.add_column("result")
@@ -99,7 +99,7 @@ def checks_table(checks: pa.Table) -> Table:
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], title: str) -> Table:
-    """Rows of cells; the first column is text, the others numbers."""
+    """Rows of cells: the first column is text, the others are numbers."""
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left")
@@ -120,7 +120,7 @@ def shards_table(shards: Shards) -> Table:
 
 
 def published_table(published: Sequence[Published]) -> Table:
-    """Rows of each relation that was published, and the folder of its files."""
+    """The number of rows of each published relation, and the folder of its files."""
     table = Table(title="published", title_justify="left")
     table.add_column("view")
     table.add_column("rows", justify="right")

@@ -1,4 +1,4 @@
-{#- A file, or what a pattern matches below it, as a literal; what the folders themselves are called is no pattern. -#}
+{#- A path and a pattern below it as one literal; the path is escaped, so that only `below` matches. -#}
 {% macro file_pattern(path, below='') -%}
     {{ return(literal((path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) ~ below)) }}
 {%- endmacro %}

@@ -28,7 +28,7 @@ create or replace macro main.embed_with(model, uid) as {{ _embed_user(
 create or replace macro main.embed_records(record) as embed_record({'record': record::varchar}){{ _as_array(width) }}
 {%- endmacro %}
 
-{#- The vector of a user as of a moment, for SQL that a build runs: it needs none of the functions above. -#}
+{#- The vector of a user as of a moment, for the SQL of a build; it does not need the functions above. -#}
 {% macro embed_user_at(uid, moment) -%} {{ _embed_user(uid, none, moment=moment) }} {%- endmacro %}
 
 {% macro _embed_user(uid, width, moment='null::timestamp', model='null::varchar') -%}

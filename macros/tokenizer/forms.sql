@@ -1,10 +1,10 @@
 {#-
-    The parts of the tokenizer that have two forms. `default` runs fast over many rows, which is what a build has. `online`
-    is set up fast, which is what a request of few rows needs: DuckDB takes longer to prepare an expression for each key than
-    to run it. A bundle's tokenize.sql is rendered with the second; tests hold both to the same tokens.
+    The parts of the tokenizer that have two forms. `default` runs fast over the many rows of a build. `online` is quick to
+    set up for the few rows of a request, where DuckDB takes longer to prepare an expression per key than to run it. A
+    bundle's tokenize.sql is rendered with `online`; tests check that both give the same tokens.
 -#}
 
-{#- The number of a numeric field, the `place`th of the numeric fields. -#}
+{#- The number of a numeric field; `place` is its index among the numeric fields. -#}
 {% macro field_number(field, place) -%}
     {{ return(adapter.dispatch('field_number', 'pragma')(field, place)) }}
 {%- endmacro %}
@@ -47,7 +47,7 @@
     {{ numeric_bin_by_count(number, edges, first_id) }}
 {%- endmacro %}
 
-{#- A CTE that keeps the texts, where they are a view that each key would compute again. -#}
+{#- A CTE that materialises the texts if they are a view, which each key would otherwise compute again. -#}
 {% macro texts_once(texts) -%}
     {{ return(adapter.dispatch('texts_once', 'pragma')(texts)) }}
 {%- endmacro %}
@@ -78,7 +78,7 @@ texts_once as materialized (
     {{ return(adapter.dispatch('event_array', 'pragma')(spec, what)) }}
 {%- endmacro %}
 
-{#- Neighbours that are one token each in one list, those that the row has not as nulls that are left out in the end. -#}
+{#- Adjacent fields of one token each form one list; absent fields are nulls, which are filtered out at the end. -#}
 {% macro online__event_array(spec, what) -%}
     {%- set parts, singles = [], [_source_part(spec, what)] -%}
     {%- for field in spec.fields -%}

@@ -1,2 +1,2 @@
-{#- The token of a value that the fit does not know, [UNK]; the special tokens stand in docs/glossary.md. -#}
+{#- The token id of [UNK], a value that the fit does not know; docs/glossary.md lists the special tokens. -#}
 {% macro unk_id() -%} 2 {%- endmacro %}

@@ -18,7 +18,7 @@ def sha256(path: Path) -> str:
 
 
 def glob_literal(path: Path) -> str:
-    """The pattern that a path alone matches: what it is called is no pattern, as in DuckDB's globs.
+    """The pattern that matches only this path in DuckDB's globs, with special letters escaped.
 
     >>> glob_literal(Path("/data/my [1] bank?"))
     '/data/my [[]1] bank[?]'

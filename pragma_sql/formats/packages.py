@@ -8,22 +8,22 @@ from importlib.util import find_spec
 from pragma_sql.formats.errors import PragmaError
 
 TRAIN = "pip install 'pragma-sql[train]'"
-"""What brings torch, ONNX, scikit-learn, LightGBM and matplotlib."""
+"""The command that installs torch, ONNX, scikit-learn, LightGBM and matplotlib."""
 
 INSTALLED_AS = {"sklearn": "scikit-learn", "sentence_transformers": "sentence-transformers"}
-"""Packages that are installed by another name than they are imported by."""
+"""Import name -> name of the package, where they differ."""
 
 
 def need_packages(what: str, packages: Sequence[str], install: str = TRAIN) -> None:
-    """Refuse to go on where packages are missing.
+    """Raise an error if packages are missing.
 
     Args:
-        what: needs them, such as `pragma plot`.
-        packages: by the names that they are imported by; none is imported.
-        install: the command that brings them.
+        what: what needs the packages, such as `pragma plot`.
+        packages: import names; none is imported.
+        install: the command that installs the packages.
 
     Raises:
-        PragmaError: names those that are missing.
+        PragmaError: names the missing packages.
     """
     missing = [INSTALLED_AS.get(name, name) for name in packages if find_spec(name) is None]
     if missing:

@@ -13,15 +13,15 @@ Request = TypeVar("Request")
 def answers(
     requests: Sequence[Request], embedded: Callable[[Sequence[Request]], Sequence[Float]]
 ) -> list[Float | Exception]:
-    """What each request gets, [n, d] or an error; a bad request harms none of the others.
+    """The answer to each request, [n, d] or an error; a bad request does not affect the others.
 
     Args:
-        requests: those that arrived together.
-        embedded: gives the vectors of each of some requests, or raises for them all.
+        requests: requests that arrived together.
+        embedded: gives the vectors of some requests, or raises one error for all of them.
     """
     try:
         return list(embedded(requests))
-    except Exception as error:  # whatever it is, it is one request's own
+    except Exception as error:  # any error of a single request is its answer
         if len(requests) == 1:
             return [error]
     half = len(requests) // 2

@@ -1,4 +1,4 @@
-"""The models that a process has loaded, by their ids in the registry of its warehouse."""
+"""The models that a process has loaded, by their ids in the warehouse's registry."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from pragma_sql.serving.online import RecordScorer
 from pragma_sql.warehouse.registry import current_bundle, registered_bundle
 
 LOADED = 2
-"""Models that stay loaded: the current one, and one that it is compared with."""
+"""Models that stay loaded: the current one, and one to compare it with."""
 
 
 class Models:
-    """Registered models, each loaded when it is first asked for; threads may share them."""
+    """Registered models, each loaded at its first use; threads may share them."""
 
     def __init__(self, warehouse: Callable[[], Path]) -> None:
-        """`warehouse` gives the DuckDB file that the registry lies beside."""
+        """`warehouse` gives the DuckDB file, which the registry lies beside."""
         self._warehouse = warehouse
         self._lock = threading.Lock()
         self._load = lru_cache(maxsize=LOADED)(lambda folder: RecordScorer(open_bundle(folder)))
 
     def current(self) -> RecordScorer:
-        """The model that `embed` uses; raises where none is registered or its files are changed."""
+        """The model that `embed` uses; raises if there is none, or if its files have changed."""
         return self._loaded(current_bundle(self._warehouse()))
 
     def of(self, model_id: str) -> RecordScorer:
-        """A registered model; raises where there is none of this id."""
+        """A registered model; raises if no model has this id."""
         return self._loaded(registered_bundle(self._warehouse(), model_id))
 
     def forget(self) -> None:
-        """Let go of the loaded models; one that is asked for again is loaded again."""
+        """Release the loaded models; a model is loaded again at its next use."""
         with self._lock:
             self._load.cache_clear()
 

@@ -23,22 +23,22 @@ from pragma_sql.serving.records import Record, read_record
 from pragma_sql.warehouse.functions import register_bpe_encode
 
 GROUP_EVENTS = 131_072
-"""About as many events are tokenised together."""
+"""About how many events are tokenised together."""
 
 PART_LETTERS = 4_000_000
-"""About so much JSON is read at a time: as objects of Python it takes some thirty times as much."""
+"""Characters of JSON that are parsed at a time; as Python objects they take 30 times the memory."""
 
 RECORDS = pa.schema({"user_id": pa.string(), "number": pa.int64()})
 
 
 class _Given:
-    """A relation of an embedded database whose rows are another table at every query."""
+    """A relation of an embedded database whose rows can be exchanged between queries."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.rows = schema.empty_table()
 
     def show(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """From now on these are the rows."""
+        """Replace the rows of the relation."""
         self.rows = pa.Table.from_pylist(list(rows), schema=self.rows.schema)
 
     def __arrow_c_schema__(self) -> object:
@@ -49,9 +49,9 @@ class _Given:
 
 
 class RecordTokenizer:
-    """A bundle's `tokenize.sql` in a DuckDB of its own, in memory and shut off from files.
+    """A bundle's `tokenize.sql` in an in-memory DuckDB without access to files.
 
-    Its ids are those of the build. Threads may share it; they take turns.
+    It gives the same ids as a build. Threads may share it; they take turns.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class RecordTokenizer:
         self._con.execute("set TimeZone = 'UTC'")
         bpe = (folder / "bpe.json").read_text("utf-8")
         register_bpe_encode(self._con, lambda _: bpe)
-        # Registered once, and planned once: a plan takes longer than tokenising a user.
+        # Registered and planned once, as planning takes longer than tokenising a user.
         self._given = {"records": _Given(RECORDS), "events": _Given(EVENTS.schema)}
         self._given["profiles"] = _Given(PROFILES.schema)
         for name, relation in self._given.items():
@@ -76,11 +76,11 @@ class RecordTokenizer:
         )
 
     def histories(self, records: Sequence[Record], texts: TextVectors | None = None) -> Histories:
-        """Token histories of the records, in their order; `user_ids` are their numbers.
+        """Token histories of the records, in order; `user_ids` are the numbers of the records.
 
         Args:
             records: one user each.
-            texts: of the bundle's text encoder, where it has one.
+            texts: vectors of the bundle's text encoder, if it has one.
         """
         with self._lock:
             self._show(records)
@@ -88,7 +88,7 @@ class RecordTokenizer:
         return Histories.from_arrow(rows, texts)
 
     def _show(self, records: Sequence[Record]) -> None:
-        """Let the views see these records."""
+        """Put the records into the relations that the views read."""
         users = [{"user_id": str(user), "number": user} for user in range(len(records))]
         events = [
             {
@@ -136,7 +136,7 @@ class RecordScorer:
     def embed(self, records: Sequence[Record]) -> Float:
         """Vectors of records, [n, d] in their order.
 
-        A record without events and profile has a vector, too: that of an empty history.
+        A record without events and profile gets the vector of an empty history.
         """
         vectors = np.empty((len(records), self.scorer.manifest.embedding_size), np.float32)
         for group in _groups(records):
@@ -151,7 +151,7 @@ class RecordScorer:
         """Vectors of JSON records, [n, d] in their order; see `pragma_sql.serving.records`.
 
         Raises:
-            PragmaError: a record is not right; says which, from 0, and where in it.
+            PragmaError: a record is invalid; names its number, from 0, and the place in it.
         """
         vectors = np.empty((len(texts), self.scorer.manifest.embedding_size), np.float32)
         for part in parts_of(np.fromiter(map(len, texts), np.int64, len(texts))):
@@ -166,7 +166,7 @@ class RecordScorer:
 
 
 def parts_of(lengths: Int) -> Iterator[slice]:
-    """Consecutive texts of about `PART_LETTERS` together, so that few are read at a time.
+    """Slices of texts with about `PART_LETTERS` characters, so that few are parsed at a time.
 
     >>> list(parts_of(np.array([3_000_000, 3_000_000, 1, 9_000_000])))
     [slice(0, 2, None), slice(2, 4, None)]
@@ -177,7 +177,7 @@ def parts_of(lengths: Int) -> Iterator[slice]:
 
 
 def _groups(records: Sequence[Record]) -> Iterator[slice]:
-    """Consecutive records of about `GROUP_EVENTS` events."""
+    """Slices of records with about `GROUP_EVENTS` events."""
     start = events = 0
     for number, record in enumerate(records):
         if events and events + len(record.events) > GROUP_EVENTS:

@@ -1,4 +1,4 @@
-"""JSON records: histories of users that are in no warehouse, one user a record.
+"""JSON records: histories of users who are not in a warehouse, one user per record.
 
     {
         "user_id": "u1",
@@ -12,11 +12,11 @@
         ]
     }
 
-It is the contract as JSON, under the contract's rules. A moment is text in ISO 8601, UTC when it names
-no offset, or whole microseconds since 1970, UTC. Values of `fields` and `attributes` are text; numbers
-and true or false are read as they are written, null as not there. Left out may be `user_id`, `moment`
-(then after all that is known), `events`, `event_id`, `profile` (a list, or one snapshot), `attributes`
-and `lifelong`. Nothing else is known: a name that is none of these is refused.
+A record is the contract as JSON, under the contract's rules. A moment is ISO 8601 text, in UTC unless it
+names an offset, or whole microseconds since 1970, UTC. Values of `fields` and `attributes` are text;
+numbers, true and false count as the text that is written, null as absent. Optional are `user_id`,
+`moment` (then after all that is known), `events`, `event_id`, `profile` (a list, or one snapshot),
+`attributes` and `lifelong`. Any other name is refused.
 """  # noqa: E501 - one event a line
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ UNITS: Mapping[str, Callable[[int], int]] = {
     "nanoseconds": lambda number: number // 1_000,
 }
 LONGEST_NUMBER = 20
-"""Characters that a moment may have; Python refuses to read numbers of thousands."""
+"""Most characters of a moment as a number; Python refuses to read thousands of digits."""
 
 
 class Number(str):
-    """A number as it is written."""
+    """A number in the form it is written in."""
 
     __slots__ = ()
 
@@ -58,7 +58,7 @@ Json = str | bool | None | list["Json"] | dict[str, "Json"]
 
 
 def parsed(text: str) -> Json:
-    """JSON whose numbers stay as they are written; no name stands twice in an object."""
+    """Parse JSON, with numbers kept as written; a repeated name in an object is refused."""
     try:
         text.encode()
         content: Json = json.loads(
@@ -94,7 +94,7 @@ def _no_number(text: str) -> Json:
 
 
 def moment_of(value: Json, where: str) -> int:
-    """Microseconds UTC, of text in ISO 8601 or of a number that is that already."""
+    """Microseconds UTC, from ISO 8601 text or from a number of microseconds."""
     if value is None:
         raise refusal(f"{where} is missing", "give each its moment, like 2024-07-01T12:00:00")
     if isinstance(value, Number):
@@ -150,7 +150,7 @@ def texts_of(value: Json, where: str) -> dict[str, str | None]:
 
 
 def object_of(value: Json, where: str, names: set[str]) -> dict[str, Json]:
-    """An object that has no other names than these."""
+    """An object whose names are all among `names`."""
     if not isinstance(value, dict):
         raise refusal(f"{where} is {_shown(value)}, not an object")
     if unknown := sorted(value.keys() - names):
@@ -161,14 +161,14 @@ def object_of(value: Json, where: str, names: set[str]) -> dict[str, Json]:
 
 
 def list_of(value: Json, where: str) -> list[Json]:
-    """A list; empty when there is none."""
+    """A list; empty for null."""
     if value is not None and not isinstance(value, list):
         raise refusal(f"{where} is {_shown(value)}, not a list")
     return value or []
 
 
 def text_of(value: Json, where: str) -> str:
-    """Text that is not blank; a number is as it is written."""
+    """Text that is not blank; a number counts as the text that is written."""
     if isinstance(value, bool | list | dict) or value is None or not value.strip():
         raise refusal(f"{where} is {_shown(value)}, not text")
     return str(value)
@@ -183,7 +183,7 @@ def _shown(value: Json) -> str:
 
 
 def refusal(what: str, next_step: str = FORMAT) -> PragmaError:
-    """What is raised for a value that is not right."""
+    """The error for an invalid value."""
     return PragmaError(what, next_step)
 
 
@@ -208,7 +208,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Record:
-    """One user's history, checked."""
+    """One user's history, after the checks."""
 
     moment: int | None
     """Microseconds UTC; None means after all that is known."""
@@ -220,7 +220,7 @@ def read_record(text: str) -> Record:
     """Read one record.
 
     Raises:
-        PragmaError: it is no JSON, or breaks a rule; says where, like `events[3].ts`.
+        PragmaError: the text is not JSON, or breaks a rule at a place such as `events[3].ts`.
     """
     content = parsed(text)
     known = object_of(content, "the record", {"user_id", "moment", "events", "profile"})

@@ -19,7 +19,7 @@ from pragma_sql.warehouse.connection import need_extension, opened
 
 EXTENSIONS = ("httpfs", "quack")
 FEWEST_LETTERS = 16
-"""Of a token."""
+"""Least length of a token, in characters."""
 
 
 Register = Callable[[duckdb.DuckDBPyConnection], None]
@@ -28,7 +28,7 @@ Register = Callable[[duckdb.DuckDBPyConnection], None]
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server listens, and what clients have to say."""
+    """The address where the server listens, and the token that clients must give."""
 
     host: str
     port: int
@@ -36,21 +36,21 @@ class Address:
 
     @property
     def uri(self) -> str:
-        """As `attach` takes it."""
+        """The URI of the server for `attach`."""
         return f"quack:{self.host}:{self.port}"
 
 
 def address_of(host: str, port: int, token_file: Path | None) -> Address:
-    """Decide the token and whether the host may be listened at.
+    """Choose the token, and refuse a host that is not safe to listen on.
 
     Args:
         host: a loopback address, or any other if a token file is given.
         port: TCP port.
-        token_file: holds the token; without one a token is made up.
+        token_file: the file with the token; without one a random token is made.
 
     Raises:
-        PragmaError: the file cannot be read, its token is short, or the host is open to others
-            while the token is not of the user's choosing.
+        PragmaError: the file cannot be read, its token is too short, or the host is reachable
+            from other machines without a token file.
     """
     if token_file is None:
         if not is_loopback(host):
@@ -72,7 +72,7 @@ def address_of(host: str, port: int, token_file: Path | None) -> Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it.
+    """Whether only this machine can reach the host.
 
     >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -88,7 +88,7 @@ def only_reads(_session: str, query: str) -> bool:
     try:
         statements = duckdb.extract_statements(query)
     except duckdb.Error:
-        return True  # DuckDB's own message says more than a refusal
+        return True  # DuckDB's own message is more helpful than a refusal
     kinds = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
     return len(statements) == 1 and statements[0].type in kinds
 
@@ -98,8 +98,8 @@ def serve_until_stopped(
 ) -> None:
     """Serve a warehouse read-only until SIGINT or SIGTERM; `ready` is called once it answers.
 
-    A client runs single selects; files are read below the warehouse's folder and where the
-    contract's views read theirs, and nothing is written.
+    A client may run single selects. They read files only in the warehouse's folder and in the
+    folders that the contract's views read, and write nothing.
 
     Raises:
         PragmaError: an extension is missing, the port is taken, or the warehouse is being written.
@@ -118,7 +118,7 @@ def serve_until_stopped(
 def start(
     con: duckdb.DuckDBPyConnection, warehouse: Path, address: Address, register: Register
 ) -> None:
-    """Have a connection to a warehouse answer clients from now on, from threads of its own."""
+    """Make a connection to a warehouse answer clients, from threads of its own."""
     for name in EXTENSIONS:
         need_extension(con, name, "pragma serve --sql")
     register(con)
@@ -149,7 +149,7 @@ def start(
 
 
 def folders_of_views(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """The folders of the files that the warehouse's views read, by absolute path."""
+    """The absolute paths of folders whose files the warehouse's views read."""
     folders = set()
     for (sql,) in con.execute("select sql from duckdb_views() where not internal").fetchall():
         for call in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Func):
@@ -161,7 +161,7 @@ def folders_of_views(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _folder_of(pattern: str) -> Path:
-    """The folder below which a pattern of files lies; `[x]` stands for x itself."""
+    """The folder that contains all files of a pattern; `[x]` stands for x itself."""
     path = Path("/")
     for part in Path(pattern).parts[1:-1]:
         plain = part

@@ -29,12 +29,12 @@ def embed_tokens(requests: Sequence[Tensors], scorer: Scorer) -> list[Float]:
     """User vectors of requests that hold tokens, [n, d] each.
 
     Args:
-        requests: arrays [n, length] named as the columns of `tokens.user_tokens`, a row a user;
-            times in microseconds UTC. `moment` [n, 1] may be left out, and so may profiles.
-        scorer: of the bundle.
+        requests: arrays [n, length] named like the columns of `tokens.user_tokens`, one row per
+            user; times in microseconds UTC. `moment` [n, 1] and profiles are optional.
+        scorer: the scorer of the bundle.
 
     Raises:
-        PragmaError: lengths that do not fit each other, ids that the vocabulary does not have.
+        PragmaError: lengths do not fit each other, or ids are not in the vocabulary.
     """
     for request in requests:
         for tokenizer_hash in set(_strings(request["tokenizer_hash"]).to_pylist()):
@@ -48,14 +48,14 @@ def embed_tokens(requests: Sequence[Tensors], scorer: Scorer) -> list[Float]:
 
 
 def _moments(request: Tensors) -> Int:
-    """The moments asked for, [n]; NO_TIME where all that is known counts."""
+    """The moments asked for, [n]; NO_TIME means after all that is known."""
     given = request.get("moment")
     users = len(request["tokenizer_hash"])
     return np.full(users, NO_TIME) if given is None else given.ravel().astype(np.int64)
 
 
 def _rows(request: Tensors, scorer: Scorer) -> pa.StructArray:
-    """Rows of `tokens.user_tokens`."""
+    """The request as rows of `tokens.user_tokens`."""
     users = len(request["tokenizer_hash"])
     _check(request, scorer.manifest.vocabulary_size)
     names = (*PER_EVENT, *PER_EVENT_TOKEN, *PER_ITEM, *PER_ITEM_TOKEN, *TEXTS)
@@ -92,7 +92,7 @@ def _strings(values: npt.NDArray[np.generic]) -> pa.StringArray:
 
 
 def _check(request: Tensors, vocabulary_size: int) -> None:
-    """Refuse what would otherwise be read beyond an end, or be scored as something else."""
+    """Refuse arrays that would be read out of bounds or scored as something else."""
     size = {name: _width(request, name) for name in (*PER_EVENT, *PER_EVENT_TOKEN)}
     size |= {name: _width(request, name) for name in (*PER_ITEM, *PER_ITEM_TOKEN)}
     for names in (PER_EVENT, PER_EVENT_TOKEN, PER_ITEM, PER_ITEM_TOKEN):

@@ -1,4 +1,4 @@
-"""What Triton's Python backend calls; imported inside Triton only, which brings its own module."""
+"""The code that Triton's Python backend calls; it needs a module that only Triton provides."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Embedded = Callable[[Sequence[Tensors]], Sequence[Float]]
 
 
 class Served:
-    """One instance of a model, in a process of its own."""
+    """One instance of a model in its own process."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        """Open the bundle that the configuration names; Triton refuses the model if that fails.
+        """Open the bundle that the configuration names; if that fails, Triton refuses the model.
 
         Args:
-            arguments: as Triton gives them to `initialize`.
+            arguments: the arguments of Triton's `initialize`.
         """
         config = json.loads(arguments["model_config"])
         folder = (
@@ -43,7 +43,7 @@ class Served:
         self._counters = Counters(config["name"], self.bundle, self.calls)
 
     def execute(self, requests: Sequence[object], embedded: Embedded) -> list[object]:
-        """Triton's responses to requests that it hands over together, in their order."""
+        """The responses to requests that Triton passes together, in their order."""
         tensors = [self._tensors(request) for request in requests]
         return [self._response(answer) for answer in answers(tensors, embedded)]
 
@@ -69,11 +69,11 @@ class Served:
 
 
 class Counters:
-    """What Triton does not count: users, and refusals, which it takes for successes."""
+    """Counts that Triton lacks: users, and refusals, which Triton counts as successes."""
 
     def __init__(self, model: str, bundle: Bundle, calls: int) -> None:
         counter, gauge = triton.MetricFamily.COUNTER, triton.MetricFamily.GAUGE
-        self._families = [  # kept, for a metric lives as long as its family
+        self._families = [  # kept, because a metric lives only as long as its family
             triton.MetricFamily(name=name, description=description, kind=kind)
             for name, description, kind in (
                 ("pragma_users_total", "Users that were given a vector", counter),

@@ -1,4 +1,4 @@
-"""A bundle and Triton's models over it, as one folder that can be moved and mounted read-only.
+"""A bundle and Triton's models of it, as one folder that can be moved and mounted read-only.
 
 models/embed_records  models/embed_tokens  bundles/<model id>
 """
@@ -25,14 +25,14 @@ SERVER_OPTIONS = (
     "--metrics-config=summary_latencies=true",
     "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
 )
-"""How the server is started, wherever it runs: it loads models anew when it is asked to."""
+"""Options of the server: it loads models, and reloads them, on request."""
 
 LOOPBACK = ("--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1")
 
 
 @dataclass(frozen=True)
 class TritonRepository:
-    """What `prepare` made."""
+    """The result of `prepare`."""
 
     root: Path
     bundle: Bundle
@@ -43,7 +43,7 @@ class TritonRepository:
         return self.root / "models"
 
     def command(self) -> str:
-        """What starts the server on this machine, for this machine alone."""
+        """The command that starts the server on this machine, reachable from this machine only."""
         return shlex.join(
             ["tritonserver", f"--model-repository={self.models}", *SERVER_OPTIONS, *LOOPBACK]
         )
@@ -52,17 +52,17 @@ class TritonRepository:
 def prepare(bundle_folder: Path, root: Path, instances: int = 2) -> TritonRepository:
     """Put a bundle and the models that serve it into a folder, or leave the folder as it was.
 
-    A server that runs goes on with what it has loaded until it is asked to load anew. Bundles that
-    were prepared before stay, so that going back is preparing again.
+    A running server keeps the models that it has loaded until it is asked to reload. Bundles that
+    were prepared before are kept; to go back to one, prepare it again.
 
     Args:
-        bundle_folder: every file of it is held against its hash, and so is the copy.
-        root: made if need be.
-        instances: processes a model; they share out the cores.
+        bundle_folder: the bundle; its files and the copies are checked against their hashes.
+        root: the folder to write, created if it is missing.
+        instances: processes per model, which share the cores.
 
     Raises:
-        PragmaError: a file differs from its hash, the bundle needs a folder that it has not, or
-            Triton could not read from `root`.
+        PragmaError: a file differs from its hash, the bundle needs a folder that it does not hold,
+            or Triton could not read from `root`.
     """
     bundle = open_bundle(bundle_folder)
     manifest = bundle.manifest
