@@ -1,1 +1,1 @@
-"""Everything with a gradient: the PRAGMA model, masking, the trainer and the export; no duckdb."""
+"""The PRAGMA model and its training, evaluation and export, with torch and without duckdb."""

@@ -1,4 +1,4 @@
-"""The commands of this room. Importing them costs no torch; running one does."""
+"""The command `train`. Importing this module does not load torch; running it does."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def train(
     size = str(train_settings_options.get("size", TrainSettings.size))
     place, name = Home.of(home), run or size
     opened = open_shards(shards, text_encoder)
-    # Of the processes that torchrun started, one talks.
+    # Of the processes that torchrun started, only one prints.
     talk = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     settings, reasons = resolved(
         train_settings_options,

@@ -1,1 +1,1 @@
-"""How good it is: validation, baselines, probes and pictures."""
+"""How good a model is: validation, baselines, probes and pictures."""

@@ -1,6 +1,6 @@
-"""What can be guessed without a model: each key's most frequent value, and what follows a value.
+"""Guesses without a model: a key's most frequent value, and what most often follows a value.
 
-Letters: T tokens, V vocabulary, N questions, P pairs of values that followed one another.
+Letters: T tokens, V vocabulary, N questions, P pairs of successive values.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pragma_sql.formats.histories import Histories, Int
 from pragma_sql.formats.packing import MASK, UNK
 
 COUNTED_TOKENS = 32_000_000
-"""Tokens that frequencies are counted in. Users lie in the order of a hash: any are a sample."""
+"""Most tokens that are counted. Users are in the order of a hash, so the first are a sample."""
 
 SLICE_TOKENS = 2_000_000
-"""About as many are counted at a time."""
+"""About how many tokens are counted at a time."""
 
 MOST_PAIRS = 4_000_000
-"""Distinct pairs that are remembered; beyond it the rarest are forgotten."""
+"""Most distinct pairs that are kept; beyond it the rarest are dropped."""
 
 NONE = -1
-"""No such value."""
+"""Stands for a missing value."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class Baselines:
     """The two guesses, fitted on one split."""
 
     majority: Int
-    """[V] the most frequent value of each key; `NONE` where an id is no key of the split."""
+    """[V] the most frequent value of each key; `NONE` for an id that is not a key of the split."""
     pairs: Int
-    """[P] key and earlier value as one number, rising."""
+    """[P] key and earlier value as one number, ascending."""
     followers: Int
-    """[P] the value that followed most often."""
+    """[P] the value that followed most often after that key and value."""
 
     def by_key(self, keys: Int) -> Int:
         """The most frequent value of each key, [N] -> [N]."""
         return self.majority[keys]
 
     def by_value_before(self, keys: Int, before: Int) -> Int:
-        """What followed the earlier value of the same key most often, else the key's majority.
+        """What most often followed the earlier value of the same key, else the key's majority.
 
         Args:
-            keys: [N]
-            before: [N] the earlier values; `NONE` where there is none.
+            keys: [N] the keys.
+            before: [N] the earlier values; `NONE` if there is none.
         """
         guesses = self.majority[keys]
         if not len(self.pairs):
@@ -60,9 +60,9 @@ class Baselines:
 
 
 def fit_baselines(reader: SplitReader) -> Baselines:
-    """Count a split's values, [UNK] left out; of equally frequent values the smallest id wins.
+    """Count a split's values without [UNK]; of equally frequent values the smallest id wins.
 
-    Memory is that of `SLICE_TOKENS` tokens, of one user, or of `MOST_PAIRS` pairs.
+    It needs the memory of `SLICE_TOKENS` tokens, of one user, or of `MOST_PAIRS` pairs.
     """
     size = reader.shards.manifest.vocabulary_size
     values, pairs = _Tally(), _Tally()
@@ -83,18 +83,18 @@ def fit_baselines(reader: SplitReader) -> Baselines:
 def values_before(user: Int, key: Int, position: Int, value: Int) -> Int:
     """The value that each token's key had last, at the same position within the field; [T].
 
-    [MASK] and [UNK] are passed over, for the value before them.
+    [MASK] and [UNK] are skipped in favour of the value before them.
 
     Args:
-        user: [T] of each token; tokens of a user in time order.
-        key: [T]
-        position: [T] within the field.
-        value: [T]
+        user: [T] the user of each token; a user's tokens are in time order.
+        key: [T] key ids.
+        position: [T] positions within the field.
+        value: [T] value ids.
 
     Returns:
-        `NONE` where the user had no such value before.
+        [T] value ids; `NONE` if the user had no such value before.
     """
-    # By field of a user; a stable sort keeps the order of time within it.
+    # Grouped by a user's field; a stable sort keeps the time order within it.
     order = np.lexsort((position, key, user))
     fields = np.stack([user, key, position])[:, order]
     starts = np.ones(len(order), np.bool_)
@@ -110,7 +110,7 @@ def values_before(user: Int, key: Int, position: Int, value: Int) -> Int:
 
 
 class _Tally:
-    """How often each of many numbers came up; the rarest are forgotten when they are too many."""
+    """Counts of many numbers; when there are too many, the rarest are dropped."""
 
     def __init__(self) -> None:
         self._numbers = np.zeros(0, np.int64)
@@ -127,7 +127,7 @@ class _Tally:
         self._numbers, self._counts = merged, summed
 
     def best(self, size: int) -> tuple[Int, Int]:
-        """Numbers are `what * size + value`: each `what`, rising, and its most frequent value."""
+        """Each `what`, ascending, and its top value, for numbers `what * size + value`."""
         what, value = np.divmod(self._numbers, size)
         order = np.lexsort((value, -self._counts, what))
         first = order[np.unique(what[order], return_index=True)[1]]
@@ -135,7 +135,7 @@ class _Tally:
 
 
 def _slices(reader: SplitReader) -> Iterator[Histories]:
-    """Whole users, a limited number of tokens at a time, until `COUNTED_TOKENS` have been seen."""
+    """Complete users, a limited number of tokens at a time, up to `COUNTED_TOKENS` in all."""
     left = COUNTED_TOKENS
     for file in reader.files:
         part = reader.part(file)

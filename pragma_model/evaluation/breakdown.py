@@ -19,7 +19,7 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Found:
-    """Some hidden values: how many, their mean loss, and the share that scored highest."""
+    """Figures of some hidden values: their number, mean loss, and share guessed right."""
 
     values: int
     loss: float
@@ -27,15 +27,15 @@ class Found:
 
 
 class Breakdown:
-    """Adds up batches, on their device; nothing is brought from there before it is asked for."""
+    """Sums over batches, kept on their device until they are asked for."""
 
     def __init__(self, vocabulary_size: int, device: torch.device | str = "cpu") -> None:
         shape = (3, len(KINDS), vocabulary_size)
         self.sums = torch.zeros(shape, dtype=torch.float64, device=device)
-        """Values, losses and hits, [3, kinds, V]."""
+        """Counts of values, sums of losses and counts of hits, [3, kinds, V]."""
 
     def add(self, masked: Masked, found: ValueLoss) -> None:
-        """Count the targets of one batch."""
+        """Add the targets of one batch."""
         _, kinds, ids = self.sums.shape
         cell = masked.kinds * ids + masked.keys
         ones = torch.ones_like(found.losses)
@@ -44,16 +44,16 @@ class Breakdown:
             total += counted.view(kinds, ids)
 
     def by_mask(self) -> dict[str, Found]:
-        """By the kind of mask, kinds that hid nothing left out."""
+        """Figures by kind of mask, without kinds that hid nothing."""
         return _found(self.sums.sum(2), dict(enumerate(KINDS)))
 
     def by_field(self, names: Mapping[int, str]) -> dict[str, Found]:
-        """By key; `names` of the keys by id."""
+        """Figures by key; `names` gives the keys' names by id."""
         return _found(self.sums.sum(1), names)
 
 
 def _found(sums: Tensor, names: Mapping[int, str]) -> dict[str, Found]:
-    """Sums [3, n] of values, losses and hits, as means by name."""
+    """Means by name, from sums [3, n] of values, losses and hits."""
     rows: Sequence[tuple[float, float, float]] = sums.T.tolist()
     return {
         names.get(place, str(place)): Found(

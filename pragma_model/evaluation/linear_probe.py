@@ -1,4 +1,4 @@
-"""A linear probe while training: does the user vector know more about a label than before?"""
+"""A linear probe during training: does the user vector tell more about a label than before?"""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from pragma_sql.formats.packing import Float, budgeted, pack
 from pragma_sql.formats.shards import Shards, Split
 
 MOST_USERS = 2_000
-"""Of each split that are asked about: a look in passing, not `pragma probe`."""
+"""Most users of each split: this is a quick look, unlike `pragma probe`."""
 
 LONGEST_EVENT = 25
-"""Tokens of an event, its marker included: so many events of a user fit into the budget."""
+"""Most tokens of an event, marker included; bounds how many events of a user fit the budget."""
 
 NEVER = np.iinfo(np.int64).max
 STRENGTH = 0.1
-"""Inverse strength of the penalty, `C`; fixed, so that scores of one run compare."""
+"""Inverse strength of the penalty, `C`; fixed, so that scores of one run are comparable."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Labelled users of a split, with the moment that each label is asked at."""
+    """Labelled users of a split, with the moment of each label."""
 
     histories: Histories
     moments: Int  # [B] microseconds UTC
@@ -40,19 +40,19 @@ class Asked:
 
 
 class LinearProbe:
-    """Labels of users of two splits, read once."""
+    """A probe for the labels of users of two splits, which are read once."""
 
     def __init__(self, shards: Shards, labels: Path) -> None:
         """Read the labels.
 
         Args:
-            shards: whose users are asked about.
+            shards: the shards that hold the users.
             labels: parquet with `user_id`, `label` (0 or 1) and optionally `eval_ts`; a user's
-                history is cut there, or at the moment of the shards if that is earlier. The first
-                moment of a user counts.
+                history is cut there, or at the moment of the shards if that is earlier. Only the
+                first moment of a user counts.
 
         Raises:
-            PragmaError: the file is not as above, or its users are of one class only.
+            PragmaError: the file is not as above, or its users have only one class.
         """
         answers = _read(labels)
         self._most_events = shards.manifest.max_events
@@ -69,7 +69,7 @@ class LinearProbe:
             self._splits[split] = asked
 
     def score(self, model: PragmaModel, budget: int, step: int) -> ProbeScore:
-        """Fit on training users, score on those of validation; the model is in evaluation mode."""
+        """Fit on training users and score validation users; the model is in evaluation mode."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.metrics import average_precision_score, roc_auc_score
         from sklearn.preprocessing import StandardScaler
@@ -128,7 +128,7 @@ def _read(labels: Path) -> dict[str, tuple[int, int]]:
 
 
 def _asked(shards: Shards, split: Split, answers: dict[str, tuple[int, int]]) -> Asked | None:
-    """The first labelled users of a split; they lie in the order of a hash, so any are a sample."""
+    """The first labelled users of a split: a sample, as users are in the order of a hash."""
     wanted = pa.array(list(answers), pa.string())
     tables: list[pa.Table] = []
     for file in shards.files(split):

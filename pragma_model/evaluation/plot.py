@@ -1,6 +1,6 @@
-"""A picture of what the model has learnt: every user a dot, near to those that live alike.
+"""A picture of what the model has learnt: each user is a dot, near to similar users.
 
-The dots lie where `views.embedding_map` says. Letters: n users, d numbers an embedding.
+The coordinates come from `views.embedding_map`. Letters: n users, d numbers an embedding.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 Float = npt.NDArray[np.float64]
 
 COLOURS = ("#332288", "#cc6677", "#88ccee", "#117733", "#ddcc77", "#aa4499", "#44aa99", "#882255")
-"""Paul Tol's "muted" scheme, which colour-blind readers can tell apart; biggest group first."""
+"""Paul Tol's "muted" scheme, which colour-blind readers can tell apart; largest group first."""
 GREY, FRAME, INK, PALE_INK = "#c8ccd2", "#dddddd", "#222222", "#666666"
 NO_VALUE = "(no value)"
 LONGEST_NAME = 24
 FIGURE_SPACE = "\u2007"
-"""As wide as a digit."""
+"""A space as wide as a digit."""
 
 
 def draw(rows: pa.Table, picture: Path, *, colour: str, title: str) -> None:
-    """Draw users as dots in two dimensions, coloured by a column; the same rows, the same bytes.
+    """Draw users as dots in two dimensions, coloured by a column; equal rows give equal bytes.
 
     Args:
-        rows: one row a user, in any order, as of `views.embedding_map`: `user_id`, `x`, `y` and the
-            text column named by `colour`; `model_id` and `method`, where they are there, are named
-            in the subtitle. Users without an `x` are counted there instead of drawn.
-        picture: the PNG to write; its folder is made.
-        colour: its 8 biggest groups are named, with their counts; all others are grey.
+        rows: one row per user, in any order, as in `views.embedding_map`: `user_id`, `x`, `y` and
+            the text column `colour`; the subtitle names `model_id` and `method` if they are there,
+            and counts users without an `x`, who are not drawn.
+        picture: the PNG to write; its folder is created.
+        colour: the column; its 8 largest groups are named with their counts, all others are grey.
         title: the headline.
 
     Raises:
-        PragmaError: a column is missing, a user comes twice, there are two models, a point is no
-            point, all are one, or there are fewer than 3.
+        PragmaError: a column is missing, a user is repeated, there are two models, a coordinate is
+            not finite, all points coincide, or there are fewer than 3.
     """
     need_packages("pragma plot", ["matplotlib"])
     _check(rows, colour)
@@ -65,7 +65,7 @@ def draw(rows: pa.Table, picture: Path, *, colour: str, title: str) -> None:
         parts.append(f"{apart:,} users without events not drawn")
     figure = _figure(points, groups, colour, title, " · ".join(parts))
     picture.parent.mkdir(parents=True, exist_ok=True)
-    # Without a "Software" entry, so that the bytes do not tell one matplotlib from the next.
+    # Without a "Software" entry, so that the bytes do not depend on matplotlib's version.
     figure.savefig(picture, format="png", metadata={"Software": None})
 
 
@@ -73,7 +73,7 @@ def _points(rows: pa.Table) -> Float:
     """The columns `x, y` -> [n, 2].
 
     Raises:
-        PragmaError: a point that is no point, fewer than 3 users, or all of them at one point.
+        PragmaError: a coordinate is not finite, there are fewer than 3 users, or all coincide.
     """
     points = np.stack([rows[axis].cast(pa.float64()).to_numpy() for axis in ("x", "y")], axis=1)
     broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
@@ -94,7 +94,7 @@ def _points(rows: pa.Table) -> Float:
 
 
 def biggest_groups(values: Iterable[str], most: int = len(COLOURS)) -> list[tuple[str, int]]:
-    """The most frequent values and their counts; of equals, the first in the alphabet.
+    """The most frequent values and their counts; ties go to the first in the alphabet.
 
     >>> biggest_groups(["gold", "new", "gold", "old"], most=2)
     [('gold', 2), ('new', 1)]
@@ -106,7 +106,7 @@ def vectors_of(rows: pa.Table, where: str) -> Float:
     """The column `embedding`, float lists -> [n, d].
 
     Raises:
-        PragmaError: a null, lists of unequal lengths, or a number that is not finite.
+        PragmaError: there is a null, lists differ in length, or a number is not finite.
     """
     column, kind = rows["embedding"], rows.schema.field("embedding").type
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
@@ -176,7 +176,7 @@ def _scatter(
 ) -> None:
     palette = dict(zip((name for name, _ in named), COLOURS, strict=False))
     colours = np.array([palette.get(group, GREY) for group in groups])
-    # Grey lies at the bottom; the named are shuffled, so that none covers another throughout.
+    # Grey dots lie below; named groups are shuffled, so that none covers another everywhere.
     shuffled = np.random.default_rng(0).permutation(len(points))
     order = shuffled[np.argsort(colours[shuffled] != GREY, kind="stable")]
     area = float(np.clip(30_000 / len(points), 5, 60))
@@ -208,7 +208,7 @@ def _legend(
         alignment="left",
         labelcolor=INK,
     )
-    # A dollar sign is a dollar sign, not the start of a formula.
+    # A dollar sign in a text must not start a formula.
     for text in (legend.get_title(), *legend.get_texts()):
         text.set_parse_math(False)
 

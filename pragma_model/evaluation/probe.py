@@ -1,4 +1,4 @@
-"""Is the embedding any good? Set against hand-made SQL features, on users not trained on."""
+"""How good are embeddings, compared with hand-made SQL features, on users not trained on?"""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from pragma_sql.formats.packages import need_packages
 from pragma_sql.formats.shards import SPLITS, Split
 
 FEWEST_USERS = 10
-"""Of each split, below which a task is not asked about."""
+"""Least number of users in each split for a task to be probed."""
 
 FEATURES, BOTH = "LightGBM on features", "LightGBM on both"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric over seeds and models: its mean, and the largest less the smallest."""
+    """A metric over seeds and models: its mean, and its range (largest less smallest)."""
 
     mean: float
     spread: float
-    """Over the seeds of the probe, mean over the models."""
+    """Range over the seeds of the probe, mean over the models."""
     model_spread: float | None = None
-    """Over the models, each the mean over the seeds; None where there is one, or none is used."""
+    """Range over the models, each the mean over the seeds; None with fewer than two models."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One fit: of which model's embeddings, with which seed, and what it scored."""
+    """One fit: the model of the embeddings, the seed, and the scores."""
 
-    model_id: str  # empty where no embeddings are used
+    model_id: str  # empty if no embeddings are used
     seed: int
     roc_auc: float
     pr_auc: float
@@ -57,7 +57,7 @@ class ProbeResult:
     prevalence: float  # their share: the PR-AUC of a random ranking
     roc_auc: Metric | None
     pr_auc: Metric | None  # average precision
-    unscored: str  # why there are no metrics; empty where there are
+    unscored: str  # why there are no metrics; empty if there are
     runs: tuple[Outcome, ...] = ()
     roc_auc_gain: Difference | None = None  # of LightGBM on both over LightGBM on features
     pr_auc_gain: Difference | None = None
@@ -74,21 +74,21 @@ def probe(
     models: Sequence[str] = (),
     split_at: datetime | None = None,
 ) -> list[ProbeResult]:
-    """Compare the frozen embedding with features made by hand, five kinds of models a task.
+    """Compare frozen embeddings with hand-made features, by five kinds of models per task.
 
-    Every model is fitted on train users, picks its number of trees or its C by the log loss of
-    validation users, and scores test users once. A seed draws the train users anew, with
-    replacement, for all alike: the spread is what another sample of users would change. What
-    another seed of the pre-training would change is the spread over `models`. A task with one class
-    only, or too few users, in some split has no metrics; the others have.
+    Every model is fitted on train users, chooses its number of trees or its C by the log loss of
+    validation users, and scores test users once. Each seed resamples the train users with
+    replacement, the same way for all models: the spread shows the effect of another sample of
+    users. The spread over `models` shows the effect of another seed of pre-training. A task with
+    only one class, or too few users, in some split has no metrics.
 
     Args:
         examples: parquet, one row per task, user and moment, with `COLUMNS` (`label` is 0 or 1,
-            `split` goes by user); every other column is a feature, a number or a word, null where
+            `split` goes by user); every other column is a feature, a number or a word, null if
             unknown.
-        seeds: each is one run of all models.
-        models: ids of the models to ask about; none means the one that the examples are of.
-        split_at: test rows are those from then on, instead of those of test users.
+        seeds: all models are fitted once per seed.
+        models: ids of the models to probe; none means the one of the examples.
+        split_at: test rows are those from this moment on, instead of those of test users.
 
     Raises:
         PragmaError: LightGBM or scikit-learn is not installed, `examples` is not as above, or a
@@ -127,7 +127,7 @@ def _asked(task: str, given: Examples, seeds: Sequence[int]) -> Iterator[ProbeRe
 
 
 def _unscored(given: Examples, rows: Rows) -> Iterator[str]:
-    """Why a task cannot be asked about."""
+    """The reasons why a task cannot be probed."""
     users = {split: len(np.unique(given.users[rows[split]])) for split in SPLITS}
     for split, count in users.items():
         if count < FEWEST_USERS:
@@ -138,7 +138,7 @@ def _unscored(given: Examples, rows: Rows) -> Iterator[str]:
 
 
 def _kinds(given: Examples) -> dict[str, Asker]:
-    """What is fitted on what, in the order of the table."""
+    """The kinds of models and their inputs, in the order of the table."""
     width = given.features.shape[1]
     linear = partial(logistic_regression, words=given.words, tamed=width)
     return {
@@ -161,7 +161,7 @@ def _fitted(
     by_hand: bool,
     learnt: bool,
 ) -> Iterator[tuple[Outcome, Ranking]]:
-    """Each model's embeddings, each seed; no fit sees a test row."""
+    """Fit each model's embeddings with each seed; no fit sees a test row."""
     features = [given.features] if by_hand else []
     embeddings = dict(given.embeddings) if learnt else {"": np.zeros((len(given.labels), 0))}
     for model_id, vectors in embeddings.items():
@@ -177,7 +177,7 @@ def _fitted(
 
 
 def _gains(scored: Mapping[str, Scored], users: Int) -> tuple[Difference, Difference]:
-    """Of both over features alone, seed by seed."""
+    """The gains of features and embeddings over features alone, seed by seed."""
     alone = {outcome.seed: ranking for outcome, ranking in scored[FEATURES]}
     return differences([(alone[outcome.seed], both) for outcome, both in scored[BOTH]], users)
 

@@ -1,4 +1,4 @@
-"""The examples that the probe reads: labels with features, a vector and a split each."""
+"""The examples that the probe reads: labels, each with features, a vector and a split."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from pragma_sql.formats.histories import Int
 from pragma_sql.formats.shards import SPLITS
 
 COLUMNS = ("task", "user_id", "eval_ts", "label", "split", "model_id", "embedding")
-"""What every file of examples has; each column beyond these is a feature."""
+"""Columns of every file of examples; each further column is a feature."""
 KNOWN = (
     types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_string,
 )  # fmt: skip
-"""Types of features."""
+"""The types that a feature may have."""
 OTHERS = "probe_vectors.parquet"
-"""The file beside the examples with the vectors of the models that are not in use."""
+"""The file beside the examples with the vectors of models other than the current one."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What there is to learn from, sorted by task, user and moment."""
+    """The rows of all tasks, sorted by task, user and moment."""
 
     features: Float  # [n, k], NaN where null
     words: tuple[int, ...]
-    """Which features are words: the ranks of these by how often the training rows have them."""
+    """Indices of features that are words, given as ranks by frequency in the training rows."""
     embeddings: Mapping[str, Float]  # model id -> [n, d]
     labels: Float  # [n] 0 or 1
     users: Int  # [n]
@@ -51,14 +51,14 @@ def read_examples(
     """Read and check a file of examples.
 
     Args:
-        path: the examples, with vectors of the model in use; `probe_vectors.parquet` beside it
+        path: the examples, with vectors of the current model; `probe_vectors.parquet` beside it
             holds those of others.
-        models: ids of the models whose vectors are wanted; none means that in use.
-        split_at: moments from then on are test rows, whoever's they are; those before are learnt
-            from, but for the users who are held out for validation.
+        models: ids of the models whose vectors are wanted; none means the current one.
+        split_at: rows from this moment on are test rows, for all users; earlier rows are training
+            rows, except those of users who are held out for validation.
 
     Raises:
-        PragmaError: it cannot be read, something is wrong with it, or a model has no vectors.
+        PragmaError: the file cannot be read or is invalid, or a model has no vectors.
     """
     rows = _read(path, by_user=split_at is None)
     rows = rows.set_column(rows.column_names.index("split"), "split", _splits(rows, split_at))
@@ -76,7 +76,7 @@ def read_examples(
 
 
 def _splits(rows: pa.Table, split_at: datetime | None) -> pa.Array:
-    """The split of each row; where none is for validation, a tenth of the users learnt from is."""
+    """The split of each row; if none is validation, a tenth of the training users become it."""
     split, users = np.array(rows["split"].to_pylist()), rows["user_id"].to_pylist()
     if split_at is not None:
         moments = rows["eval_ts"].cast(pa.timestamp("us")).to_numpy()
@@ -120,7 +120,7 @@ def _beside(rows: pa.Table, have: pa.Table, model: str) -> pa.Table:
 
 
 def _numbers(rows: pa.Table, name: str) -> Float:
-    """A feature as numbers; of a word its rank among the training rows' words, by frequency."""
+    """A feature as numbers; a word becomes its rank by frequency in the training rows."""
     column = rows[name]
     if not types.is_string(column.type):
         return np.asarray(column.cast(pa.float64()), np.float64)
@@ -134,7 +134,7 @@ def _often(word: tuple[str, int]) -> tuple[int, str]:
 
 
 def _read(path: Path, *, by_user: bool) -> pa.Table:
-    """The examples, sorted, so that their order in the file has no say."""
+    """The examples, sorted, so that their order in the file does not matter."""
     again = "pragma build writes the examples again; then pragma probe"
     try:
         rows = pq.ParquetFile(path).read()
@@ -146,7 +146,7 @@ def _read(path: Path, *, by_user: bool) -> pa.Table:
 
 
 def _problems(rows: pa.Table, *, by_user: bool) -> Iterator[str]:
-    """What is wrong with the examples; a check relies on those before it."""
+    """The problems of the examples; each check relies on those before it."""
     if missing := [name for name in COLUMNS if name not in rows.column_names]:
         yield f"no column {', '.join(missing)}; there are {', '.join(rows.column_names)}"
     if not len(rows):

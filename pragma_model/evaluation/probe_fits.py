@@ -1,4 +1,4 @@
-"""What the probe fits: boosted trees, and a logistic regression on numbers that are tamed first."""
+"""The models of the probe: boosted trees, and a logistic regression on transformed numbers."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pragma_model.evaluation.plot import Float
 from pragma_sql.formats.histories import Int
 
 MOST_WORDS = 32
-"""Of a word feature, that a logistic regression tells apart."""
+"""Most words of a feature that a logistic regression tells apart."""
 
 
 @dataclass(frozen=True)
 class Sample:
     """Rows of one task and split."""
 
-    inputs: Float  # [n, k] features (NaN where null), then the embedding, or one of them
+    inputs: Float  # [n, k] features (NaN for null), then the embedding, or only one of these
     labels: Float  # [n] 0 or 1
     users: Int  # [n]
 
     def resampled(self, seed: int) -> Sample:
-        """All rows of as many users, drawn with replacement so that no class gets lost."""
+        """All rows of as many users, drawn with replacement such that no class is lost."""
         users, user = np.unique(self.users, return_inverse=True)
         zeros, ones = (np.bincount(user, self.labels == label) > 0 for label in (0, 1))
-        # Each kind gives as many as it has: users with zeros, with ones, with both.
+        # Each kind keeps its number of users: those with zeros, with ones, with both.
         kinds = [np.flatnonzero(zeros + 2 * ones == kind) for kind in (1, 2, 3)]
         random = np.random.default_rng(seed)
         drawn = np.concatenate([random.choice(kind, len(kind)) for kind in kinds if len(kind)])
@@ -34,12 +34,12 @@ class Sample:
         return Sample(self.inputs[rows], self.labels[rows], self.users[rows])
 
 
-Scorer = Callable[[Float], Float]  # inputs [n, k] -> scores [n], of which only the order counts
+Scorer = Callable[[Float], Float]  # inputs [n, k] -> scores [n]; only their order counts
 Fit = Callable[[Sample, Sample, int], Scorer]  # train, validation, seed
 
 
 def boosted_trees(train: Sample, validation: Sample, seed: int) -> Scorer:
-    """LightGBM, up to 2,000 trees; it stops after 100 that gain nothing on the validation rows.
+    """LightGBM with up to 2,000 trees; it stops after 100 that do not improve validation rows.
 
     The settings were chosen on validation users of real datasets, see docs/LOG.md.
     """
@@ -53,12 +53,12 @@ def boosted_trees(train: Sample, validation: Sample, seed: int) -> Scorer:
         "min_data_in_leaf": max(1, min(50, rows // 20)),
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        # Of few columns, at least eight: two would not know of each other.
+        # At least eight columns, because in few columns pairs would rarely be drawn together.
         "feature_fraction": min(1.0, max(0.4, 8 / columns)),
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": 1,  # so little data gains little from more, and on a busy machine they stall
+        "num_threads": 1,  # so little data gains little from more, which stall on a busy machine
         "verbose": -1,
     }
     data = lightgbm.Dataset(train.inputs, train.labels)
@@ -75,15 +75,15 @@ def logistic_regression(
     words: Sequence[int] = (),
     tamed: int = 0,
 ) -> Scorer:
-    """By L-BFGS, with the C that does best on the validation rows; needs no seed.
+    """Logistic regression by L-BFGS, with the C that is best on the validation rows.
 
     Args:
-        train: fits the standardising, too.
-        validation: chooses C.
-        seed: has no say.
-        words: inputs that are ranks of words: each word is an input of its own.
-        tamed: so many inputs, the first, are features: their logarithms count (they have long
-            tails), and where some are missing, that is an input as well.
+        train: rows to fit on; they also define the standardisation.
+        validation: rows that choose C.
+        seed: not used.
+        words: inputs that are ranks of words; each word becomes an input of its own.
+        tamed: the number of inputs, from the first, that are features. They have long tails, so
+            their logarithms are used; missing values add an input that says so.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
@@ -102,7 +102,7 @@ def logistic_regression(
 
 
 def _columns(inputs: Float, words: Sequence[int], tamed: int) -> Iterator[Scorer]:
-    """What makes each column of a linear model from inputs, as the training rows teach it."""
+    """Functions from inputs to the columns of a linear model, fitted on the training rows."""
     for place in range(inputs.shape[1]):
         given = inputs[:, place]
         known = given[~np.isnan(given)]
@@ -123,7 +123,7 @@ def _word(place: int, rank: float) -> Scorer:
 
 
 def _standard(place: int, known: Float, *, is_tamed: bool) -> Scorer:
-    """Less the mean, by the deviation; what is missing is the mean."""
+    """Standardisation to mean 0 and deviation 1; a missing value becomes the mean."""
     sizes = np.abs(known[known != 0])
     unit = float(np.median(sizes)) if is_tamed else 0.0
 

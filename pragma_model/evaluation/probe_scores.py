@@ -1,4 +1,4 @@
-"""Scores of rankings, and how sure a difference between two is, by a paired bootstrap of users."""
+"""Scores of rankings, and intervals of their differences by a paired bootstrap of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAWS = 500
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more one ranking is worth than another: the mean, and a 95% interval."""
+    """The gain of one ranking over another: the mean and a 95% interval."""
 
     mean: float
     low: float
@@ -24,18 +24,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows by their scores, such that both metrics are a few sums for any weights of the rows."""
+    """Rows sorted by score, so that both metrics are a few sums for any weights of the rows."""
 
-    level: Int  # [n] of the distinct scores, from the lowest
+    level: Int  # [n] rank of each row's score among the distinct ones
     labels: Float  # [n] 0 or 1
 
     @classmethod
     def of(cls, scores: Float, labels: Float) -> Ranking:
-        """Of scores [n]; ties count half."""
+        """The ranking by scores [n]; ties count half."""
         return cls(np.unique(scores, return_inverse=True)[1], labels)
 
     def metrics(self, weights: Float | None = None) -> tuple[float, float]:
-        """ROC-AUC and average precision; NaN where the weights leave one class only."""
+        """ROC-AUC and average precision; NaN if the weights leave only one class."""
         weights = np.ones(len(self.labels)) if weights is None else weights
         ones = np.bincount(self.level, weights * self.labels)[::-1]
         zeros = np.bincount(self.level, weights * (1 - self.labels))[::-1]
@@ -50,11 +50,11 @@ class Ranking:
 def differences(
     pairs: Sequence[tuple[Ranking, Ranking]], users: Int
 ) -> tuple[Difference, Difference]:
-    """ROC-AUC and average precision, the second of each pair less the first, mean over pairs.
+    """Gains in ROC-AUC and average precision: second less first of each pair, mean over pairs.
 
     Args:
         pairs: rankings of the same rows.
-        users: whose the rows are; a draw takes all rows of a user, so many times.
+        users: the user of each row; a draw of a user takes all of the user's rows.
     """
     _, user = np.unique(users, return_inverse=True)
     count, random = int(user.max()) + 1, np.random.default_rng(0)

@@ -15,12 +15,12 @@ from pragma_model.evaluation.probe_scores import Difference
 
 
 def to_json(results: Sequence[ProbeResult]) -> str:
-    """A list of objects, one a result; missing metrics are null."""
+    """A list of objects, one per result; missing metrics are null."""
     return json.dumps([asdict(result) for result in results], indent=2)
 
 
 def to_table(results: Sequence[ProbeResult], caption: str = "test users only") -> Table:
-    """A block a task, headed by its test rows and positives; the best of each metric is bold."""
+    """A block per task, headed by its test rows and positives; the best metrics are bold."""
     table = Table("model", "ROC-AUC", "PR-AUC")
     many = any(len(result.model_ids) > 1 for result in results)
     spread = "largest less smallest, over the probe's seeds"

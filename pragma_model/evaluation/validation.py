@@ -1,4 +1,4 @@
-"""How well a model finds hidden values of users it has not seen, next to guesses without one."""
+"""How well a model finds hidden values of unseen users, compared with guesses without one."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def validate(
     settings: TrainSettings,
     batches: int | None = None,
 ) -> Validation | None:
-    """Hide values of held-out users, by the seed of the run, and find them.
+    """Hide values of held-out users, by the seed of the run, and let the model find them.
 
     Args:
         model: in evaluation mode.
-        reader: the split, not the one trained on.
+        reader: a split other than the one trained on.
         baselines: fitted on the split that was trained on.
-        settings: of the run.
-        batches: look at no more than so many batches, the same each time.
+        settings: the settings of the run.
+        batches: most batches to use, the same each time.
 
     Returns:
-        None where the split holds no users with events.
+        The figures; None if the split holds no users with events.
     """
     device = model.embedding.table.weight.device
     generator = torch.Generator(device).manual_seed(settings.seed)
@@ -72,7 +72,7 @@ def validate(
 
 
 def _guessed(masked: Masked, baselines: Baselines) -> Int:
-    """Hidden values that each baseline finds, [2]; like the model it sees what is not hidden."""
+    """The number of hidden values that each baseline finds, [2], from what is not hidden."""
     events = masked.batch.events
     key, value, position = events.event_tokens[:, :3].T.numpy(force=True)
     user = masked.batch.event_user.index_select(0, events.token_row).numpy(force=True)

@@ -1,1 +1,1 @@
-"""From weights to a bundle: ONNX graphs, the manifest, and the torch engine that scores with it."""
+"""From weights to a bundle: ONNX graphs, the manifest, and the torch engine for scoring."""

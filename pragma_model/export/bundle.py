@@ -1,4 +1,4 @@
-"""A trained model -> a bundle: tokenizer, weights and graphs, and the proof that they agree."""
+"""A trained model -> a bundle of tokenizer, weights and graphs, after a check that they agree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pragma_sql.formats.shards import Shards
 WEIGHTS = "model.safetensors"
 
 TOLERANCE = 1e-4
-"""Largest difference of torch and ONNX Runtime in any component of a user vector."""
+"""Largest allowed difference of torch and ONNX Runtime in any component of a user vector."""
 
 
 def write_bundle(
@@ -38,13 +38,13 @@ def write_bundle(
     manifest: BundleManifest,
     users: Iterable[Packed],
 ) -> Bundle:
-    """Write a bundle in the place of `target`, or nothing if its graphs disagree with torch.
+    """Replace `target` by a new bundle, or leave it if the graphs disagree with torch.
 
     Args:
         target: the bundle's folder.
-        model: trained, on the CPU, in evaluation mode.
+        model: the trained model, on the CPU, in evaluation mode.
         tokenizer: folder of the tokenizer's files.
-        manifest: all but the files and what the model says itself; the metric
+        manifest: all but the files and what follows from the model; the metric
             `onnx_max_abs_diff` is added here.
         users: batches to compare the graphs on.
 
@@ -81,7 +81,7 @@ def write_bundle(
 def load_model(bundle: Bundle) -> PragmaModel:
     """The model of an opened bundle, on the CPU, in evaluation mode."""
     manifest = bundle.manifest
-    # By the bundle, not by the table of sizes, which may have changed since.
+    # Taken from the bundle, because the table of sizes may have changed since.
     size = (
         ModelSize(manifest.size, manifest.event_size, **manifest.layers)
         if manifest.layers
@@ -94,7 +94,7 @@ def load_model(bundle: Bundle) -> PragmaModel:
 
 
 CHECKED_BATCHES = 3
-"""Batches of real users that the exported graphs are compared on, each in three lengths."""
+"""Batches of real users for the comparison of graphs, each in three lengths."""
 
 
 def finish(
@@ -108,12 +108,12 @@ def finish(
     """Write `bundle/` into the folder of a run.
 
     Args:
-        folder: of the run.
-        weights: whole, on the CPU.
-        shards: that it was trained on.
-        settings: of the run.
-        readout: what the bundle's embeddings are made of.
-        validation: goes into the manifest.
+        folder: the folder of the run.
+        weights: all weights, on the CPU.
+        shards: the shards that the model was trained on.
+        settings: the settings of the run.
+        readout: the states that make the bundle's embeddings.
+        validation: figures for the manifest.
     """
     model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
     load_weights(model, weights)
@@ -130,7 +130,7 @@ def finish(
 
 
 def _checked_users(reader: SplitReader) -> Iterator[Packed]:
-    """Real users with their whole histories, with one event and with none."""
+    """Real users with their complete histories, with one event, and without events."""
     for group in islice(reader.groups(0, Place()), CHECKED_BATCHES):
         histories, moments = reader.cut(group.part, group.rows, np.random.default_rng(group.seed))
         for most in (reader.shards.manifest.max_events, 1, 0):

@@ -24,7 +24,7 @@ from pragma_sql.formats.histories import NO_TIME, Histories, offsets_of
 from pragma_sql.formats.packing import EVT, MASK, UNK, USR, Float, Packed, pack
 
 LARGEST_GRAPH = 2**30
-"""Bytes of weights that a graph holds itself: an ONNX file ends at 2 GB. Larger weights lie in a
+"""Most bytes of weights inside a graph, as an ONNX file is limited to 2 GB. Larger weights lie in a
 file beside it, `<graph>.data`."""
 
 EVENT_GRAPH, USER_GRAPH = "event_encoder.onnx", "user_encoder.onnx"
@@ -49,14 +49,14 @@ class _UserEncoder(nn.Module):
 
 
 def export_graphs(model: PragmaModel, folder: Path) -> None:
-    """Write `event_encoder.onnx` and `user_encoder.onnx`; they take any number of anything.
+    """Write `event_encoder.onnx` and `user_encoder.onnx`, with all sizes of inputs dynamic.
 
-    Inputs have the names of `Packed.arrays()`; `event_vectors` [R, D] leads from one graph to the
-    other, `user_vectors` [B, E] is the result.
+    Inputs have the names of `Packed.arrays()`; `event_vectors` [R, D] is the output of the first
+    graph and an input of the second, `user_vectors` [B, E] is the result.
 
     Args:
-        model: on the CPU, in evaluation mode.
-        folder: gets the two files, and with a large model their weights as two more.
+        model: the model, on the CPU, in evaluation mode.
+        folder: the folder for the two files, and for two files of weights of a large model.
     """
     batch = Batch.of(_example(model.text_width))
     events, users = (
@@ -76,7 +76,7 @@ class Graphs:
         self._users = _session(folder / USER_GRAPH)
 
     def user_vectors(self, packed: Packed) -> Float:
-        """The user vectors of a batch, [B, E]; without events the first graph is not called."""
+        """The user vectors of a batch, [B, E]; without events only the second graph is called."""
         arrays = packed.arrays()
         vectors = np.zeros((0, self._events.get_outputs()[0].shape[1]), np.float32)
         if len(packed.event_first):
@@ -88,7 +88,7 @@ class Graphs:
 
 
 def largest_difference(model: PragmaModel, folder: Path, users: Iterable[Packed]) -> float:
-    """The largest absolute difference of any component of a user vector, ONNX Runtime to torch."""
+    """The largest absolute difference of ONNX Runtime and torch in a component of user vectors."""
     graphs, differences = Graphs(folder), [0.0]
     for packed in users:
         with torch.inference_mode():
@@ -99,12 +99,12 @@ def largest_difference(model: PragmaModel, folder: Path, users: Iterable[Packed]
 
 def _export(graph: nn.Module, inputs: Mapping[str, Tensor], output: str, path: Path) -> None:
     free = torch.export.Dim.DYNAMIC
-    # Layouts are free in both sizes; of anything else, a second size is the model's.
+    # Both sizes of a layout are dynamic; of other inputs only the first, the second is fixed.
     sizes = tuple(
         {0: free, 1: free} if name.endswith(("_pad", "_mask")) else {0: free} for name in inputs
     )
     with _quiet():
-        # Traced here, not by the exporter, which would try its other ways when one fails.
+        # Traced here, because the exporter would try other methods if one fails.
         traced = torch.export.export(graph, tuple(inputs.values()), dynamic_shapes=(sizes,))
         program = torch.onnx.export(
             traced, input_names=list(inputs), output_names=[output], dynamo=True, verbose=False
@@ -112,14 +112,14 @@ def _export(graph: nn.Module, inputs: Mapping[str, Tensor], output: str, path: P
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
     for node in program.model.graph.all_nodes():
-        # Stack traces would carry paths of this machine into the bundle, and into its hashes.
+        # Stack traces would put paths of this machine into the bundle and its hashes.
         node.metadata_props.clear()
     weight = sum(value.numel() * value.element_size() for value in traced.state_dict.values())
     program.save(path, external_data=weight > LARGEST_GRAPH)
 
 
 def _example(text_width: int) -> Packed:
-    """Three users to trace the model with; no size is 0 or 1, for tracing would freeze those."""
+    """Three users to trace the model with; no size is 0 or 1, which tracing would freeze."""
     events, items = np.array([2, 0, 3]), np.array([2, 1, 2])
     lengths, item_lengths = np.array([2, 3, 1, 2, 4]), np.ones(5, np.int64)
     moments = np.full(3, 10_000_000)
@@ -157,7 +157,7 @@ def _session(graph: Path) -> onnxruntime.InferenceSession:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter's remarks on its own workings, swallowed."""
+    """Suppress the exporter's messages about its internals."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

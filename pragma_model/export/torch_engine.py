@@ -15,7 +15,7 @@ from pragma_sql.formats.packing import Float, PackedEvents, PackedUsers
 
 
 class TorchEngine:
-    """A bundle's model on one device: its forward is that of training."""
+    """A bundle's model on one device, with the forward of training."""
 
     def __init__(self, bundle: Bundle, device: torch.device, *, half: bool) -> None:
         """Load the weights; `half` computes products in bfloat16."""
@@ -37,7 +37,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def user_vectors(self, packed: PackedUsers, event_vectors: Float) -> Float:
-        """User vectors, [B, D], from the vectors of event rows, [R, D]."""
+        """User vectors, [B, E], from the vectors of event rows, [R, D]."""
         tensors = self._tensors(packed)
         inputs = UserInputs(*(tensors[name] for name in UserInputs._fields if name in tensors))
         with self._precision():

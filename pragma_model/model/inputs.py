@@ -1,4 +1,4 @@
-"""A packed batch as tensors, in the two groups that the model and its two ONNX graphs take.
+"""A packed batch as tensors, in the two groups of inputs of the model and its ONNX graphs.
 
 Letters: B users, R event rows, L longest row, T event tokens, M events, N longest history,
 Q profile tokens, S history slots, C cells. Names are the keys of `Packed.arrays()`.
@@ -16,14 +16,14 @@ from pragma_sql.formats.packing import Packed
 
 
 class EventInputs(NamedTuple):
-    """What the event encoder reads. Integers are int64."""
+    """The inputs of the event encoder. Integers are int64."""
 
     event_tokens: Tensor  # [T, 3] key, value, position
     event_pad: Tensor  # [R, L]
     event_mask: Tensor  # [R, L] bool
     event_unpad: Tensor  # [T]
     event_first: Tensor  # [R]
-    event_texts: Tensor | None = None  # [U, E] float, numbered by a fourth column of the tokens
+    event_texts: Tensor | None = None  # [U, E] float, numbered by the tokens' fourth column
 
     @property
     def rows(self) -> Rows:
@@ -37,7 +37,7 @@ class EventInputs(NamedTuple):
 
 
 class UserInputs(NamedTuple):
-    """What the user encoder reads besides the vectors of event rows."""
+    """The inputs of the user encoder, apart from the vectors of event rows."""
 
     event_row: Tensor  # [M]
     calendar: Tensor  # [M, 6] float
@@ -67,7 +67,7 @@ class UserInputs(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One batch of users on the device that the model lives on."""
+    """One batch of users on the device of the model."""
 
     events: EventInputs
     users: UserInputs
@@ -76,7 +76,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, packed: Packed, device: torch.device | str = "cpu") -> Batch:
-        """The packed arrays as tensors; on the CPU they share the arrays' memory."""
+        """The packed arrays as tensors, which share the arrays' memory on the CPU."""
         tensors = {
             name: torch.from_numpy(array).to(device) for name, array in packed.arrays().items()
         }

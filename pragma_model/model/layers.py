@@ -20,14 +20,14 @@ STEPS = 2**16
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`; on a CPU, random bits are drawn four chances at a time.
+    """`nn.Dropout`, but on a CPU one draw of random bits decides four values.
 
-    torch draws them one by one there, which took a tenth of a training step. The rate is rounded
-    to 1/65,536, and what is kept is scaled by the rounded rate.
+    torch draws them one by one, which took a tenth of a training step. The rate is rounded to
+    1/65,536, and kept values are scaled by the rounded rate.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape -> the same shape."""
+        """Apply dropout; the shape stays the same."""
         dropped = min(round(self.p * STEPS), STEPS - 1)
         if not self.training or not dropped:
             return x
@@ -41,7 +41,7 @@ class Dropout(nn.Dropout):
 ROPE_BASE = 10_000.0
 
 FED = 1024
-"""Tokens that the feed-forward network of a CPU takes at a time."""
+"""Tokens that the feed-forward network processes at a time on a CPU."""
 
 
 class Rotation(NamedTuple):
@@ -54,8 +54,8 @@ class Rotation(NamedTuple):
     def at(cls, time: Tensor) -> Rotation:
         """The rotation at real-valued times, [T] (PRAGMA, section on time; the base is RoPE's)."""
         half = HEAD_WIDTH // 2
-        # In single precision whatever the rest is: a year is an angle of 120, and a bfloat16 there
-        # knows steps of 0.5 only.
+        # In single precision whatever the rest is: a year is an angle of 120, where bfloat16 has
+        # steps of 0.5.
         rates = ROPE_BASE ** (-torch.arange(half, dtype=torch.float32, device=time.device) / half)
         angles = time.float()[:, None, None] * rates
         return cls(angles.cos(), angles.sin())
@@ -65,7 +65,7 @@ class Rotation(NamedTuple):
         return Rotation(self.cos.index_select(0, places), self.sin.index_select(0, places))
 
     def turn(self, x: Tensor) -> Tensor:
-        """Turn queries or keys [T, H, K]: their product then depends on differences of time."""
+        """Rotate queries or keys [T, H, K]: their product then depends on differences of time."""
         left, right = x.float().chunk(2, dim=-1)
         turned = (left * self.cos - right * self.sin, left * self.sin + right * self.cos)
         return torch.cat(turned, dim=-1).to(x.dtype)
@@ -77,8 +77,8 @@ class Layer(nn.Module):
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(size.width)
-        # Three linears, not a fused one: quantisation and LoRA take them one by one, and attention
-        # is faster on rows that are contiguous.
+        # Three linear maps, not a fused one: quantisation and LoRA treat them one by one, and
+        # attention is faster on contiguous rows.
         self.query = nn.Linear(size.width, size.width)
         self.key = nn.Linear(size.width, size.width)
         self.value = nn.Linear(size.width, size.width)
@@ -87,7 +87,7 @@ class Layer(nn.Module):
         self.up = nn.Linear(size.width, size.hidden)
         self.down = nn.Linear(size.hidden, size.width)
         self.dropout = Dropout(size.dropout)
-        # What a token passes on starts in its own basis; see `PragmaModel`.
+        # A value starts in the basis of its token; see `PragmaModel`.
         nn.init.orthogonal_(self.value.weight)
         self.output.weight.data.copy_(self.value.weight.T)
 
@@ -98,9 +98,9 @@ class Layer(nn.Module):
         rotation: Rotation | None,
         asked: Tensor | None = None,
     ) -> Tensor:
-        """[T, D] -> [T, D], or [W, D] or [R * n, D] of the places that are asked for.
+        """[T, D] -> [T, D], or [W, D] or [R * n, D] for the places asked for.
 
-        Those are [W] anywhere, or n of each row, [R, n], which saves the attention of the others.
+        These are [W] places anywhere, or n of each row, [R, n], which saves the others' attention.
         """
         mixed = self._attend(self.attention_norm(x), attention, rotation, asked)
         if asked is not None:
@@ -134,17 +134,17 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A stack of layers and a last norm."""
+    """A stack of layers and a final norm."""
 
     def __init__(self, size: ModelSize, layers: int, *, long_rows: bool = False) -> None:
-        """`long_rows` says that rows may have thousands of tokens."""
+        """`long_rows` means that rows may have thousands of tokens."""
         super().__init__()
         self.long_rows = long_rows
         self.layers = nn.ModuleList(Layer(size) for _ in range(layers))
         self.norm = nn.LayerNorm(size.width)
         self.kernel = Kernel.AUTO
         self.recompute = False
-        """Forget each layer's inner states and compute them again in the backward pass."""
+        """Whether to drop each layer's inner states and compute them again in the backward pass."""
 
     def forward(
         self,
@@ -155,16 +155,16 @@ class Encoder(nn.Module):
         *,
         ends: bool = False,
     ) -> Tensor:
-        """Encode packed rows, [T, D] -> [R, D], or [W, D] where tokens are named.
+        """Encode packed rows, [T, D] -> [R, D], or [W, D] if tokens are given.
 
-        The last layer computes only what is asked for.
+        The last layer computes only the states asked for.
 
         Args:
             x: the tokens of all rows, one row after the other.
             rows: where each row lies.
             time: [T] log-time of each token; without it, the order of tokens does not matter.
-            asked: [W] the packed tokens whose states are wanted; without it, the first of each row.
-            ends: give the first and the last of each row instead, [2 R, D].
+            asked: [W] the packed tokens whose states are wanted; by default the first of each row.
+            ends: return the first and the last of each row instead, [2 R, D].
         """
         attention = arrange(rows, self.kernel, long_rows=self.long_rows)
         if asked is not None:
@@ -185,4 +185,4 @@ class Encoder(nn.Module):
 
 def _heads(x: Tensor) -> Tensor:
     """[n, D] -> [n, H, K]"""
-    return x.view(x.shape[0], x.shape[1] // HEAD_WIDTH, HEAD_WIDTH)  # len() would freeze an export
+    return x.view(x.shape[0], x.shape[1] // HEAD_WIDTH, HEAD_WIDTH)  # an export would freeze len()

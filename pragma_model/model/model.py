@@ -19,40 +19,40 @@ from pragma_model.model.sizes import ModelSize, Readout
 
 CALENDAR_FEATURES = 6
 MAX_POSITIONS = 256
-"""Positions within a field fit into a byte."""
+"""Number of positions within a field, which fit into a byte."""
 
 
 class EventStates(NamedTuple):
-    """What the event encoder gives."""
+    """The outputs of the event encoder."""
 
     vectors: Tensor  # [R, D] the [EVT] state of each row
-    targets: Tensor  # [N, D] the states of the tokens that were asked for
+    targets: Tensor  # [N, D] the states of the tokens asked for
 
 
 class UserStates(NamedTuple):
-    """What the user encoder gives in training."""
+    """The outputs of the user encoder in training."""
 
     vectors: Tensor  # [B, D] the [USR] states
     events: Tensor  # [M, D] the events in context
 
 
 class Encoded(NamedTuple):
-    """What one forward gives."""
+    """The outputs of one forward."""
 
     vectors: Tensor  # [B, E] the user embeddings; with targets, the [USR] states [B, D]
-    guesses: Tensor  # [N, D] of the targets, to be scored against the table
+    guesses: Tensor  # [N, D] guesses of the targets, to be scored against the table
 
 
 class TokenEmbedding(nn.Module):
     """`E(key) + E(value) + PosEmb(position within the field)` (PRAGMA, section on tokens).
 
-    A token that stands for a text has the projection of the text's vector on top.
+    A token that stands for a text also adds the projection of the text's vector.
     """
 
     def __init__(self, vocabulary_size: int, width: int, text_width: int) -> None:
         super().__init__()
-        # The paper is silent on initialisation: all three terms start at the same size, and the
-        # tied output layer starts near even odds.
+        # The paper does not define the initialisation: here all three terms start at the same size,
+        # and the tied output layer starts near even odds.
         scale = width**-0.5
         self.table = nn.Embedding(vocabulary_size, width)
         nn.init.normal_(self.table.weight, std=scale)
@@ -67,7 +67,7 @@ class TokenEmbedding(nn.Module):
     def forward(self, tokens: Tensor, texts: Tensor | None = None) -> Tensor:
         """[T, 3] key, value, position -> [T, D]
 
-        With texts, [U, E] vectors, a fourth column says which of them; -1 is none.
+        With texts, [U, E] vectors, a fourth column numbers the text of a token; -1 means none.
         """
         key, value, position = tokens[:, :3].unbind(1)
         summed: Tensor = self.table(key) + self.table(value)
@@ -84,14 +84,14 @@ class PragmaModel(nn.Module):
 
     Training and scoring are one `forward`; the two graphs of an export are its two halves.
 
-    The paper is silent on initialisation. Here every path starts in the basis of the table: what
-    attention passes on is turned and turned back, and a guess is the sum of its three features. So
+    The paper does not define the initialisation. Here every path starts in the basis of the table:
+    attention rotates a value and rotates it back, and a guess is the sum of its three features. So
     from the first step on, a value that the user had elsewhere scores higher, and copying from the
     history is learnt in less than half the steps.
     """
 
     def __init__(self, size: ModelSize, vocabulary_size: int, text_width: int = 0) -> None:
-        """A `text_width` is that of the frozen text vectors; 0 where no key has texts."""
+        """`text_width` is the width of the frozen text vectors; 0 if no key has texts."""
         super().__init__()
         self.size = size
         self.text_width = text_width
@@ -107,7 +107,7 @@ class PragmaModel(nn.Module):
         self.masked_value.weight.data.copy_(torch.eye(size.width).repeat(1, 3))
         self.masked_text: nn.Linear | None = None
         if text_width:
-            # From near nothing, the mean of all texts: a bold first guess would drown the values.
+            # Starts near zero, the mean of all texts: larger guesses would drown the values' loss.
             self.masked_text = nn.Linear(size.width, text_width)
             nn.init.normal_(self.masked_text.weight, std=0.1 * size.width**-0.5)
 
@@ -117,31 +117,31 @@ class PragmaModel(nn.Module):
         return self.readout.states * self.size.width
 
     def attend_with(self, kernel: Kernel) -> None:
-        """Force an attention kernel; by default it is chosen by the device."""
+        """Set the attention kernel; by default it depends on the device."""
         for encoder in self.encoders:
             encoder.kernel = kernel
 
     def recompute(self, on: bool = True) -> None:
-        """Trade time for memory: keep only what goes into each layer for the backward pass."""
+        """Trade time for memory: keep only the input of each layer for the backward pass."""
         for encoder in self.encoders:
             encoder.recompute = on
 
     @property
     def encoders(self) -> tuple[Encoder, Encoder, Encoder]:
-        """Event, profile and history encoder."""
+        """The event, profile and history encoders."""
         return self.event_encoder, self.profile_encoder, self.history_encoder
 
     def encode_events(self, inputs: EventInputs, targets: Tensor | None = None) -> EventStates:
-        """Encode every event row alone; a row's vector depends on its tokens only.
+        """Encode every event row separately; a row's vector depends only on its tokens.
 
         Args:
-            inputs: the tokens and where their rows lie.
-            targets: [N] tokens among the T whose states are wanted too.
+            inputs: the tokens and the layout of their rows.
+            targets: [N] tokens among the T whose states are also wanted.
         """
         asked = None if targets is None else torch.cat([inputs.event_first, targets])
         tokens = self.embedding(inputs.event_tokens, inputs.event_texts)
         states = self.event_encoder(tokens, inputs.rows, asked=asked)
-        # The number of rows is a tensor's, so that an export does not freeze it.
+        # The number of rows comes from a tensor's shape, so that an export does not freeze it.
         rows = inputs.event_first.shape[0]
         return EventStates(states[:rows], states[rows:])
 
@@ -157,7 +157,7 @@ class PragmaModel(nn.Module):
         return of_user.select(1, 0 if self.readout is Readout.USER else 1)
 
     def encode_users(self, event_vectors: Tensor, inputs: UserInputs, slots: Tensor) -> UserStates:
-        """The states of [USR] and of these slots of the histories, [M], for training."""
+        """The states of [USR] and of the given slots of the histories, [M], for training."""
         asked = torch.cat([inputs.history_first, slots])
         history = self._history(event_vectors, inputs)
         states = self.history_encoder(history, inputs.history_rows, inputs.history_time, asked)
@@ -165,7 +165,7 @@ class PragmaModel(nn.Module):
         return UserStates(states[:users], states[users:])
 
     def _history(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:
-        """What the history encoder reads, [S, D]: of each user the profile, then the events."""
+        """The input of the history encoder, [S, D]: each user's profile, then the events."""
         events: Tensor = event_vectors.index_select(0, inputs.event_row)
         events = events + self.calendar(inputs.calendar)
         profiles: Tensor = self.profile_encoder(
@@ -176,14 +176,14 @@ class PragmaModel(nn.Module):
         return torch.cat([profiles, events]).index_select(0, inputs.history_source)
 
     def forward(self, batch: Batch, targets: Tensor | None = None) -> Encoded:
-        """User embeddings, and what the masked-value head makes of the targets.
+        """User embeddings, and the guesses of the masked-value head for the targets.
 
         Features of a guess are `[token state : event in context : user]` (PRAGMA, section on
         pre-training).
 
         Args:
             batch: with targets, from `pack(..., distinct=False)`, so that each row is one event.
-            targets: [N] masked positions among the T tokens; none when scoring.
+            targets: [N] masked positions among the T tokens; None when scoring.
         """
         if targets is None:
             events = self.encode_events(batch.events)
@@ -201,7 +201,7 @@ class PragmaModel(nn.Module):
         return Encoded(users.vectors, self.masked_value(torch.cat(features, dim=1)))
 
     def guess_text(self, guesses: Tensor) -> Tensor:
-        """What the text head makes of guesses, [K, D] -> [K, E] (PRAGMA, frozen-text variant)."""
+        """The text head: guesses [K, D] -> text vectors [K, E] (PRAGMA, frozen-text variant)."""
         if self.masked_text is None:
             raise ValueError("this model has no texts")
         vectors: Tensor = self.masked_text(guesses)

@@ -1,4 +1,4 @@
-"""The one dial of the model: a size by name (PRAGMA, table of sizes)."""
+"""The sizes of the model by name (PRAGMA, table of sizes)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ HEAD_WIDTH = 64
 
 
 class Readout(StrEnum):
-    """What a user embedding is made of (PRAGMA, section on probes)."""
+    """The states that make a user embedding (PRAGMA, section on probes)."""
 
     USER = "user"
-    """The state of [USR]: says the same from one event to the next."""
+    """The state of [USR], which changes little from one event to the next."""
     LAST = "last"
-    """The state of the last event in its history; of [USR] where there is no event."""
+    """The state of the last event in its history; that of [USR] if there is no event."""
     BOTH = "both"
-    """One after the other: twice as wide, and the most that the model knows."""
+    """Both states, one after the other: twice as wide, and with the most information."""
 
     @property
     def states(self) -> int:
-        """States that an embedding holds."""
+        """The number of states in an embedding."""
         return 2 if self is Readout.BOTH else 1
 
 
@@ -38,9 +38,9 @@ class ModelSize:
     history_layers: int
     dropout: float = 0.1
     learning_rate: float = 3e-4
-    """Peak rate of AdamW: embeddings, norms, biases, calendar and masked-value head."""
+    """Peak rate of AdamW, for embeddings, norms, biases, calendar and masked-value head."""
     muon_learning_rate: float = 3e-3
-    """Peak rate of Muon: the matrices of the encoders."""
+    """Peak rate of Muon, for the matrices of the encoders."""
 
     @property
     def hidden(self) -> int:
@@ -55,8 +55,9 @@ class ModelSize:
 
 
 NANO = ModelSize(
-    # This project's own, for a laptop and a small dataset. Rates were measured on it. A short run
-    # sees no value often enough to know it by heart: dropout would cost time and accuracy.
+    # This project's own size, for a laptop and a small dataset, on which the rates were measured. A
+    # short run does not repeat values often enough to overfit, so dropout would only cost time and
+    # accuracy.
     "nano",
     width=64,
     profile_layers=1,
@@ -67,7 +68,7 @@ NANO = ModelSize(
     muon_learning_rate=2e-2,
 )
 
-# The paper's sizes; it is silent on the rates.
+# The paper's sizes; it does not give the rates.
 SMALL = ModelSize("small", 192, profile_layers=1, event_layers=5, history_layers=2)
 MEDIUM = ModelSize("medium", 512, profile_layers=3, event_layers=16, history_layers=6)
 LARGE = ModelSize("large", 1024, profile_layers=9, event_layers=45, history_layers=18)
@@ -79,7 +80,7 @@ def size_of(name: str) -> ModelSize:
     """The size of this name.
 
     Raises:
-        PragmaError: there is none.
+        PragmaError: there is no such size.
     """
     if name not in SIZES:
         raise PragmaError(f"no model size {name!r}", f"one of --size {', '.join(SIZES)}")

@@ -1,1 +1,1 @@
-"""Attention over rows of several lengths, in one kernel for each device."""
+"""Attention over rows of different lengths, with kernels for each device."""

@@ -1,4 +1,4 @@
-"""Attention within packed rows: one function, several kernels, equal numbers.
+"""Attention within packed rows: one function with several kernels that give equal numbers.
 
 Letters: T packed tokens, R rows, L longest row, n queries of a row, H heads, K head width.
 """
@@ -18,12 +18,12 @@ EMPTY_CELL = -1e30
 
 
 class Rows(NamedTuple):
-    """Where packed tokens lie in the rectangle; see `pragma_sql.formats.packing.Layout`."""
+    """The places of packed tokens in the rectangle; see `pragma_sql.formats.packing.Layout`."""
 
     pad: Tensor  # [R, L] int64, packed index of each cell
     mask: Tensor  # [R, L] bool, true where the cell is filled
     unpad: Tensor  # [T] int64, cell of each packed token
-    first: Tensor  # [R] int64, packed index of the token that each row starts with
+    first: Tensor  # [R] int64, packed index of each row's first token
 
     @property
     def lengths(self) -> Tensor:
@@ -32,28 +32,28 @@ class Rows(NamedTuple):
 
 
 class Kernel(StrEnum):
-    """The ways to attend; every one gives the same numbers."""
+    """The kernels of attention, which all give the same numbers."""
 
     AUTO = "auto"
     PADDED = "padded"
-    """Rows padded to the longest, plain products: exports to ONNX."""
+    """Plain products on rows padded to the longest, which can be exported to ONNX."""
     GROUPED = "grouped"
-    """Rows sorted by length, equal lengths together: no cell is padded. For a CPU."""
+    """Rows grouped by equal length, so that no cell is padded. For a CPU."""
     VARLEN = "varlen"
     """torch's variable-length flash attention. For a GPU, in half precision."""
     FLASH = "flash"
-    """The same from the package flash-attn."""
+    """Variable-length flash attention from the package flash-attn. For a GPU."""
     FLEX = "flex"
     """FlexAttention with a block mask of rows. For a GPU, in any precision."""
 
 
 class Attention(ABC):
-    """The layout of one encoder's tokens while its layers run, and how they attend in it."""
+    """The layout of one encoder's tokens while its layers run, and attention within it."""
 
     order: Tensor | None = None
-    """[T] the packed token at each place; None where tokens lie as packed."""
+    """[T] the packed token at each place; None if places are those of the packing."""
     first: Tensor
-    """[R] the place of the token that each packed row starts with."""
+    """[R] the place of the first token of each packed row."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
@@ -61,11 +61,11 @@ class Attention(ABC):
 
     @property
     def ends(self) -> Tensor:
-        """[R, 2] the places of each row's first and last token; the same in a row of one."""
+        """[R, 2] the places of each row's first and last token, equal in a row of one token."""
         return torch.stack([self.first, self.first + self.rows.lengths - 1], dim=1)
 
     def arranged(self, packed: Tensor) -> Tensor:
-        """Packed tokens or times, put into their places."""
+        """Packed tokens or times in the order of places."""
         return packed if self.order is None else packed.index_select(0, self.order)
 
     def places(self, packed: Tensor) -> Tensor:
@@ -78,14 +78,14 @@ class Attention(ABC):
 
     @abstractmethod
     def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Only n tokens of each row attend: q [R, n, H, K], k and v [T, H, K] -> [R, n, H, K]."""
+        """Only n tokens per row attend: q [R, n, H, K], k and v [T, H, K] -> [R, n, H, K]."""
 
 
 class PaddedAttention(Attention):
-    """Plain products on rectangles."""
+    """Attention by plain products on padded rectangles."""
 
     def __init__(self, rows: Rows, parts: int = 1) -> None:
-        """Queries are taken in this many parts, for scores take memory by the square of a row."""
+        """`parts` splits the queries, as scores need memory by the square of a row's length."""
         super().__init__(rows)
         self._parts = parts
 
@@ -110,8 +110,8 @@ class PaddedAttention(Attention):
         return torch.softmax(scores, dim=-1).to(v.dtype) @ self._spread(v)
 
     def _spread(self, packed: Tensor) -> Tensor:
-        """[T, H, K] -> [R, H, L, K]"""
+        """Packed [T, H, K] -> padded rectangles [R, H, L, K]."""
         cells = packed.index_select(0, self.rows.pad.flatten())
-        # By size, not by len(), which would freeze an export.
+        # By shape, not by len(), which an export would freeze.
         shape = (self.rows.pad.shape[0], self.rows.pad.shape[1], *packed.shape[1:])
         return cells.view(shape).transpose(1, 2)

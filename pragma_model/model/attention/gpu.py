@@ -22,10 +22,10 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 class VarlenAttention(Attention):
-    """Flash attention over rows given by their offsets; rounds to bfloat16 where it must."""
+    """Flash attention over rows given by offsets; it rounds single precision to bfloat16."""
 
     def __init__(self, rows: Rows, *, package: bool = False) -> None:
-        """`package` takes the kernel of flash-attn, not torch's own."""
+        """`package` selects the kernel of flash-attn instead of torch's own."""
         super().__init__(rows)
         lengths = rows.lengths
         self._package = package
@@ -44,7 +44,7 @@ class VarlenAttention(Attention):
 
     def _run(self, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, longest: int) -> Tensor:
         if not len(q):
-            return q  # a flash kernel may crash on nothing
+            return q  # a flash kernel may crash on empty input
         kind = q.dtype
         if kind not in HALF:
             q, k, v = (tensor.to(torch.bfloat16) for tensor in (q, k, v))
@@ -55,7 +55,7 @@ class VarlenAttention(Attention):
 
 
 class FlexRows(Attention):
-    """FlexAttention: one long sequence, in which a token sees its own row only."""
+    """FlexAttention over one long sequence, in which a token sees only its own row."""
 
     def __init__(self, rows: Rows) -> None:
         super().__init__(rows)
@@ -94,7 +94,7 @@ class FlexRows(Attention):
 
 @cache
 def _flex(compiled: bool) -> Callable[..., object]:
-    # Uncompiled it makes all T x T scores: fine for a test, not for a batch.
+    # Uncompiled it computes all T x T scores, which is fine for a test but not for a batch.
     plain: Callable[..., object] = flex_attention
     return torch.compile(plain, dynamic=True) if compiled else plain
 
@@ -106,5 +106,5 @@ def _package_kernel() -> Callable[..., object]:
 
 
 def has_flash_package() -> bool:
-    """Is flash-attn installed?"""
+    """Whether the package flash-attn is installed."""
     return find_spec("flash_attn") is not None

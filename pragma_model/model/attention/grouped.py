@@ -1,4 +1,4 @@
-"""Attention for a CPU: rows of equal length side by side, so that nothing is padded.
+"""Attention for a CPU: rows of equal length form a group, so that nothing is padded.
 
 Letters: T packed tokens, R rows, H heads, K head width, n rows of one length.
 """
@@ -15,11 +15,11 @@ from pragma_model.model.attention.base import Attention, Rows
 
 SHORT_ROW = 64
 """Up to this length plain products are faster than the fused kernel in half precision, whose
-backward pass is slow; beyond it, their scores would fill memory."""
+backward pass is slow; for longer rows their scores would fill the memory."""
 
 
 class GroupedAttention(Attention):
-    """Rows of equal length side by side, so that each group is a rectangle without a mask."""
+    """Rows of equal length are adjacent, so that each group is a rectangle without a mask."""
 
     def __init__(self, rows: Rows) -> None:
         super().__init__(rows)
@@ -61,7 +61,7 @@ class GroupedAttention(Attention):
 
     def _groups_of(self, *packed: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """The rectangles [n, length, H, K] of each group, for each tensor [T, H, K]."""
-        # split, not slices: the gradient of a slice is a tensor as large as the whole.
+        # split, because the gradient of a slice is a tensor as large as the original.
         parts = zip(*(torch.split(tensor, self._sizes) for tensor in packed), strict=True)
         for (count, length), group in zip(self._groups, parts, strict=True):
             yield tuple(part.view(count, length, *part.shape[1:]) for part in group)

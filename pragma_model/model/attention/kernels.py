@@ -1,4 +1,4 @@
-"""Which attention kernel runs where."""
+"""The choice of an attention kernel for a device."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ ARRANGE: dict[Kernel, Callable[[Rows], Attention]] = {
 
 
 EXPORTED_PARTS = 8
-"""Parts that an exported graph takes the queries of long rows in. The number is fixed in the graph:
-scores of 6,500 events take an eighth of the memory, and ten events lose no time."""
+"""Number of parts for the queries of long rows, fixed in an exported graph: scores of 6,500 events
+take an eighth of the memory, and ten events are not slower."""
 
 
 def arrange(rows: Rows, kernel: Kernel = Kernel.AUTO, *, long_rows: bool = False) -> Attention:
-    """Rows as the kernel wants them.
+    """Lay rows out for a kernel.
 
-    AUTO is the first choice of the device, and so is a kernel for a GPU where the rows are on a
-    CPU. While a graph is exported every choice is PADDED, the one that is plain tensor algebra.
+    AUTO means the device's first choice, which also replaces a GPU kernel on a CPU. During an
+    export every choice becomes PADDED, the only one in plain tensor algebra.
 
     Args:
         rows: where packed tokens lie.
         kernel: the kernel to take.
-        long_rows: may rows have thousands of tokens?
+        long_rows: whether rows may have thousands of tokens.
     """
     if torch.compiler.is_exporting():
         return PaddedAttention(rows, EXPORTED_PARTS if long_rows else 1)
@@ -50,7 +50,7 @@ def arrange(rows: Rows, kernel: Kernel = Kernel.AUTO, *, long_rows: bool = False
 
 
 def available(device: torch.device) -> list[Kernel]:
-    """The kernels that train on a device, the likely fastest first."""
+    """The kernels that can train on a device, the one that is likely fastest first."""
     if device.type != "cuda":
         return [Kernel.GROUPED, Kernel.PADDED]
     flash = torch.cuda.get_device_capability(device) >= (8, 0)
@@ -59,17 +59,17 @@ def available(device: torch.device) -> list[Kernel]:
 
 
 def chosen(name: str, device: torch.device, batches: Iterable[Rows] = ()) -> Kernel:
-    """The kernel of a run: the one that is named, or with `auto` the fastest of the device.
+    """The kernel of a run: the named one, or with `auto` the fastest on the device.
 
-    On a CPU that is known, and so is every number of a run; on a GPU it is measured.
+    On a CPU the choice is fixed, so that runs are reproducible; on a GPU it is measured.
 
     Args:
         name: a `Kernel`.
-        device: where the model lives.
+        device: the device of the model.
         batches: layouts to measure on.
 
     Raises:
-        PragmaError: no kernel of this name, or none that runs on the device.
+        PragmaError: there is no such kernel, or it does not run on the device.
     """
     kernels = available(device)
     if name not in list(Kernel):
@@ -87,7 +87,7 @@ def chosen(name: str, device: torch.device, batches: Iterable[Rows] = ()) -> Ker
 
 
 def _seconds(kernel: Kernel, rows: Rows, repeats: int = 3) -> float:
-    """Forward and backward, without the first time, which may compile."""
+    """Seconds of forward and backward passes, without the first, which may compile."""
     shape = (len(rows.unpad), 4, HEAD_WIDTH)
     device = rows.pad.device
     q, k, v = (
