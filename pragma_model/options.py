@@ -1,4 +1,4 @@
-"""Options of a command line that are fields of dataclasses: a name, a type, a default, a help."""
+"""Options of the command line from fields of dataclasses: name, type, default and help."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Option = dict[str, object]
 
 
 def option(default: T, help: str, *flags: str, shown: str | None = None) -> T:  # noqa: A002
-    """A field of a dataclass that is an option of the command line, too.
+    """A field of a dataclass that is also an option of the command line.
 
     Args:
-        default: of the field.
+        default: default of the field.
         help: one sentence.
-        flags: names of the option, the present one first; by default the field's own.
-        shown: the default in words, where it is not the field's.
+        flags: names of the option, the present one first; by default from the field's name.
+        shown: the default in words, if it is not the field's.
     """
     metadata = {"help": help, "flags": flags, "shown": shown}
     return field(default=default, metadata=metadata)
@@ -31,8 +31,8 @@ def option(default: T, help: str, *flags: str, shown: str | None = None) -> T:  
 def with_options(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that are fields of these dataclasses.
 
-    The command gets a dictionary for each dataclass, by the names of its fields, as keyword
-    `<dataclass>_options` in snake case; it holds what stood on the command line alone.
+    The command gets a dictionary for each dataclass, field name -> value, as the keyword
+    `<dataclass>_options` in snake case; it holds only what the command line gives.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,7 +60,7 @@ def with_options(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., 
 
 
 def flag_of(kind: type, name: str) -> str:
-    """The option that a field of a dataclass is, as it is typed."""
+    """The option of a dataclass field, as it is typed."""
     (named,) = [each for each in fields(kind) if each.name == name]
     flags = named.metadata.get("flags") or (f"--{name.replace('_', '-')}",)
     return str(flags[0]).partition("/")[0]
@@ -93,7 +93,7 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
 
 
 def _plain(kind: object) -> object:
-    """What typer reads a text as: a choice of words is checked by the dataclass itself."""
+    """The type that typer parses: a choice of words is text, which the dataclass checks."""
     if get_origin(kind) is Literal:
         return str
     if get_origin(kind) in (Union, types.UnionType):

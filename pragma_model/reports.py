@@ -1,4 +1,4 @@
-"""`pragma probe`, `pragma plot` and `pragma runs`: what came of it, as table and picture."""
+"""`pragma probe`, `pragma plot` and `pragma runs`: results as tables and pictures."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def plot(
 
 
 def _model_id(name: str, place: Home) -> str:
-    """The id of a model that is named by its run, or by (the beginning of) its id."""
+    """The id of a model, given its run's name, its id or the beginning of its id."""
     bundle = place.runs / name / "bundle"
     if bundle.is_dir():
         return open_bundle(bundle).manifest.model_id
@@ -101,9 +101,9 @@ def _model_id(name: str, place: Home) -> str:
 
 
 def check_made_from(place: Home, relation: str) -> None:
-    """Raise where a file is of another model than the current one, or of vectors as they were.
+    """Raise if a file is stale: of a model other than the current one, or of earlier vectors.
 
-    A warehouse that is older than `made_from.parquet` cannot tell.
+    A warehouse older than `made_from.parquet` is not checked.
     """
     import pyarrow.parquet as pq
 

@@ -1,1 +1,1 @@
-"""What a run writes down: metrics, its log, comparison with other runs, trackers."""
+"""The records of runs: metrics, log, comparison and trackers."""

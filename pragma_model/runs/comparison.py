@@ -1,4 +1,4 @@
-"""What runs left behind, read from `run.json` and `metrics.jsonl`: a list, a comparison, curves."""
+"""Runs from their `run.json` and `metrics.jsonl`: a list, a comparison, and curves."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packages import need_packages
 
 LAST_STEPS = 20
-"""Steps that the last loss is a mean over."""
+"""Number of steps in the mean of the last loss."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Numbers by step."""
+    """A series of numbers by step."""
 
     steps: list[int]
     values: list[float]
@@ -30,11 +30,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run; what it has not come to yet is None."""
+    """One run; what it has not reached yet is None."""
 
     run: str
     state: str
-    """running, stopped, failed, killed or finished"""
+    """One of running, stopped, failed, killed and finished."""
     started: str
     size: str
     parameters: int
@@ -45,10 +45,10 @@ class RunRecord:
     tokens: int
     seconds: float
     loss: float | None
-    """Training, the mean over the last steps."""
+    """The training loss, mean over the last steps."""
     padding: float | None
     skipped: int
-    """Steps whose loss or gradient was no number."""
+    """Number of steps whose loss or gradient was not finite."""
     validation_loss: float | None
     validation_accuracy: float | None
     baseline_accuracy: float | None
@@ -58,10 +58,10 @@ class RunRecord:
 
 
 def read_runs(folder: Path, names: Sequence[str] = ()) -> list[RunRecord]:
-    """The runs of a folder, the newest first; or those that are named, in that order.
+    """The runs of a folder, the newest first; or the named ones, in the given order.
 
     Raises:
-        PragmaError: a named run is not there.
+        PragmaError: a named run does not exist.
     """
     found = {path.parent.name: path.parent for path in folder.glob("*/run.json")}
     for name in names:
@@ -73,7 +73,7 @@ def read_runs(folder: Path, names: Sequence[str] = ()) -> list[RunRecord]:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """One run."""
+    """Read one run."""
     about = json.loads((folder / "run.json").read_text())
     lines = list(read_lines(folder))
     trained = [line for line in lines if "epoch" in line]
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> RunRecord:
 
 
 def read_lines(folder: Path) -> Iterator[dict[str, float]]:
-    """The whole lines of `metrics.jsonl`; a run that goes on may be in the middle of one."""
+    """The complete lines of `metrics.jsonl`; an active run may be writing the last one."""
     path = folder / "metrics.jsonl"
     if path.is_file():
         with path.open() as stream:
@@ -114,12 +114,12 @@ def read_lines(folder: Path) -> Iterator[dict[str, float]]:
 
 
 def to_json(runs: Sequence[RunRecord]) -> str:
-    """A list of objects."""
+    """A list of objects, one per run."""
     return json.dumps([asdict(run) for run in runs], indent=2)
 
 
 def to_table(runs: Sequence[RunRecord]) -> Table:
-    """One row a run; the lowest loss and the highest scores are bold."""
+    """One row per run; the lowest loss and the highest scores are bold."""
     table = Table(
         "run", "state", "size", "steps", "tokens", "tokens/s", "loss", "val. loss", "found", "probe"
     )
@@ -151,7 +151,7 @@ def to_table(runs: Sequence[RunRecord]) -> Table:
 
 
 def differences(runs: Sequence[RunRecord]) -> Table | None:
-    """The settings that are not the same in all runs, a row each; None where all are."""
+    """The settings that differ between runs, one row each; None if there are none."""
     names = sorted({name for run in runs for name in run.settings})
     rows = [(name, [str(run.settings.get(name, "-")) for run in runs]) for name in names]
     differing = [(name, values) for name, values in rows if len(set(values)) > 1]
@@ -164,7 +164,7 @@ def differences(runs: Sequence[RunRecord]) -> Table | None:
 
 
 def curves(folder: Path) -> tuple[Curve, Curve]:
-    """The losses of training, and those of validation."""
+    """The curves of the training loss and of the validation loss."""
     trained, held_out = Curve([], []), Curve([], [])
     for line in read_lines(folder):
         curve = trained if "epoch" in line else held_out if "baseline_accuracy" in line else None
@@ -175,7 +175,7 @@ def curves(folder: Path) -> tuple[Curve, Curve]:
 
 
 def _state(about: Mapping[str, object]) -> str:
-    """What `run.json` says, unless its process was killed before it could say so."""
+    """The state in `run.json`, or `killed` if the process ended without writing its state."""
     state, pid = str(about["state"]), about["pid"]
     if state == "running" and about["host"] == socket.gethostname() and isinstance(pid, int):
         try:
@@ -200,7 +200,7 @@ def _bold(text: str, best: bool) -> str:
 
 
 SMOOTHED = 50
-"""Points that a curve is averaged to, about; what lies under it is shown faintly."""
+"""About how many points a curve is averaged to; the single values are drawn faintly."""
 
 
 def draw_curves(folders: Sequence[Path], target: Path) -> None:

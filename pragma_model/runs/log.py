@@ -1,4 +1,4 @@
-"""The folder of one run: `run.json`, `metrics.jsonl`, and who else is told what it says.
+"""The folder of one run: `run.json`, `metrics.jsonl`, and the trackers that get its lines.
 
 runs/<run>/   run.json  metrics.jsonl  checkpoints/  bad_batches/  bundle/
 """
@@ -25,24 +25,24 @@ ABOUT = "run.json"
 
 
 class Tracker(Protocol):
-    """Passes on what `metrics.jsonl` says."""
+    """A receiver of the lines of `metrics.jsonl`."""
 
     def line(self, content: Mapping[str, object]) -> None:
-        """A line has been written."""
+        """Take a line that has been written."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Take note that no more lines come."""
 
 
 class RunLog:
-    """`metrics.jsonl` of a run, open for writing; trackers are told each line after it is there."""
+    """The open `metrics.jsonl` of a run; trackers get each line after it is written."""
 
     def __init__(
         self, folder: Path, trackers: Sequence[Tracker], keep_bytes: int, *, leads: bool
     ) -> None:
-        """Go on after so many bytes; what a run wrote after its checkpoint is written again.
+        """Continue after a number of bytes; lines after the checkpoint are written again.
 
-        A process that does not lead writes nothing.
+        Only the leading process writes.
         """
         self._file: TextIO | None = None
         self._trackers = trackers
@@ -64,7 +64,7 @@ class RunLog:
             tracker.line(content)
 
     def to_disk(self) -> int:
-        """See to it that the lines survive a crash; how many bytes there are."""
+        """Flush the lines to disk, so that they survive a crash; returns the number of bytes."""
         if self._file is None:
             return 0
         os.fsync(self._file.fileno())
@@ -86,10 +86,10 @@ class RunLog:
 
 
 def run_folder(home: Home, run: str) -> Path:
-    """Where a run lies.
+    """The folder of a run.
 
     Raises:
-        PragmaError: it cannot be called that.
+        PragmaError: the name is not allowed.
     """
     if not re.fullmatch(r"\w[\w.-]*", run):
         raise PragmaError(
@@ -99,7 +99,7 @@ def run_folder(home: Home, run: str) -> Path:
 
 
 def new_folder(home: Home, run: str, overwrite: bool) -> Path:
-    """A folder for a run, empty."""
+    """An empty folder for a run."""
     folder = run_folder(home, run)
     if folder.exists():
         if not overwrite:
@@ -113,7 +113,7 @@ def new_folder(home: Home, run: str, overwrite: bool) -> Path:
 
 @contextmanager
 def described(folder: Path, content: Mapping[str, object], state: RunState) -> Iterator[None]:
-    """Keep `run.json` true: what the run is, how far it came and how it ended."""
+    """Keep `run.json` up to date: the run, its progress and how it ended."""
 
     def write(ended: str) -> None:
         told = {**content, "state": ended, "step": state.step, "tokens": state.tokens}
@@ -125,7 +125,7 @@ def described(folder: Path, content: Mapping[str, object], state: RunState) -> I
     try:
         yield
     except BaseException as error:
-        with suppress(OSError):  # a full disk must not hide what went wrong
+        with suppress(OSError):  # a full disk must not hide the original error
             write("stopped" if isinstance(error, StoppedError) else "failed")
         raise
     write("finished")

@@ -1,4 +1,4 @@
-"""What a run tells while it goes and when it is done: lines of `metrics.jsonl`, and its summary."""
+"""The figures of a run: lines of `metrics.jsonl` while it goes, and its summary."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """One step of training, of all processes together."""
+    """The figures of one training step, over all processes."""
 
     step: int
     epoch: int
     loss: float | None
-    """The mean over the hidden values; None where it is no number."""
+    """Mean loss over the hidden values; None if it is not finite."""
     accuracy: float
-    """Share of the hidden values that scored highest."""
+    """Share of the hidden values that are guessed right."""
     tokens: int
-    """Event tokens of the step, markers left out."""
+    """Number of event tokens in the step, without markers."""
     events: int
     padding: float
     """Share of the cells of attention that are empty."""
     learning_rate: float | None
-    """AdamW's; None where the step was skipped."""
+    """The rate of AdamW; None if the step was skipped."""
     skipped: bool = False
-    """The loss or a gradient was no number, and nothing was changed."""
+    """Whether the loss or a gradient was not finite, so that nothing was changed."""
     tokens_per_s: float = 0.0
     events_per_s: float = 0.0
     seconds: float = 0.0
-    """Since the run began, pauses left out."""
+    """Seconds since the run began, without pauses."""
     by_mask: Mapping[str, Found] = field(default_factory=dict)
-    """By the kind of mask that hid the values: token, key, event."""
+    """Figures by the kind of mask that hid the values: token, key, event."""
     by_field: Mapping[str, Found] = field(default_factory=dict)
-    """By key."""
+    """Figures by key."""
 
     def timed(self, took: float, seconds: float) -> StepMetrics:
-        """The same, with the seconds that the step took and those of the run."""
+        """These figures with the seconds of the step and of the run."""
         return replace(
             self,
             tokens_per_s=self.tokens / took,
@@ -55,40 +55,40 @@ class StepMetrics:
 
 @dataclass
 class RunState:
-    """Where a run is; with weights and optimizers it is all that a resume needs."""
+    """The progress of a run; with weights and optimizers, all that a resume needs."""
 
     step: int = 0
-    """Steps that are done."""
+    """Number of finished steps."""
     place: Place = BEGINNING
-    """Where the next step reads."""
+    """The place where the next step reads."""
     bad_in_a_row: int = 0
     tokens: int = 0
     seconds: float = 0.0
     filled: float = 0.0
     """Share of the cells of attention that were filled, summed over the steps."""
     metrics_bytes: int = 0
-    """Of `metrics.jsonl` up to this step."""
+    """Size of `metrics.jsonl` up to this step."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """The hidden values of the validation split; accuracies are shares of them."""
+    """Figures for the hidden values of the validation split; accuracies are shares of these."""
 
     values: int
     loss: float
     accuracy: float
     baseline_accuracy: float
-    """Of answering each key's most frequent value in the training split."""
+    """Accuracy of guessing each key's most frequent value in the training split."""
     bigram_accuracy: float
-    """Of answering what most often followed the key's last value that is not hidden."""
+    """Accuracy of guessing what most often followed the key's last value that is not hidden."""
     key_accuracy: Mapping[str, float]
     split: str = "validation"
     step: int = 0
-    """After which it was looked at."""
+    """The step after which the model was validated."""
     by_mask: Mapping[str, Found] = field(default_factory=dict)
-    """By the kind of mask that hid the values: token, key, event."""
+    """Figures by the kind of mask that hid the values: token, key, event."""
     by_field: Mapping[str, Found] = field(default_factory=dict)
-    """By key, with the loss."""
+    """Figures by key."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ProbeScore:
 
 
 class StoppedError(PragmaError):
-    """A run was asked to stop, and can go on."""
+    """A run was asked to stop, and can be resumed."""
 
     def __init__(self, run: str, step: int, saved: int | None, number: int) -> None:
         where = f"the checkpoint is of step {saved}" if saved else "there is no checkpoint"
@@ -111,47 +111,47 @@ class StoppedError(PragmaError):
             "the same command with --resume" if saved else "the same command with --overwrite",
         )
         self.exit_code = 128 + number
-        """As shells report a process that a signal ended."""
+        """The exit code that shells report for a process ended by a signal."""
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A finished run."""
+    """The summary of a finished run."""
 
     run: str
     size: str
     parameters: int
     steps: int
     tokens: int
-    """Event tokens trained on, markers left out, repeats counted."""
+    """Number of event tokens trained on, without markers, repeats included."""
     padding: float
     """Share of the cells of attention that were empty."""
     seconds: float
-    """Of training, without validation and export."""
+    """Seconds of training, without validation and export."""
     validation: Validation | None
-    """None where the shards have no validation split."""
+    """Figures of the validation; None if the shards have no validation split."""
     bundle: Bundle | None
-    """None where none was asked for."""
+    """The bundle; None if none was asked for."""
 
     @property
     def tokens_per_s(self) -> float:
-        """Event tokens trained on a second."""
+        """Event tokens trained on per second."""
         return self.tokens / self.seconds
 
     @property
     def next_step(self) -> str:
-        """The command that comes next."""
+        """The command to run next."""
         if self.bundle is None:
             return f"pragma train SHARDS --run {self.run} --resume   # writes the bundle"
         return f"pragma register {self.run}"
 
     @property
     def onnx_max_abs_diff(self) -> float | None:
-        """Of any component of a user vector, ONNX Runtime to torch."""
+        """Largest difference of ONNX Runtime and torch in a component of user vectors."""
         return self.bundle.manifest.metrics["onnx_max_abs_diff"] if self.bundle else None
 
     def to_json(self) -> str:
-        """One JSON object."""
+        """The summary as one JSON object."""
         content = {
             **asdict(replace(self, bundle=None)),
             "model_id": self.bundle.manifest.model_id if self.bundle else None,
@@ -164,13 +164,13 @@ class RunSummary:
 
 
 class Watch:
-    """Looks on while a run goes. This one says nothing; a subclass shows what it sees."""
+    """An observer of a run. This one does nothing; a subclass shows what it gets."""
 
     def step(self, metrics: StepMetrics) -> None:
-        """A step is done."""
+        """Take note of a finished step."""
 
     def stage(self, name: str) -> None:
-        """The run goes on to something other than steps."""
+        """Take note that the run turns to something other than steps."""
 
     def warn(self, message: str) -> None:
-        """Something is worth knowing, but does not stop the run."""
+        """Take a warning that does not stop the run."""

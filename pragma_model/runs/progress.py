@@ -1,4 +1,4 @@
-"""How a run shows itself on stderr: a bar in a terminal, elsewhere a line every half minute."""
+"""Progress of a run on stderr: a bar in a terminal, else a line every half minute."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class Bar(Watch):
         )
 
     def stage(self, name: str) -> None:
-        """Name what goes on beside the bar."""
+        """Show the name of the stage beside the bar."""
         self._bar.update(self._task, description=name)
 
     def warn(self, message: str) -> None:
-        """Print it above the bar."""
+        """Print the warning above the bar."""
         self._bar.console.print(f"warning: {message}", highlight=False, markup=False)
 
 
 class Lines(Watch):
-    """One plain line every half minute of training, one for the last step and for each stage."""
+    """A plain line every half minute of training, one for the last step and for each stage."""
 
     def __init__(self, steps: int, console: Console) -> None:
         self._steps = steps
@@ -86,11 +86,11 @@ class Lines(Watch):
         )
 
     def stage(self, name: str) -> None:
-        """Print its name."""
+        """Print the name of the stage."""
         self._print(name)
 
     def warn(self, message: str) -> None:
-        """Print it."""
+        """Print the warning."""
         self._print(f"warning: {message}")
 
     def _print(self, line: str) -> None:

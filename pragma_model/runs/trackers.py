@@ -1,4 +1,4 @@
-"""TensorBoard and MLflow, imported only when asked for; both are fed what `metrics.jsonl` says."""
+"""TensorBoard and MLflow, imported only if asked for; both get the lines of `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pragma_sql.formats.packages import need_packages
 def trackers_of(
     folder: Path, run: str, settings: TrainSettings, options: RunOptions
 ) -> list[Tracker]:
-    """Those that a run asks for.
+    """The trackers that a run asks for.
 
     Raises:
         PragmaError: a package is not installed.
@@ -32,7 +32,7 @@ def trackers_of(
 
 
 class TensorBoard:
-    """Event files in `tensorboard/` of the run: `tensorboard --logdir HOME/runs`."""
+    """Event files in the folder `tensorboard/` of the run: `tensorboard --logdir HOME/runs`."""
 
     def __init__(self, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -45,19 +45,19 @@ class TensorBoard:
         """Add the numbers of a line at its step."""
         step = _step(content)
         if self._writer is None:
-            # After a resume, what lies beyond the checkpoint is not shown twice.
+            # After a resume, steps beyond the checkpoint must not be shown twice.
             self._writer = self._make(str(self._folder), purge_step=step)
         for name, value in numbers(content):
             self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Flush and close the event files."""
         if self._writer is not None:
             self._writer.close()
 
 
 class MLflow:
-    """A run of experiment `pragma`, where MLFLOW_TRACKING_URI says, else in `runs/mlflow.db`."""
+    """A run of the experiment `pragma`, at MLFLOW_TRACKING_URI, else in `runs/mlflow.db`."""
 
     def __init__(self, folder: Path, run: str, settings: TrainSettings) -> None:
         import mlflow
@@ -83,7 +83,7 @@ class MLflow:
         from mlflow.entities import Metric
 
         step, at = _step(content), int(1000 * _number(content.get("seconds")))
-        # Of the characters that a field's name may have, MLflow takes these.
+        # MLflow allows only these characters in a name.
         metrics = [
             Metric(re.sub(r"[^\w/.\- :]", "_", name), value, at, step)
             for name, value in numbers(content)
@@ -91,12 +91,12 @@ class MLflow:
         self._client.log_batch(self._run_id, metrics)
 
     def close(self) -> None:
-        """Say that the run has ended."""
+        """End the run in MLflow."""
         self._client.set_terminated(self._run_id)
 
 
 def numbers(content: Mapping[str, object]) -> Iterator[tuple[str, float]]:
-    """The numbers of a line, each by its path; the path begins with the kind of line."""
+    """The numbers of a line, each with its path, which begins with the kind of line."""
     kind = "train" if "epoch" in content else "probe" if "probe_users" in content else "validation"
     yield from _flat(kind, {name: value for name, value in content.items() if name != "step"})
 

@@ -1,1 +1,1 @@
-"""The training loop and all it takes: data, masking, objectives, optimizers, checkpoints."""
+"""The training loop and its parts: data, masking, objective, optimizers, checkpoints."""

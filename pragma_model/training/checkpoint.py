@@ -1,8 +1,8 @@
-"""Checkpoints of a run: folders that appear whole or not at all, and are checked before use.
+"""Checkpoints of a run: folders that appear complete or not at all, and are checked before use.
 
     checkpoints/step-00000120/   model.safetensors  optimizer.safetensors  state.json
 
-`state.json` holds the hashes of the other two, so a folder whose hashes are right is a good one.
+`state.json` holds the hashes of the other two files, so a folder with right hashes is good.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pragma_sql.formats.files import check_hashes, replaced_folder, sha256
 
 FORMAT_VERSION = 1
 KEPT = 2
-"""Checkpoints of a run: the last one, and the one before it should the last be damaged."""
+"""Checkpoints that are kept: the last one, and the one before in case the last is damaged."""
 
 CHECKPOINTS = "checkpoints"
 TENSORS = ("model.safetensors", "optimizer.safetensors")
@@ -42,20 +42,20 @@ TENSORS = ("model.safetensors", "optimizer.safetensors")
 
 @dataclass(frozen=True)
 class Origin:
-    """What a checkpoint must have in common with the run that goes on from it."""
+    """What a checkpoint and the run that resumes from it must have in common."""
 
     settings: TrainSettings
     tokenizer_hash: str
     vocabulary_size: int
     shards: str
-    """Hash of the shards' manifest."""
+    """Hash of the manifest of the shards."""
     text_encoder: str = ""
-    """Of the keys of kind `text_embed`; empty without any."""
+    """Name of the encoder for keys of kind `text_embed`; empty if there are none."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A good checkpoint."""
+    """A checkpoint whose hashes are right."""
 
     path: Path
     origin: Origin
@@ -63,10 +63,10 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunState) -> None:
-    """Write a checkpoint of a run; all processes have to come, the leading one writes.
+    """Write a checkpoint of a run; all processes must call this, and the leading one writes.
 
     Raises:
-        OSError: it cannot be written. What was there is as it was.
+        OSError: it cannot be written; earlier checkpoints are unchanged.
     """
     weights = whole_weights(learner.model)
     kept = {name: tensor.cpu() for name, tensor in learner.optimizers.state()}
@@ -94,10 +94,10 @@ def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunSt
 
 
 def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -> Checkpoint:
-    """The newest whole checkpoint of a run that has no bundle, or one of another readout.
+    """The newest good checkpoint of a run without a bundle of this readout.
 
     Raises:
-        PragmaError: there is no such run, it has that bundle, or it has no good checkpoint.
+        PragmaError: the run does not exist, has that bundle, or has no good checkpoint.
     """
     _check_there(run)
     bundle = run / "bundle"
@@ -114,7 +114,7 @@ def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -
 
 
 def next_attempt(run: Path) -> str:
-    """How to go on with a run that ended before its time."""
+    """The command that resumes a run which ended early."""
     option = "--resume" if _by_age(run / CHECKPOINTS) else "--overwrite"
     return f"the same command with {option}"
 
@@ -140,7 +140,7 @@ def _nothing_to_resume(run: Path) -> PragmaError:
 
 
 def begun_settings(run: Path) -> TrainSettings:
-    """The settings that a run was begun with; which checkpoint says so does not matter."""
+    """The settings that a run started with, read from any of its checkpoints."""
     _check_there(run)
     for path in _by_age(run / CHECKPOINTS):
         with suppress(PragmaError, OSError, ValueError, KeyError, TypeError):
@@ -150,14 +150,14 @@ def begun_settings(run: Path) -> TrainSettings:
 
 
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:
-    """Give a learner the weights and the optimizers' state of a checkpoint."""
+    """Load the weights and the optimizers' state of a checkpoint into a learner."""
     weights, kept = (load_file(checkpoint.path / name) for name in TENSORS)
     load_weights(learner.model, weights)
     learner.optimizers.load(kept)
 
 
 def check_origin(checkpoint: Checkpoint, origin: Origin, run: str) -> None:
-    """Refuse to go on with anything but what the run was begun with."""
+    """Refuse to resume with anything but what the run started with."""
     begun = checkpoint.origin
     again = f"the shards and options that {run!r} was begun with, or another --run"
     if begun.tokenizer_hash != origin.tokenizer_hash:
@@ -174,7 +174,7 @@ def check_origin(checkpoint: Checkpoint, origin: Origin, run: str) -> None:
 
 
 def _by_age(folder: Path) -> list[Path]:
-    """Finished checkpoints, the newest first."""
+    """The finished checkpoints, the newest first."""
     return sorted(folder.glob("step-*"), reverse=True)
 
 
@@ -212,14 +212,14 @@ class Saver:
         saved_step: int,
     ) -> None:
         self.saved_step = saved_step
-        """The step of the last good checkpoint; 0 where there is none."""
+        """The step of the last good checkpoint; 0 if there is none."""
         self._folder, self._learner, self._origin = folder / CHECKPOINTS, learner, origin
         self._log, self._watch = log, watch
         self._seconds = 60.0 * options.checkpoint_minutes
         self._due = time.monotonic() + self._seconds
 
     def step(self, state: RunState, request: StopRequest) -> bool:
-        """Save if it is time; all processes have to come after each step.
+        """Save if a checkpoint is due; all processes must call this after each step.
 
         Returns:
             Whether any process was asked to stop.
@@ -237,7 +237,7 @@ class Saver:
         try:
             save_checkpoint(self._folder, self._learner, self._origin, state)
         except OSError as error:
-            # The run itself is well: it goes on, and tries again when the next one is due.
+            # The run itself is fine: it continues, and tries again when the next checkpoint is due.
             if error.errno not in NO_ROOM:
                 raise
             self._watch.warn(

@@ -1,8 +1,8 @@
-"""Batches of users from shards: memory-mapped, of alike lengths, within a token budget.
+"""Batches of users from memory-mapped shards: of similar lengths, within a token budget.
 
-An epoch goes through the shards in a new order, and through each shard in groups of users of alike
-size. A group's windows are drawn from a seed of its own, so any process or thread can read it, and
-a run can go on from any place.
+An epoch reads the shards in a new order, and each shard in groups of users of similar size. Each
+group has its own seed, which draws its windows, so any process or thread can read it, and a run can
+resume at any place.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from pragma_sql.formats.packing import Packed, budgeted, pack
 from pragma_sql.formats.shards import ShardFile, Shards, Split
 
 JITTER = 0.1
-"""By how much a user's size may be overstated, so that each epoch groups users anew."""
+"""The most by which a user's size is randomly overstated, so that groups change every epoch."""
 
 
 class Place(NamedTuple):
-    """Where a run is in its endless row of groups."""
+    """The place of a run in its endless sequence of groups."""
 
     epoch: int = 0
     shard: int = 0
-    """Of the epoch's order of shards."""
+    """Index in the epoch's order of shards."""
     group: int = 0
-    """Of the shard's groups."""
+    """Index among the shard's groups."""
 
     @property
     def next(self) -> Place:
-        """The place after this one; past the last group of a shard it means the next shard."""
+        """The place after this one; past the last group of a shard, the next shard follows."""
         return self._replace(group=self.group + 1)
 
 
@@ -45,7 +45,7 @@ BEGINNING = Place()
 
 @dataclass(frozen=True)
 class Part:
-    """The users of one shard that have events: three numbers a user, the rest on demand."""
+    """The users of one shard who have events: three numbers per user, the rest on demand."""
 
     table: pa.Table
     users: Int  # [users with events] row in the table
@@ -54,7 +54,7 @@ class Part:
 
 
 class Group(NamedTuple):
-    """Users that are read together."""
+    """Users who are read together."""
 
     place: Place
     part: Part
@@ -64,18 +64,18 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitReader:
-    """The users of one split that have events."""
+    """A reader of the users of one split who have events."""
 
     shards: Shards
     split: Split
     budget: int
     window: int | None = None
-    """Most events of a user, up to a random moment of each epoch; without it, whole histories up
+    """Most events of a user, up to a random moment of each epoch; None reads complete histories up
     to the moment of the shards."""
 
     @property
     def files(self) -> tuple[ShardFile, ...]:
-        """The split's shards."""
+        """The shards of the split."""
         return self.shards.files(self.split)
 
     @property
@@ -88,7 +88,7 @@ class SplitReader:
         return not any(file.events for file in self.files)
 
     def part(self, file: ShardFile) -> Part:
-        """Look at one shard."""
+        """The users with events in one shard."""
         table = self.shards.open(file)
         events = _list_lengths(table, "ts")
         tokens = events + _list_lengths(table, "key_ids")
@@ -106,7 +106,7 @@ class SplitReader:
             yield from self.groups(seed, start if epoch == start.epoch else Place(epoch))
 
     def groups(self, seed: int, start: Place) -> Iterator[Group]:
-        """The groups of an epoch from a place on; what comes before it is not looked at."""
+        """The groups of an epoch from a place on; earlier shards are not read."""
         files = self.files
         order = np.random.default_rng([seed, start.epoch]).permutation(len(files))
         for nth in range(start.shard, len(files)):
@@ -118,19 +118,19 @@ class SplitReader:
                 yield Group(place, part, plan[number], (*shard_seed, number))
 
     def plan(self, part: Part, random: np.random.Generator) -> list[Int]:
-        """Rows of users of alike size, once each; groups in random order."""
+        """Groups of rows of users of similar size, in random order; each user occurs once."""
         share_read = np.minimum(1.0, self.longest / part.events)
         sizes = part.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(part.tokens))
         groups = list(budgeted(np.ceil(sizes).astype(np.int64), self.budget))
         return [part.users[groups[i]] for i in random.permutation(len(groups))]
 
     def read(self, group: Group) -> list[Packed]:
-        """The batches of a group: one, or more where the plan underrated its users."""
+        """The batches of a group: one, or more if the plan underestimated its users."""
         random = np.random.default_rng(group.seed)
         return list(self._within_budget(*self.cut(group.part, group.rows, random)))
 
     def cut(self, part: Part, users: Int, random: np.random.Generator) -> tuple[Histories, Int]:
-        """The histories of these rows, and the moments that they are cut at, [len(users)]."""
+        """The histories of these rows, and the moments of their cut, [len(users)]."""
         histories = Histories.from_arrow(part.table.take(users), self.shards.texts)
         self._check_ids(histories)
         moments = self.shards.manifest.moments(len(histories))
@@ -139,7 +139,7 @@ class SplitReader:
         return histories.as_of(moments, self.longest), moments
 
     def _within_budget(self, histories: Histories, moments: Int) -> Iterator[Packed]:
-        """Pack, in halves where the plan underrated the users; one user keeps the newest events."""
+        """Pack users, or halves of them if too large; a single user keeps the newest events."""
         if len(histories.tokens) + len(histories.ts) <= self.budget:
             yield pack(histories, moments, distinct=False)
         elif len(histories) > 1:
@@ -171,9 +171,9 @@ class SplitReader:
 def _moments_within(
     histories: Histories, latest: Int, window: int, random: np.random.Generator
 ) -> Int:
-    """For each user a moment with `window` events before it, if there are as many; [B].
+    """For each user a moment with `window` events before it, if the user has as many; [B].
 
-    The moment is right after an event drawn at random, or `latest` where that is the last one.
+    The moment is just after a randomly drawn event, or `latest` if that is the last event.
     """
     events = np.diff(histories.event_offsets)
     later = random.integers(0, np.maximum(1, events - window + 1))

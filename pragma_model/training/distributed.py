@@ -1,4 +1,4 @@
-"""The processes of one run: one by itself, or those that `torchrun` started."""
+"""The processes of one run: a single one, or those that `torchrun` started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pragma_sql.formats.errors import PragmaError
 
 @dataclass(frozen=True)
 class Processes:
-    """One process among those of the run."""
+    """One process among those of a run."""
 
     rank: int
     count: int
@@ -25,11 +25,11 @@ class Processes:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the one that writes files and talks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def total(self, values: Sequence[float]) -> list[float]:
-        """The sum of each value over all processes; all of them have to ask."""
+        """The sum of each value over all processes; all of them must call this."""
         if self.count == 1:
             return list(values)
         summed = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -38,12 +38,12 @@ class Processes:
         return found
 
     def add_up(self, counts: torch.Tensor) -> None:
-        """Replace counts by their sum over all processes; all of them have to ask."""
+        """Replace counts by their sum over all processes; all of them must call this."""
         if self.count > 1:
             dist.all_reduce(counts)
 
     def largest(self, value: int) -> int:
-        """The largest over all processes; all of them have to ask."""
+        """The largest value over all processes; all of them must call this."""
         if self.count == 1:
             return value
         found = torch.tensor(value, device=self.device)
@@ -51,7 +51,7 @@ class Processes:
         return int(found)
 
     def wait(self) -> None:
-        """Until all processes have come here."""
+        """Wait until all processes have called this."""
         self.total([0.0])
 
 
@@ -60,10 +60,10 @@ def joined(next_attempt: Callable[[], str]) -> Iterator[Processes]:
     """Join the processes that `torchrun` started, if it did.
 
     Args:
-        next_attempt: says how to go on when a process has gone.
+        next_attempt: gives the command to resume when a process is gone.
 
     Raises:
-        PragmaError: another process of the run went away.
+        PragmaError: another process of the run ended.
     """
     rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     device = torch.device("cpu")
@@ -85,14 +85,14 @@ def joined(next_attempt: Callable[[], str]) -> Iterator[Processes]:
             next_attempt(),
         ) from error
     finally:
-        # Gloo's threads want the interpreter's lock to free the tensors of their last work. A group
-        # that dies with a wrapped model dies under that lock, and would wait for them for ever.
+        # Gloo's threads need the interpreter's lock to free the tensors of their last work. A group
+        # that is freed with a wrapped model holds that lock, and would wait for them forever.
         gc.collect()
         dist.destroy_process_group()
 
 
 def _release(error: BaseException) -> None:
-    """Let go of what the functions held that an error has ended."""
+    """Release the local variables of the functions that an error ended."""
     link: BaseException | None = error
     while link is not None:
         clear_frames(link.__traceback__)

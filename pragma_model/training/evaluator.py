@@ -1,4 +1,4 @@
-"""Looks at held-out users, while a run trains and when it is done."""
+"""Evaluation on held-out users, while a run trains and at its end."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class Examiner:
 
     @cached_property
     def _baselines(self) -> Baselines:
-        """Counted when they are first asked for: training does not wait for it."""
+        """The baselines, counted at their first use, so that training need not wait."""
         return fit_baselines(SplitReader(self._shards, "train", self._settings.budget))
 
     def look(self, weights: dict[str, Tensor], step: int) -> Iterator[Validation | ProbeScore]:
-        """What held-out users say after a step; nothing in a process that does not lead.
+        """The figures on held-out users after a step; only the leading process yields some.
 
         Args:
-            weights: whole, of the step.
-            step: goes into the lines.
+            weights: all weights after the step.
+            step: the step, for the lines.
         """
         if not self._processes.leads:
             return
         size = self._settings.model_size
-        # A model of its own: whole, not compiled, and with no gradient hooks.
+        # A separate model, which is not sharded or compiled, and has no gradient hooks.
         model = PragmaModel(size, self._shards.manifest.vocabulary_size, self._shards.text_width)
         load_weights(model, weights)
         model.to(self._processes.device).eval()

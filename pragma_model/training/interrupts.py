@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask a run to stop after the step that it is in."""
+"""Ctrl-C and SIGTERM ask a run to stop after its present step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Whether someone has asked, and by which signal."""
+    """Whether a stop was asked for, and by which signal."""
 
     number = 0
 
@@ -31,7 +31,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Listen for a request to stop; a second one stops at once, as it does without this."""
+    """Listen for a request to stop; a second request stops at once, as without this."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -62,8 +62,8 @@ def explained(settings: TrainSettings, next_attempt: Callable[[], str]) -> Itera
     """Turn a lack of memory or disk into a sentence.
 
     Args:
-        settings: of the run.
-        next_attempt: says how to go on with it once there is room.
+        settings: the settings of the run.
+        next_attempt: gives the command to resume once there is room.
 
     Raises:
         PragmaError: instead of what torch or the system raise.
@@ -96,7 +96,7 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
 
 
 def as_os_error(error: SafetensorError) -> OSError:
-    """Safetensors says `os error 28` in words only."""
+    """The OSError behind an error of safetensors, which names `os error 28` only in its text."""
     found = re.search(r"os error (\d+)", str(error), re.I)
     number = int(found.group(1)) if found else errno.EIO
     return OSError(number, os.strerror(number))

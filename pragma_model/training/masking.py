@@ -1,4 +1,4 @@
-"""What the model has to guess: event values hidden by token, by event and by key.
+"""The values that the model has to guess: hidden by token, by event and by key.
 
 Letters: T event tokens, M events, each in a row of its own, B users, N targets.
 """
@@ -27,7 +27,7 @@ class Masked(NamedTuple):
     targets: Tensor  # [N] positions among the T tokens
     values: Tensor  # [N] the value ids that were there
     keys: Tensor  # [N] their keys
-    kinds: Tensor  # [N] which of KINDS hid the value; the widest, where several did
+    kinds: Tensor  # [N] which of KINDS hid the value; the widest if several did
     text_targets: Tensor | None = None  # [K] positions whose text was hidden
     texts: Tensor | None = None  # [K, E] the vectors of those texts
 
@@ -40,14 +40,14 @@ class Masked(NamedTuple):
 
 
 def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> Masked:
-    """Hide values of events; markers, keys and profiles stay as they are.
+    """Hide values of events; markers, keys and profiles are not changed.
 
-    Nothing is replaced by a random value. What was [UNK] already may be hidden, but is no target.
+    No value is replaced by a random one. A value that was [UNK] may be hidden but is not a target.
 
     Args:
-        batch: from `pack(..., distinct=False)`.
-        rates: how much to hide.
-        generator: decides what; lives on the device of the batch.
+        batch: a batch from `pack(..., distinct=False)`.
+        rates: the chances of being hidden.
+        generator: draws the masks; on the device of the batch.
     """
     keys, values, *_ = batch.events.event_tokens.unbind(1)
     event = batch.events.token_row
@@ -72,7 +72,7 @@ def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> M
         tokens[:, 3] = torch.where(hidden, -1, text)
         text_targets = (wanted & (text >= 0)).nonzero()[:, 0]
         texts = batch.events.event_texts.index_select(0, text.index_select(0, text_targets))
-        # That a text was there is told by its key; which one is the question.
+        # The key shows that there was a text; the model has to guess which one.
         wanted &= text < 0
     targets = wanted.nonzero()[:, 0]
     kinds = torch.where(by_event, EVENT, torch.where(by_key, KEY, TOKEN))

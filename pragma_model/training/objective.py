@@ -1,4 +1,4 @@
-"""The masked-value loss as one module: what is compiled, shared by processes and differentiated."""
+"""The masked-value loss as one module, which is compiled, distributed and differentiated."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from pragma_model.training.masking import Masked
 from pragma_model.training.settings import RunOptions, TrainSettings
 
 CHUNK_SCORES = 4_000_000
-"""Scores that exist at one time, 16 MB. Fewer, and reading the table anew for each chunk takes
-longer than multiplying with it; more, and the scores leave the cache."""
+"""Scores that exist at a time, 16 MB. With fewer, reading the table again for each chunk takes
+longer than multiplying with it; with more, the scores do not fit into the cache."""
 
 
 class ValueLoss(NamedTuple):
     """How well values were guessed."""
 
     loss: Tensor  # scalar, the mean over N; 0 when N is 0
-    correct: Tensor  # [N] bool, the value itself scored highest
-    losses: Tensor  # [N] of each value, without a gradient
+    correct: Tensor  # [N] bool, whether the value itself scored highest
+    losses: Tensor  # [N] loss of each value, without a gradient
 
 
 def value_loss(guesses: Tensor, table: Tensor, values: Tensor, smoothing: float) -> ValueLoss:
     """Cross-entropy with label smoothing of the scores `guesses @ table.T`.
 
-    The scores are by far the largest thing in a training step. They are made in chunks, and the
-    gradient of a chunk is taken at once (as in Liger Kernel's fused linear cross-entropy). All of
-    it is in single precision or better, also under autocast.
+    The scores are by far the largest tensor of a training step. They are computed in chunks, each
+    with its gradient at once (as in Liger Kernel's fused linear cross-entropy). All of it is in
+    single precision or better, also under autocast.
 
     Args:
-        guesses: [N, D]
+        guesses: [N, D] the guesses.
         table: [V, D] the embedding table.
         values: [N] the value ids to find.
-        smoothing: share of the target spread evenly over the vocabulary.
+        smoothing: share of the target that is spread evenly over the vocabulary.
     """
     if guesses.dtype in (torch.bfloat16, torch.float16):
         guesses = guesses.float()
@@ -74,7 +74,7 @@ class _TiedCrossEntropy(torch.autograd.Function):
             correct[chunk] = of_value >= highest
             guess_grad[chunk] = odds @ table / total[:, None]
             table_grad.addmm_(odds.T, guess / total[:, None])
-        # So far the gradients of the softmax; now less those of the smoothed target.
+        # Up to here gradients of the softmax; now subtract those of the smoothed target.
         guess_grad -= (1 - smoothing) * table.index_select(0, values) + smoothing * mean_row
         table_grad.index_add_(0, values, guesses, alpha=smoothing - 1)
         table_grad -= smoothing / vocabulary * guesses.sum(0)
@@ -96,8 +96,8 @@ def reconstruct(model: PragmaModel, masked: Masked, smoothing: float) -> ValueLo
     """One forward with its loss; with texts, their mean squared error is added to the mean.
 
     Args:
-        model: to be trained, or in evaluation mode.
-        masked: from `hide_values`.
+        model: the model, in training or evaluation mode.
+        masked: a batch from `hide_values`.
         smoothing: see `value_loss`.
     """
     guesses = model(masked.batch, masked.all_targets).guesses
@@ -121,7 +121,7 @@ class Objective(nn.Module):
     def forward(self, masked: Masked) -> ValueLoss:
         """The sum of the losses of the hidden values, and how each was guessed.
 
-        A sum, so that batches of any size and process add up to the mean over all.
+        It is a sum, so that batches of any size and process add up to the mean over all values.
         """
         device = self.model.embedding.table.weight.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
@@ -130,7 +130,7 @@ class Objective(nn.Module):
 
 
 class Shared:
-    """An objective that all processes of a run work on."""
+    """An objective that is distributed over all processes of a run."""
 
     def __init__(self, objective: Objective, processes: Processes, options: RunOptions) -> None:
         size = objective.model.size
@@ -152,7 +152,7 @@ class Shared:
             self._module = DistributedDataParallel(
                 objective,
                 forward_sync_buffers=False,
-                # A batch without texts has no use for what reads them.
+                # A batch without texts does not use the parameters that read them.
                 find_unused_parameters=objective.model.text_width > 0,
             )
 
@@ -163,7 +163,7 @@ class Shared:
 
     @contextmanager
     def gathering(self, last: bool) -> Iterator[None]:
-        """Take gradients; those of all processes come together after the last batch of a step."""
+        """Collect gradients; processes exchange theirs only in the last batch of a step."""
         if isinstance(self._module, DistributedDataParallel) and not last:
             with self._module.no_sync():
                 yield
@@ -173,7 +173,7 @@ class Shared:
         yield
 
     def scale_gradients(self, values: int) -> None:
-        """From what processes averaged of their sums to the mean over all hidden values."""
+        """Turn the average over processes of summed gradients into the mean over hidden values."""
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         torch._foreach_mul_(gradients, self._processes.count / max(1, values))
 

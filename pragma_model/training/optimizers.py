@@ -16,17 +16,17 @@ from pragma_model.training.settings import TrainSettings
 
 
 class BatchedMuon(Muon):
-    """`torch.optim.Muon` with the same state, settings and steps.
+    """`torch.optim.Muon`, with the same state, settings and steps, on batches of matrices.
 
-    torch takes one matrix after the other, in bfloat16. A CPU without bfloat16 units spent more on
-    that than on the weights' gradients; there it is done in single precision.
+    torch processes one matrix at a time, in bfloat16. A CPU without bfloat16 units took longer for
+    that than for the weights' gradients, so CPUs use single precision.
     """
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take one step; a closure is not supported."""
+        """Make one step; a closure is not supported."""
         if any(isinstance(p, DTensor) for group in self.param_groups for p in group["params"]):
-            # A shard of a matrix is no matrix; torch brings each together.
+            # Orthogonalisation needs complete matrices; torch gathers the shards of each.
             super().step()  # type: ignore[no-untyped-call]
             return
         for group in self.param_groups:
@@ -77,7 +77,7 @@ def orthogonal(
 
 
 def _share(shape: torch.Size, rule: str | None) -> float:
-    """How the rate depends on the shape; the rules are those of `torch.optim.Muon`."""
+    """The factor of the rate for a shape, by the rules of `torch.optim.Muon`."""
     rows, columns = shape
     if rule == "match_rms_adamw":
         return 0.2 * math.sqrt(max(rows, columns))
@@ -88,7 +88,7 @@ class Optimizers:
     """Both optimizers of a run as one."""
 
     def __init__(self, model: PragmaModel, settings: TrainSettings) -> None:
-        # Muon is for maps from hidden to hidden states, and those are the encoders' matrices.
+        # Muon is for maps between hidden states, which are the encoders' matrices.
         encoders = (model.event_encoder, model.profile_encoder, model.history_encoder)
         hidden = [p for encoder in encoders for p in encoder.parameters() if p.ndim == 2]
         chosen = set(map(id, hidden))
@@ -103,13 +103,13 @@ class Optimizers:
         self._settings = settings
 
     def step(self, step: int) -> float | None:
-        """Clip the gradients and step with them.
+        """Clip the gradients and make one step with them.
 
         Args:
-            step: from 0; decides the rates.
+            step: number of the step, from 0; decides the rates.
 
         Returns:
-            The learning rate of AdamW; None where the gradients are no numbers, and nothing was
+            The learning rate of AdamW; None if the gradients are not finite, and nothing was
             changed.
         """
         norm = nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
@@ -124,19 +124,19 @@ class Optimizers:
         return self._peaks[1][1] * share
 
     def clear(self) -> None:
-        """Forget the gradients."""
+        """Reset the gradients."""
         self._muon.zero_grad()
         self._adamw.zero_grad()
 
     def state(self) -> Iterator[tuple[str, Tensor]]:
-        """What both keep of each parameter, as `<what>/<parameter>`; whole tensors."""
+        """The state of both for each parameter, as `<what>/<parameter>` and gathered tensor."""
         for name, parameter in self._names.items():
             for optimizer, _ in self._peaks:
                 for what, value in sorted(optimizer.state.get(parameter, {}).items()):
                     yield f"{what}/{name}", whole(value)
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take over what `state` gave."""
+        """Load what `state` gave."""
         adamw = {id(p) for group in self._adamw.param_groups for p in group["params"]}
         for key, value in state.items():
             what, name = key.split("/")
@@ -147,33 +147,33 @@ class Optimizers:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor that processes share; all of them have to ask."""
+    """The complete tensor from its shards; all processes must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """The share of a whole tensor that belongs to this process, as that of the parameter does."""
+    """The shard of a complete tensor for this process, sharded like the parameter."""
     if not isinstance(parameter, DTensor):
         return tensor.clone()
-    # Each process has read the whole tensor itself: none needs to send it.
+    # Each process has read the complete tensor, so none needs to send it.
     mesh, placements = parameter.device_mesh, parameter.placements
     return distribute_tensor(tensor.to(parameter.device), mesh, placements, src_data_rank=None)
 
 
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
-    """All weights on the CPU; all processes have to ask."""
+    """All weights on the CPU; all processes must call this."""
     return {name: whole(p.detach()).cpu() for name, p in model.named_parameters()}
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Set each parameter from a whole tensor."""
+    """Set each parameter from a complete tensor."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(like(weights[name], parameter))
 
 
 def schedule(step: int, steps: int, warm_up: float) -> float:
-    """Share of the peak rate in step 0 to `steps - 1`: a line up, then half a cosine down.
+    """Share of the peak rate in steps 0 to `steps - 1`: linear warm-up, then half a cosine down.
 
     >>> [round(schedule(step, steps=8, warm_up=0.25), 2) for step in range(8)]
     [0.5, 1.0, 0.95, 0.81, 0.61, 0.39, 0.19, 0.05]

@@ -1,4 +1,4 @@
-"""What a training run is told. Free of torch, so that the command line can read the defaults.
+"""The settings of a training run, without torch, so that the command line starts fast.
 
 `TrainSettings` decides the losses of a run; `RunOptions` does not, and may change when it resumes.
 """
@@ -17,29 +17,29 @@ from pragma_model.options import flag_of, option
 from pragma_sql.formats.errors import PragmaError
 
 SIZE_SETS = ("dropout", "learning_rate", "muon_learning_rate")
-"""Settings of a run that the size gives where the run does not."""
+"""Settings that default to those of the size."""
 
 Precision = Literal["fp32", "bf16"]
 Parallel = Literal["ddp", "fsdp"]
 
 SMALLEST_BUDGET = 64
-"""Room for two events of the longest kind."""
+"""Smallest budget of a batch: room for two events of the greatest length."""
 
 
 @dataclass(frozen=True)
 class MaskRates:
-    """Chances of being hidden (PRAGMA, section on pre-training); their union is about 31%."""
+    """Chances of being hidden (PRAGMA, section on pre-training); together they hide about 31%."""
 
     token: float = 0.15
-    """Of each value."""
+    """Chance of each value."""
     event: float = 0.10
-    """Of each event, with all its values."""
+    """Chance of each event, with all its values."""
     key: float = 0.10
-    """Of each key of a user, with all its values in the user's events. Whether a key is drawn by
-    event or by user is left open in the paper."""
+    """Chance of each key of a user, with all its values in the user's events. The paper does not
+    say whether keys are drawn by event or by user."""
     unknown: float = 0.10
-    """Of each hidden value to become [UNK], not [MASK], and to stay out of the loss: "a small
-    share" in the paper."""
+    """Chance of each hidden value to become [UNK] instead of [MASK] and not to count in the loss:
+    "a small share" in the paper."""
 
     def __post_init__(self) -> None:
         for name, rate in vars(self).items():
@@ -49,32 +49,32 @@ class MaskRates:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Everything that decides a run, given its shards.
+    """All settings that decide the result of a run, given its shards.
 
-    None takes what the size says. The paper is silent on rates, batch, window, smoothing and
+    None takes the value of the size. The paper does not give rates, batch, window, smoothing and
     warm-up; these defaults were measured with the nano size.
     """
 
     size: str = option("nano", "nano, small, medium or large.")
     steps: int = option(600, "Steps of the optimizers.")
     budget: int = option(8192, "Most event tokens a batch: sets the memory.", "--batch-tokens")
-    """Most event tokens of a batch: what memory depends on."""
+    """Most event tokens of a batch, which decides the memory."""
     accumulation: int = option(
         1,
         "Batches a step, of all processes.",
         "--grad-accum",
         shown="one a process",
     )
-    """Batches of a step, those of all processes together. Any number of processes that divides it
-    trains on the same tokens with the same masks."""
+    """Batches of a step over all processes. Any number of processes that divides it trains on the
+    same tokens with the same masks."""
     precision: Precision = option(
         "fp32", "fp32, bf16, or auto: bf16 where the hardware computes in it.", shown="auto"
     )
     """bf16 computes in bfloat16 where that is safe; weights and optimizers stay float32."""
     window: int = option(64, "Events of a user that a batch reads, up to a random moment.")
-    """Events of a user that a batch reads, up to a random moment. Whole histories would fill a
-    batch with a handful of users, and each step would unlearn the last one's. On validation users
-    16, 64 and 128 are alike to a probe, and find as many hidden values in 600 steps."""
+    """Events of a user that a batch reads, up to a random moment. Complete histories would fill a
+    batch with a few users, and each step would unlearn those of the last. On validation users, 16,
+    64 and 128 give equal probe scores and find as many hidden values in 600 steps."""
     seed: int = option(0, "Decides weights, batches and masks.")
     learning_rate: float | None = option(
         None, "Peak rate of AdamW: embeddings, norms, output.", shown="by size"
@@ -128,18 +128,18 @@ class TrainSettings:
 
     @property
     def model_size(self) -> ModelSize:
-        """The size, with what this run sets otherwise."""
+        """The size, with the settings that this run overrides."""
         own = {name: getattr(self, name) for name in SIZE_SETS}
         return replace(size_of(self.size), **{k: v for k, v in own.items() if v is not None})
 
     def flat(self) -> dict[str, float | int | str]:
-        """All settings by name, the size's where the run sets none."""
+        """All settings by name, with those of the size where the run sets none."""
         own = {name: value for name, value in asdict(self).items() if name != "masks"}
         masks = {f"mask_{name}": rate for name, rate in asdict(self.masks).items()}
         return {**own, **masks, **{name: getattr(self.model_size, name) for name in SIZE_SETS}}
 
     def having(self, given: Mapping[str, object]) -> TrainSettings:
-        """The same, with these settings by name."""
+        """A copy with these settings, given by name."""
         return replace(self, **given)  # type: ignore[arg-type]
 
     @classmethod
@@ -147,7 +147,7 @@ class TrainSettings:
         """The inverse of `dataclasses.asdict`.
 
         Raises:
-            TypeError: it holds something else.
+            TypeError: the content does not match the settings.
         """
         masks = content["masks"]
         if not isinstance(masks, Mapping):
@@ -155,7 +155,7 @@ class TrainSettings:
         return cls(**{**content, "masks": MaskRates(**masks)})  # type: ignore[arg-type]
 
     def first_difference(self, other: TrainSettings) -> str | None:
-        """The first setting that is not the same in both."""
+        """The name of the first setting that differs, else None."""
         return next(
             (f.name for f in fields(self) if vars(self)[f.name] != vars(other)[f.name]), None
         )
@@ -163,45 +163,45 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run goes about it."""
+    """Options that do not change the losses of a run."""
 
     overwrite: bool = option(False, "Start again where RUN exists.", "--overwrite")
-    """Allow a name that is in use."""
+    """Replace a run of the same name."""
     resume: bool = option(False, "Go on from the last good checkpoint of RUN.", "--resume")
-    """Go on from the last good checkpoint."""
+    """Resume from the last good checkpoint."""
     checkpoint_minutes: float = option(10.0, "Between checkpoints.")
-    """Between checkpoints; there is one at the end in any case."""
+    """Minutes between checkpoints; there is always one at the end."""
     readers: int = option(1, "Threads that read batches ahead.", "--num-workers")
     """Threads that read and pack batches ahead; 0 reads when a batch is due."""
     parallel: Parallel | None = option(None, "Under torchrun: ddp or fsdp.", shown="fsdp for large")
-    """How processes share a model: each has all of it (ddp), or a part (fsdp). Without it, fsdp for
-    the large size."""
+    """How processes share a model: each has all of it (ddp), or a part (fsdp). The default is fsdp
+    for the large size, else ddp."""
     recompute: bool | None = option(
         None,
         "Compute layers twice to save memory.",
         "--activation-checkpointing/--no-activation-checkpointing",
         shown="for large",
     )
-    """Compute the states of layers again when going backward, so as not to keep them. Without it,
-    for the large size."""
+    """Compute the states of layers again in the backward pass, to save memory. By default only for
+    the large size."""
     compile: bool = option(False, "torch.compile; does not pay on a CPU.", "--compile")
-    """Have torch compile the model: for GPUs. Does not pay on a CPU."""
+    """Compile the model by torch, for GPUs; it does not pay on a CPU."""
     validate_every: int = option(0, "Steps between validations; 0 for one at the end.")
-    """Steps between looks at held-out users while training; 0 for at the end only."""
+    """Steps between validations on held-out users; 0 validates only at the end."""
     validation_batches: int = option(1000, "Most batches that a validation looks at.")
-    """Most batches of held-out users that a validation looks at, drawn by the seed."""
+    """Most batches of held-out users in a validation, drawn by the seed."""
     probe: Path | None = option(None, "Labels (parquet: user_id, label) to probe for.")
-    """Labels that a linear probe is asked for at each validation."""
+    """File of labels for a linear probe at each validation."""
     tensorboard: bool = option(False, "Also write event files for TensorBoard.", "--tensorboard")
     mlflow: bool = option(False, "Also log to MLflow.", "--mlflow")
     readout: Readout | None = option(
         None, "States in an embedding: of [USR], of the last event.", shown="both"
     )
-    """What the embeddings of the bundle are made of; without it, of both."""
+    """The states that make the bundle's embeddings; by default both."""
     bundle: bool = option(
         True, "Write a bundle at the end; --no-bundle to try settings.", "--bundle/--no-bundle"
     )
-    """Export the graphs and seal a bundle at the end."""
+    """Export the graphs and write a bundle at the end."""
 
     def __post_init__(self) -> None:
         least_of = {

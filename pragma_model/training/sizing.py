@@ -1,4 +1,4 @@
-"""What a run is not told: settings from a checkpoint, from the hardware, or sized by the shards."""
+"""Settings that are not given: from a checkpoint, from the hardware, or from the shards' size."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pragma_model.training.settings import SMALLEST_BUDGET, Precision, TrainSett
 from pragma_sql.formats.shards import ShardManifest, Shards
 
 PASSES = 4
-"""Times the corpus is read under `--auto`: about what the paper's two days on 16 H100 come to."""
+"""Passes over the corpus under `--auto`, about those of the paper's two days on 16 H100."""
 
 FEWEST_STEPS = 200
 STEP_TOKENS = 16_384
-"""Tokens a step that `--auto` aims at, and `WARM_UP_STEPS`: the paper is silent on both, and these
+"""Tokens per step that `--auto` aims at, and `WARM_UP_STEPS`: the paper gives neither, and these
 are what others use for this model."""
 
 WARM_UP_STEPS = 500
 STEP_USERS = 16
-"""Users a step that `--auto` aims at by the length of windows: with fewer, each step unlearns the
-last one's (docs/LOG.md)."""
+"""Users per step that `--auto` aims at by the length of windows: with fewer, each step unlearns
+those of the last (docs/LOG.md)."""
 
 KEPT_WIDTHS = 34
-"""A layer keeps about so many numbers of its width a token for the way back: norms, queries, keys
-and values before and after they are spread, scores, the feed-forward's two."""
+"""Numbers per token and unit of width that a layer keeps for the backward pass, about: norms,
+queries, keys and values before and after padding, scores, and two states of the feed-forward."""
 
 MOST_MEMORY = 0.5
 """Share of the free memory that a batch may take; the rest is for gradients, copies, fragments."""
@@ -42,12 +42,12 @@ def resolved(
 
     Args:
         given: settings that were asked for, by name; `precision` may be `auto`.
-        shards: to be trained on.
-        begun: folder of a run that is resumed: what is not given is as it was.
-        auto: size what is not given.
+        shards: the shards to train on.
+        begun: folder of a run that is resumed, whose settings are the defaults.
+        auto: choose settings that are not given by the shards and the hardware.
 
     Returns:
-        The settings, and why they are what they are, a line each.
+        The settings, and the reasons for them, a line each.
     """
     known = {name: value for name, value in given.items() if (name, value) != ("precision", "auto")}
     if begun is not None:
@@ -65,7 +65,7 @@ def resolved(
 
 
 def best_precision() -> Precision:
-    """bf16 where the hardware multiplies in it: a GPU, or a CPU with AMX or AVX512-BF16."""
+    """bf16 if the hardware multiplies in it: a GPU, or a CPU with AMX or AVX512-BF16."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     able = torch.cpu.get_capabilities()
@@ -114,12 +114,12 @@ def _sized(
 
 
 def bytes_a_token(size: ModelSize) -> int:
-    """What a token of the budget takes, about, on its way through the event encoder and back."""
+    """About how many bytes a token of the budget needs in the event encoder, forward and back."""
     return 4 * KEPT_WIDTHS * size.width * (size.event_layers + 1)
 
 
 def free_memory() -> int:
-    """Bytes that are free on the device."""
+    """The free memory of the device in bytes."""
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0]
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

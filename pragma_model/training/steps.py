@@ -1,4 +1,4 @@
-"""The loop of training: groups of users in, one optimizer step and one line of metrics each out."""
+"""The training loop: each step reads groups of users, updates weights and gives metrics."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import Packed
 
 MOST_BAD_STEPS = 50
-"""Steps in a row without a finite loss that a run bears."""
+"""Most steps in a row without a finite loss before a run fails."""
 
 
 class MicroBatch(NamedTuple):
-    """A batch, and what its masks and dropout are drawn from."""
+    """A batch, and the seed of its masks and dropout."""
 
     packed: Packed
     seed: tuple[int, ...]
 
 
 class Plan(NamedTuple):
-    """What this process reads for one step."""
+    """The groups that this process reads for one step."""
 
     step: int  # from 1
-    groups: list[tuple[int, Group]]  # with their number in the step
+    groups: list[tuple[int, Group]]  # with their numbers in the step
     after: Place
 
 
 class Read(NamedTuple):
-    """What it has read."""
+    """The batches that this process has read for one step."""
 
     plan: Plan
     batches: list[MicroBatch]
 
 
 class Learner:
-    """A model in training: its objective, its optimizers, and the processes that share them."""
+    """A model in training, with its objective, its optimizers and the processes that share them."""
 
     def __init__(
         self,
@@ -71,25 +71,25 @@ class Learner:
         self.shared = Shared(Objective(model, settings), processes, options)
         self.model = self.shared.model
         self.optimizers = Optimizers(self.model, settings)
-        # The other kernels take rows as long as they are.
+        # The other kernels do not pad rows.
         self._pads = self.model.event_encoder.kernel is Kernel.PADDED
 
     def step(self, read: Read, names: Mapping[int, str], bad_batches: Path | None) -> StepMetrics:
-        """One step of all processes; it is skipped where a loss or a gradient is no number.
+        """One step of all processes; it is skipped if a loss or a gradient is not finite.
 
         Args:
             read: this process's batches of the step.
-            names: of the keys by id.
-            bad_batches: where batches without a finite loss are kept.
+            names: names of the keys by id.
+            bad_batches: folder for batches without a finite loss.
 
         Returns:
-            The metrics, but for the times, which the caller takes.
+            The metrics without times, which the caller adds.
         """
         rounds = self.processes.largest(len(read.batches))
         breakdown = Breakdown(self.model.embedding.table.weight.shape[0], self.processes.device)
         sums: list[torch.Tensor] = []
         for number in range(rounds):
-            # A process with fewer batches than another goes along with one that counts nothing.
+            # A process with fewer batches than another repeats one with weight zero.
             spare = number >= len(read.batches)
             masked = self._masked(read.batches[-1 if spare else number])
             with self.shared.gathering(last=number == rounds - 1):
@@ -115,7 +115,7 @@ class Learner:
         self.optimizers.clear()
         if learning_rate is None and bad_batches is not None:
             for batch, loss in zip(read.batches, losses, strict=True):
-                # Finite losses with a gradient that is not: any of the batches may be at fault.
+                # If losses are finite but the gradient is not, any of the batches may be the cause.
                 if finite or not math.isfinite(loss):
                     _keep(batch, read.plan.step, bad_batches)
         return StepMetrics(
@@ -151,10 +151,10 @@ def train_steps(
     readers: int = 1,
     bad_batches: Path | None = None,
 ) -> Iterator[StepMetrics]:
-    """Train step by step from where `state` is, and keep it up to date.
+    """Train step by step from `state` on, and keep it up to date.
 
     Raises:
-        PragmaError: `MOST_BAD_STEPS` in a row had no finite loss.
+        PragmaError: `MOST_BAD_STEPS` steps in a row had no finite loss.
     """
     names = key_names(reader.shards.tokenizer)
     before, start = state.seconds, time.perf_counter()
@@ -179,7 +179,7 @@ def train_steps(
 def plans_of(
     reader: SplitReader, settings: TrainSettings, processes: Processes, state: RunState
 ) -> Iterator[Plan]:
-    """What this process reads, step by step; processes take turns with the groups of a step."""
+    """What this process reads, step by step; processes share the groups of a step in turn."""
     stream = reader.stream(settings.seed, state.place)
     for step in range(state.step + 1, settings.steps + 1):
         groups = list(enumerate(islice(stream, settings.accumulation)))
@@ -190,9 +190,9 @@ def plans_of(
 def read_ahead(
     plans: Iterator[Plan], reader: SplitReader, seed: int, threads: int
 ) -> Iterator[Read]:
-    """Read and pack in threads while the model works; what comes is in order all the same.
+    """Read and pack in threads while the model works; the order of steps is kept.
 
-    At most `threads + 1` steps' batches are in memory.
+    The batches of at most `threads + 1` steps are in memory.
     """
 
     def read(plan: Plan) -> Read:
@@ -227,7 +227,7 @@ def _in_order(
 
 
 def _keep(batch: MicroBatch, step: int, folder: Path) -> None:
-    """Write a batch as safetensors, with the seed of its masks beside it."""
+    """Write a batch as safetensors, together with the seed of its masks."""
     folder.mkdir(parents=True, exist_ok=True)
     _, _, number, part = batch.seed
     arrays = {name: np.ascontiguousarray(a) for name, a in batch.packed.arrays().items()}

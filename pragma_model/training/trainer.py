@@ -1,4 +1,4 @@
-"""One training run: shards in, `metrics.jsonl`, checkpoints and a bundle out."""
+"""One training run: from shards to `metrics.jsonl`, checkpoints and a bundle."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import Shards
 
 MEASURED_BATCHES = 3
-"""Batches that attention kernels are measured on, where a device has several."""
+"""Batches for the measurement of attention kernels, if a device has several."""
 
 
 def train(
@@ -55,23 +55,23 @@ def train(
 ) -> RunSummary | None:
     """Train on the split `train`, validate, and seal a bundle if asked.
 
-    On a CPU, the same shards, settings and number of threads give the same losses, also where the
-    run was stopped or killed and resumed in between.
+    On a CPU, the same shards, settings and number of threads give the same losses, even if the run
+    was stopped or killed and resumed in between.
 
     Args:
         shards: opened shards.
-        settings: of the run.
-        home: gets `runs/<run>/`.
+        settings: the settings of the run.
+        home: the home, for the folder `runs/<run>/`.
         run: name of the run.
-        options: how to go about it.
-        watch: is shown each step.
+        options: options that do not change the losses.
+        watch: an observer of the run.
 
     Returns:
-        None in a process that does not lead.
+        The summary; None in a process that does not lead.
 
     Raises:
-        PragmaError: a name in use or unfit, nothing to train on, nothing to resume, losses that
-            are no numbers, no memory, no disk.
+        PragmaError: the name is in use or not allowed, there is nothing to train on or to resume,
+            losses are not finite, or memory or disk is full.
         StoppedError: by Ctrl-C or SIGTERM, after a checkpoint.
     """
     options, watch = options or RunOptions(), watch or Watch()
@@ -81,7 +81,7 @@ def train(
         explained(settings, attempt),
         reproducible(settings.seed),
     ):
-        # In a function of its own: what shares the work has to go before the processes part.
+        # In its own function, so that distributed objects are freed before the processes leave.
         return _train(processes, shards, settings, home, run, options, watch)
 
 
@@ -168,7 +168,7 @@ def _train(
 
 
 def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> SplitReader:
-    """What a run trains on, after a look at whether it can."""
+    """The reader of the training split, after a check that it can be trained on."""
     reader = SplitReader(shards, "train", settings.budget, settings.window)
     if reader.is_empty():
         raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
@@ -183,7 +183,7 @@ def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> Sp
 
 
 def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) -> Kernel:
-    """The attention kernel that is asked for, or the fastest on the run's own batches."""
+    """The attention kernel asked for, or the fastest on the run's batches."""
     layouts = (Batch.of(packed, device).events.rows for packed in reader.epoch(0, 0))
     return chosen(settings.attention, device, islice(layouts, MEASURED_BATCHES))
 
@@ -191,7 +191,7 @@ def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) 
 def _about(
     run: str, settings: TrainSettings, shards: Shards, processes: Processes, parameters: int
 ) -> dict[str, object]:
-    """What `run.json` says of a run from its beginning."""
+    """The content of `run.json` that is known when a run begins."""
     device = processes.device
     return {
         "run": run,
@@ -211,7 +211,7 @@ def _about(
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """Seeded, with deterministic algorithms where there are some; put back afterwards."""
+    """Seed torch and use deterministic algorithms where they exist; undo it afterwards."""
     before = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
