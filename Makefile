@@ -1,4 +1,4 @@
-# `make demo` and `make test` set everything up by themselves.
+# `make demo` and `make test` install what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-setup: $(STAMP) ## virtual environment with the pinned packages
+setup: $(STAMP) ## create the virtual environment with the pinned packages
 
 $(STAMP): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,19 +19,19 @@ $(STAMP): constraints.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,tensorboard,mlflow,dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## the whole loop on real purchase cards, into ./warehouse
+demo: $(STAMP) ## run the complete loop on real purchase cards, into ./warehouse
 	$(BIN)/pragma demo
 
-test: $(STAMP) ## all tests but the slow ones
+test: $(STAMP) ## run all tests except the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not trial"
 
-test-slow: $(STAMP) ## the slow tests
+test-slow: $(STAMP) ## run the slow tests
 	$(BIN)/pytest -m slow
 
-trial: $(STAMP) ## four real datasets through edits, corrections, deletions, a refit and another seed
+trial: $(STAMP) ## run four real datasets through edits, corrections, deletions, a refit and another seed
 	$(BIN)/pytest -s -m trial tests/trial
 
-triton-env: $(TRITON)/.installed ## the environment of the real Triton server, for its tests and its bench
+triton-env: $(TRITON)/.installed ## create the environment of the real Triton server, for its tests and benchmark
 
 $(TRITON)/.installed: constraints-triton.txt serving/requirements.txt
 	$(PYTHON) -m venv $(TRITON)
@@ -39,10 +39,10 @@ $(TRITON)/.installed: constraints-triton.txt serving/requirements.txt
 	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0 -e .
 	@touch $@
 
-test-triton: $(STAMP) triton-env ## the tests of the real Triton server
+test-triton: $(STAMP) triton-env ## run the tests of the real Triton server
 	$(TRITON)/bin/python -m pytest serving/tests
 
-lint: $(STAMP) ## ruff, mypy --strict, sqlfluff
+lint: $(STAMP) ## run ruff, mypy --strict and sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -54,37 +54,37 @@ format: $(STAMP) ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-wheel: $(STAMP) ## dist/pragma_sql-*.whl
+wheel: $(STAMP) ## build dist/pragma_sql-*.whl
 	$(BIN)/python -m build --wheel
 
-bench-demo: $(STAMP) ## time, CPU and memory of the demo, into docs/BENCHMARKS.md
+bench-demo: $(STAMP) ## measure time, CPU and memory of the demo, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_demo.py
 
-bench-env: ## the environment of pragmatiq, for the benchmarks beside it
+bench-env: ## create the environment of pragmatiq, for the comparisons with it
 	test -x .venv-bench/bin/pragmatiq || { $(PYTHON) -m venv .venv-bench && \
 	  .venv-bench/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 && \
 	  .venv-bench/bin/pip install --quiet --disable-pip-version-check 'pragmatiq[train]==1.1.0'; }
 
-bench-tokens: $(STAMP) bench-env ## tokens beside pragmatiq's, and at 10M and 100M events, into docs/BENCHMARKS.md
+bench-tokens: $(STAMP) bench-env ## compare tokenising with pragmatiq, and at 10M and 100M events, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_tokens.py
 
-bench-train: $(STAMP) bench-env ## training speed beside pragmatiq's, into docs/BENCHMARKS.md
+bench-train: $(STAMP) bench-env ## compare training speed with pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_train.py
 
-bench-kernels: $(STAMP) bench-env ## attention kernels, alone and in training steps, into docs/BENCHMARKS.md
+bench-kernels: $(STAMP) bench-env ## measure attention kernels, alone and in training steps, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_kernels.py
 
-bench-learning: $(STAMP) bench-env ## what the model learns, beside guesses, features and pragmatiq, into docs/BENCHMARKS.md
+bench-learning: $(STAMP) bench-env ## compare what the model learns with guesses, features and pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_learning.py
 
-bench-embed: $(STAMP) bench-env ## scoring beside pragmatiq's, into docs/BENCHMARKS.md
+bench-embed: $(STAMP) bench-env ## compare scoring with pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_embed.py
 
-bench-triton: $(STAMP) bench-env triton-env ## latency of the Triton server beside pragmatiq's, into docs/BENCHMARKS.md
+bench-triton: $(STAMP) bench-env triton-env ## compare the latency of the Triton server with pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_triton.py
 
-bench-drift: $(STAMP) ## false alarms and planted drifts found, on real datasets, into docs/BENCHMARKS.md
+bench-drift: $(STAMP) ## count false alarms and planted drifts found on real datasets, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_drift.py
 
-clean: ## remove what the commands wrote
+clean: ## remove the files that the commands wrote
 	rm -rf warehouse dist dbt_project/target dbt_project/logs logs
