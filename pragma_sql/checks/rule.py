@@ -120,7 +120,7 @@ class Rule:
     fix: str
     severity: Severity = "error"
     also_shows: Mapping[str, str] = field(default_factory=dict)
-    """Label -> SQL: what an example shows besides the columns that identify its row."""
+    """Label -> SQL: what an example shows beyond the columns that identify its row."""
 
     @property
     def relation(self) -> str:
