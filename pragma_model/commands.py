@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pragma_model.runs.metrics import RunSummary
 
 
-@with_options(TrainSettings, RunOptions)
+@with_options({"settings_given": TrainSettings, "options_given": RunOptions})
 def train(
     context: typer.Context,
     shards: Annotated[Path, typer.Argument(help="Folder that `pragma shards` wrote.")],
-    train_settings_options: Mapping[str, object],
-    run_options: Mapping[str, object],
+    settings_given: Mapping[str, object],
+    options_given: Mapping[str, object],
     run: Annotated[
         str | None, typer.Option(help="Name of the run.", show_default="the size")
     ] = None,
@@ -54,14 +54,14 @@ def train(
     from pragma_model.training.sizing import resolved
     from pragma_model.training.trainer import train as train_run
 
-    options = RunOptions(**run_options)  # type: ignore[arg-type] # by the fields' own types
-    size = str(train_settings_options.get("size", TrainSettings.size))
+    options = RunOptions(**options_given)  # type: ignore[arg-type] # by the fields' own types
+    size = str(settings_given.get("size", TrainSettings.size))
     place, name = Home.of(home), run or size
     opened = open_shards(shards, text_encoder)
     # Of the processes that torchrun started, only one prints.
     talk = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     settings, reasons = resolved(
-        train_settings_options,
+        settings_given,
         opened,
         begun=place.runs / name if options.resume else None,
         auto=auto,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, field, fields
 from functools import wraps
 from typing import Annotated, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -12,7 +12,6 @@ from typing import Annotated, Literal, TypeVar, Union, cast, get_args, get_origi
 import typer
 
 T = TypeVar("T")
-Option = dict[str, object]
 
 
 def option(default: T, help: str, *flags: str, shown: str | None = None) -> T:  # noqa: A002
@@ -28,29 +27,32 @@ def option(default: T, help: str, *flags: str, shown: str | None = None) -> T:  
     return field(default=default, metadata=metadata)
 
 
-def with_options(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that are fields of these dataclasses.
+def with_options(
+    kinds: Mapping[str, type],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that are fields of dataclasses.
 
-    The command gets a dictionary for each dataclass, field name -> value, as the keyword
-    `<dataclass>_options` in snake case; it holds only what the command line gives.
+    Args:
+        kinds: parameter of the command -> dataclass. The parameter gets a dictionary, field name ->
+            value, of what the command line gives; defaults are left to the dataclass.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command)
         hints = get_type_hints(command, include_extras=True)
-        bags = {_bag(kind): [each.name for each in _options(kind)] for kind in kinds}
+        names_of = {bag: [each.name for each in _options(kind)] for bag, kind in kinds.items()}
 
         @wraps(command)
         def run(**values: object) -> None:
             context = cast(typer.Context, values["context"])
-            for bag, names in bags.items():
+            for bag, names in names_of.items():
                 asked = {name: values.pop(name) for name in names}
                 values[bag] = {n: v for n, v in asked.items() if _was_given(context, n)}
             command(**values)
 
-        parameters = [p for name, p in own.parameters.items() if name not in bags]
+        parameters = [p for name, p in own.parameters.items() if name not in kinds]
         parameters = [p.replace(annotation=hints[p.name]) for p in parameters]
-        made = [parameter for kind in kinds for parameter in _parameters(kind)]
+        made = [parameter for kind in kinds.values() for parameter in _parameters(kind)]
         run.__signature__ = inspect.Signature([*parameters, *made])  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in [*parameters, *made]}
         del run.__wrapped__  # typer would read its signature
@@ -64,11 +66,6 @@ def flag_of(kind: type, name: str) -> str:
     (named,) = [each for each in fields(kind) if each.name == name]
     flags = named.metadata.get("flags") or (f"--{name.replace('_', '-')}",)
     return str(flags[0]).partition("/")[0]
-
-
-def _bag(kind: type) -> str:
-    letters = ("_" + letter.lower() if letter.isupper() else letter for letter in kind.__name__)
-    return "".join(letters).strip("_").removesuffix("_options") + "_options"
 
 
 def _options(kind: type) -> Iterator[Field[object]]:

@@ -78,7 +78,9 @@ def test_a_gpu_is_used_where_there_is_one(bundle: Bundle, exact: Float) -> None:
     np.testing.assert_allclose(Scorer(bundle).score(USERS, MOMENTS), exact, atol=1e-3)
 
 
-def test_one_setting_chooses_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_setting_chooses_the_precision(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("PRAGMA_PRECISION", raising=False)
     assert chosen_precision() is Precision.AUTO
     monkeypatch.setenv("PRAGMA_PRECISION", "int8")
@@ -86,6 +88,7 @@ def test_one_setting_chooses_the_precision(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("PRAGMA_PRECISION")
     monkeypatch.setenv("PRAGMA_SCORING", "bf16")
     assert chosen_precision() is Precision.BF16, "by the setting's old name"
+    assert capsys.readouterr().err == "note: PRAGMA_SCORING is called PRAGMA_PRECISION now\n"
     monkeypatch.setenv("PRAGMA_PRECISION", "int4")
     with pytest.raises(PragmaError, match="PRAGMA_PRECISION=int4 is not known\nnext: one of auto"):
         chosen_precision()

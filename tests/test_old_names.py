@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import duckdb
+from rich.console import Console
 from typer.testing import CliRunner
 from workplace import Workplace
 
@@ -23,6 +25,12 @@ profiles: {files: people.csv, user: user, as_of: %s, attributes: [town]}
 
 def test_a_var_of_the_old_name_is_the_var_of_the_new_one() -> None:
     assert dataset_vars(None, ["book=purchase_cards"]) == {"dataset": "purchase_cards"}
+
+
+def test_a_var_of_the_old_name_is_noted() -> None:
+    told = io.StringIO()
+    dataset_vars(None, ["book=purchase_cards"], talk=Console(file=told))
+    assert told.getvalue() == "note: --var book is called dataset now\n"
 
 
 def test_a_mapping_of_the_old_word_is_the_same_mapping() -> None:
@@ -54,7 +62,9 @@ def test_a_project_that_sets_the_old_names_builds_as_it_is(
     home = str(workplace.home.root)
     ran = CliRunner().invoke(app, ["build", "--project", str(project), "--home", home])
     assert ran.exit_code == 0, ran.output
-    assert "the var book is called dataset now" in " ".join(ran.output.split())
+    told = " ".join(ran.output.split())
+    assert "dbt_project.yml: book is called dataset now" in told
+    assert "field_overrides.csv: book is called dataset now" in told
     with duckdb.connect(str(workplace.home.warehouse), read_only=True) as con:
         kinds = dict(con.execute("select key, kind from fit.fields").fetchall())
     assert kinds["amount"] == "category"

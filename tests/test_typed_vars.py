@@ -55,3 +55,9 @@ def test_what_a_mapping_leaves_out_stays_as_it_is() -> None:
 def test_a_value_of_another_type_is_refused_in_a_sentence(pair: str, said: str) -> None:
     with pytest.raises(PragmaError, match=said):
         dataset_vars(None, [pair])
+
+
+def test_a_misspelt_name_is_met_with_the_present_one() -> None:
+    with pytest.raises(PragmaError, match="--var bok: there is no such var") as refused:
+        dataset_vars(None, ["bok=cards"])
+    assert "book" not in str(refused.value)

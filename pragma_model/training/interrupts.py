@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask a run to stop after its present step."""
+"""What ends a run early: Ctrl-C and SIGTERM, and a lack of memory or disk."""
 
 from __future__ import annotations
 

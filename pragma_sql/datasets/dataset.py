@@ -11,12 +11,12 @@ import yaml
 from rich.console import Console
 
 from pragma_sql.datasets.sources import check_source, columns_of
-from pragma_sql.datasets.typed_vars import Value, parse_vars
+from pragma_sql.datasets.typed_vars import OLD_NAMES, Value, parse_vars
 from pragma_sql.datasets.user_project import (
     check_cut,
     check_project,
+    old_names,
     project_vars,
-    renamed_vars,
 )
 from pragma_sql.formats.contract import EVENTS, LABEL_MOMENTS, LABELS, PROFILES, TRANSFERS
 from pragma_sql.formats.errors import PragmaError
@@ -40,6 +40,9 @@ def dataset_vars(
         project: a user's dbt project, whose dataset is built then.
         talk: gets notes about skipped label files and about fields that may leak the label.
     """
+    for name, new in OLD_NAMES.items():
+        if talk is not None and any(pair.startswith(f"{name}=") for pair in pairs):
+            talk.print(f"note: --var {name} is called {new} now", highlight=False)
     if project is not None:
         return _vars_of_project(project, contract, pairs, talk)
     variables = parse_vars(pairs, default_vars())
@@ -60,7 +63,7 @@ def _vars_of_project(
 ) -> Variables:
     if contract is not None:
         raise PragmaError("--project and --contract each name a dataset", "give one of them")
-    for said in (*check_project(project), *renamed_vars(project)):
+    for said in (*check_project(project), *old_names(project)):
         if talk is not None:
             talk.print(said, highlight=False, soft_wrap=True, markup=False)
     own = project_vars(project)

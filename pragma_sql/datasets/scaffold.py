@@ -1,4 +1,4 @@
-"""The files of a dbt project that depends on this one, beside the staging models."""
+"""The files of a user's dbt project, with a guide to mapping.yml; all but the staging models."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ events:
 """
 
 
+OVERRIDES = Path("seeds") / "field_overrides.csv"
 STAGING = Path("models") / "staging"
 
 PROJECT = """\
@@ -180,7 +181,7 @@ def project_files(
         Path("packages.yml"): PACKAGES.format(package=yaml_scalar(package or str(DBT_PROJECT))),
         Path("profiles.yml"): (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8"),
         Path("macros") / "generate_schema_name.sql": SCHEMA_MACRO,
-        Path("seeds") / "field_overrides.csv": "key,kind,static,dataset\n",
+        OVERRIDES: "key,kind,static,dataset\n",
         Path("README.md"): README.format(dataset=dataset),
         Path(".gitignore"): IGNORED,
     }

@@ -45,7 +45,8 @@ def parse_vars(pairs: Sequence[str], known: Mapping[str, Value]) -> dict[str, Va
             raise PragmaError(f"--var {pair}: no '='", "write it NAME=VALUE")
         name = OLD_NAMES.get(name, name)
         if name not in known:
-            near = get_close_matches(name, known, 1) or sorted(known)
+            present = [each for each in known if each not in OLD_NAMES]
+            near = get_close_matches(name, present, 1) or sorted(present)
             raise PragmaError(f"--var {name}: there is no such var", f"try {', '.join(near)}")
         variables[name] = _typed(name, text, variables.get(name, known[name]))
     return variables

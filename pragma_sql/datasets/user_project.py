@@ -12,7 +12,7 @@ from pragma_sql.datasets.columns import look
 from pragma_sql.datasets.leaks import leaks
 from pragma_sql.datasets.managed_file import inspect
 from pragma_sql.datasets.mapping_file import read_mapping
-from pragma_sql.datasets.scaffold import STAGING
+from pragma_sql.datasets.scaffold import OVERRIDES, STAGING
 from pragma_sql.datasets.typed_vars import OLD_NAMES, Value
 from pragma_sql.datasets.user_tables import user_tables
 from pragma_sql.formats.errors import PragmaError
@@ -65,13 +65,17 @@ def project_vars(project: Path) -> Vars:
     }
 
 
-def renamed_vars(project: Path) -> tuple[str, ...]:
-    """A sentence for each var that the project sets by its old name."""
-    return tuple(
-        f"note: {project / 'dbt_project.yml'}: the var {name} is called {OLD_NAMES[name]} now"
-        for name in _declared(project)
-        if name in OLD_NAMES
+def old_names(project: Path) -> tuple[str, ...]:
+    """A sentence for each var, word of mapping.yml and column that the project calls as before."""
+    settings, mapping, seed = (
+        project / name for name in ("dbt_project.yml", "mapping.yml", OVERRIDES)
     )
+    found = [(settings, name, new) for name, new in OLD_NAMES.items() if name in _declared(project)]
+    if mapping.is_file() and re.search(r"\bas_of:\s*book_end\b", mapping.read_text("utf-8")):
+        found.append((mapping, "book_end", "dataset_end"))
+    if seed.is_file() and "book" in seed.read_text("utf-8").partition("\n")[0].strip().split(","):
+        found.append((seed, "book", "dataset"))
+    return tuple(f"note: {path}: {old} is called {new} now" for path, old, new in found)
 
 
 def _declared(project: Path) -> Vars:

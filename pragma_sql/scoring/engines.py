@@ -6,6 +6,7 @@ PRAGMA_PRECISION sets the precision; `docs/decisions/scoring.md` gives the figur
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from enum import StrEnum
 from importlib import import_module
@@ -154,7 +155,11 @@ def _torch_engine() -> MakeEngine:
 
 def chosen_precision() -> Precision:
     """The precision of PRAGMA_PRECISION (formerly PRAGMA_SCORING); AUTO if it is not set."""
-    name = os.environ.get(SETTING) or os.environ.get(OLD_SETTING) or Precision.AUTO
+    name = os.environ.get(SETTING)
+    if not name and os.environ.get(OLD_SETTING):
+        name = os.environ[OLD_SETTING]
+        print(f"note: {OLD_SETTING} is called {SETTING} now", file=sys.stderr)
+    name = name or Precision.AUTO
     if name not in list(Precision):
         raise PragmaError(f"{SETTING}={name} is not known", f"one of {', '.join(Precision)}")
     return Precision(name)

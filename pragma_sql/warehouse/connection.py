@@ -1,4 +1,4 @@
-"""Read-only access to a warehouse file from outside dbt."""
+"""Read-only access to a warehouse file from outside dbt, and DuckDB's extensions for it."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import yaml
 from pragma_sql.datasets.dataset import Variables, default_vars
 from pragma_sql.formats.errors import PragmaError, counted
 from pragma_sql.formats.paths import DBT_PROJECT
+from pragma_sql.datasets.scaffold import OVERRIDES
 from pragma_sql.datasets.user_project import project_vars
 from pragma_sql.warehouse.connection import is_fitted, opened
 
@@ -88,7 +89,7 @@ def ignored(lines: list[str]) -> PragmaError:
 
 
 def _overrides(project: Path, dataset: str) -> Settings:
-    path = project / "seeds" / "field_overrides.csv"
+    path = project / OVERRIDES
     if not path.is_file():
         return {}
     found = {}

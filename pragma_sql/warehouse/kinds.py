@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pragma_sql.datasets.scaffold import OVERRIDES
 from pragma_sql.formats.errors import counted
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.connection import opened
@@ -19,7 +20,6 @@ from pragma_sql.warehouse.connection import opened
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunResult
 
-OVERRIDES = Path("seeds") / "field_overrides.csv"
 SHOWN = 20
 """Most doubtful keys that are shown, and most characters of a key."""
 WIDTH = 40
