@@ -17,7 +17,7 @@ import pytest
 from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import Shards
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TIMES = ("tokens_per_s", "events_per_s", "seconds")
 PATIENCE = 240.0
 

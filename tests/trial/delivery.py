@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import duckdb
-from datasets import Dataset
+from real_datasets import Dataset
 
 MAPPING = """\
 events:

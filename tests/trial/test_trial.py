@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from datasets import DATASETS, Dataset
 from delivery import Delivery
 from invariants import check, none, nowhere
 from place import Place
+from real_datasets import DATASETS, Dataset
 
 pytestmark = pytest.mark.trial
 
