@@ -137,7 +137,7 @@ def query_of(rows: Rows) -> exp.Expr:
         statements = sqlglot.parse(rows.sql, read="duckdb")
     except sqlglot.ParseError as error:
         what = str(error).splitlines()[0]
-        raise PragmaError(f"mapping.yml: {rows.place}.sql: {what}", "mend the SQL") from None
+        raise PragmaError(f"mapping.yml: {rows.place}.sql: {what}", "fix the SQL") from None
     query = statements[0]
     if len(statements) != 1 or not isinstance(query, exp.Query):
         raise PragmaError(f"mapping.yml: {rows.place}.sql is not one SELECT", "write one SELECT")

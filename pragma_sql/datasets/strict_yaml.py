@@ -75,7 +75,7 @@ def parse(text: str) -> Section:
         content = yaml.load(text, Loader=_Strict)  # noqa: S506
     except yaml.YAMLError as error:
         what = " ".join(str(error).split())
-        raise PragmaError(f"mapping.yml: {what}", "mend the YAML") from None
+        raise PragmaError(f"mapping.yml: {what}", "fix the YAML") from None
     return Section("", content)
 
 

@@ -84,7 +84,7 @@ def _declared(project: Path) -> Vars:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {str(name): value for name, value in (content.get("vars") or {}).items()}
     except (yaml.YAMLError, AttributeError, ValueError) as error:
-        raise PragmaError(f"{path}: {' '.join(str(error).split())}", "mend the YAML") from None
+        raise PragmaError(f"{path}: {' '.join(str(error).split())}", "fix the YAML") from None
 
 
 def check_cut(variables: Vars) -> None:

@@ -87,7 +87,7 @@ class UserTables:
         except duckdb.Error as error:
             what = str(error).splitlines()[0]
             raise PragmaError(
-                f"mapping.yml: {found.place}.{key}: {what}", "mend the SQL; csv columns are text"
+                f"mapping.yml: {found.place}.{key}: {what}", "fix the SQL; csv columns are text"
             ) from None
         return str(kind)
 
@@ -105,7 +105,7 @@ class UserTables:
             (row,) = self._con.sql(self._sql(query)).fetchall()
         except duckdb.Error as error:
             what = str(error).splitlines()[0]
-            raise PragmaError(f"mapping.yml: {what}", "mend the rows or the mapping") from None
+            raise PragmaError(f"mapping.yml: {what}", "fix the rows or the mapping") from None
         return tuple(row)
 
     def check(self, place: str, query: exp.Expr) -> None:
@@ -114,7 +114,7 @@ class UserTables:
             self._con.sql(self._sql(query)).columns  # noqa: B018
         except duckdb.Error as error:
             what = str(error).splitlines()[0]
-            raise PragmaError(f"mapping.yml: {place}: {what}", "mend the SQL there") from None
+            raise PragmaError(f"mapping.yml: {place}: {what}", "fix the SQL there") from None
 
     def zone(self, place: str, name: str) -> str:
         """An IANA time zone that DuckDB knows."""
@@ -154,9 +154,7 @@ class UserTables:
             raise self._no_such_table(rows, error) from None
         except duckdb.Error as error:
             what = " ".join(str(error).splitlines()[:1])
-            raise PragmaError(
-                f"mapping.yml: {rows.place}: {what}", "mend it, or the file"
-            ) from None
+            raise PragmaError(f"mapping.yml: {rows.place}: {what}", "fix it, or the file") from None
         return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
     def _no_such_table(self, rows: Rows, error: duckdb.Error) -> PragmaError:

@@ -125,7 +125,7 @@ def _micros(text: str, where: str) -> int:
 
 def _within(number: int, text: str, where: str) -> int:
     if not EARLIEST <= number <= LATEST:
-        raise refusal(f"{where}: {_shown(text)} lies outside {LIMITS}", "mend the clock")
+        raise refusal(f"{where}: {_shown(text)} lies outside {LIMITS}", "fix the clock")
     return number
 
 

@@ -107,7 +107,7 @@ def readable(message: str, home: Home) -> PragmaError:
     if unread:
         return PragmaError(
             f"contract.events cannot be read: {' '.join(unread['why'].split())}",
-            "mend its source, then run `pragma validate`",
+            "fix its source, then run `pragma validate`",
         )
     if "lock on file" in message:
         return PragmaError(
@@ -115,5 +115,5 @@ def readable(message: str, home: Home) -> PragmaError:
         )
     return PragmaError(
         " ".join(lines[:4]),
-        f"mend the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}",
+        f"fix the model or its source; dbt's log: {home.dbt / 'logs' / 'dbt.log'}",
     )
