@@ -163,7 +163,7 @@ def _listing(rule: Rule, source: str, columns: Mapping[str, str]) -> str:
         select {"distinct" if rule.relation == "events" else ""}
             '{rule.relation}', '{rule.name}', {quoted(rule.problem)},
             to_json(struct_pack({packed}))
-        from {rule.scan.over(source)}
+        from {source if rule.row_by_row else rule.scan.over(source)}
         where {rule.condition}
     """  # noqa: S608
 
