@@ -214,7 +214,7 @@ def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
     assert counted == [(len(events),)]
 
 
-def test_a_clock_that_jumped_to_1970_is_mended_by_setting_its_rows_aside(
+def test_a_clock_that_jumped_to_1970_is_dealt_with_by_setting_its_rows_aside(
     dataset: Path,
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
@@ -240,7 +240,7 @@ def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(
     events_with(ts=datetime(1970, 1, 1))(dataset)
     assert run("validate", *place, monkeypatch=monkeypatch) == 1
     told = capsys.readouterr()
-    for word in ("events_ts_outside", "3 of 407", "1970-01-01", "fix: mend the clock"):
+    for word in ("events_ts_outside", "3 of 407", "1970-01-01", "fix: correct the clock"):
         assert word in told.out
     assert "Data Docs: " in told.err
     assert "--quarantine" in told.err

@@ -168,21 +168,21 @@ def test_bad_rows_stay_listed_once_whatever_arrives_later(home: Home, workplace:
     assert tokenised(home) == {event.event_id for event in [*EVENTS, ARRIVES]}
 
 
-def test_a_row_that_is_mended_becomes_tokens_and_one_that_is_withdrawn_is_forgotten(
+def test_a_row_that_is_fixed_becomes_tokens_and_one_that_is_withdrawn_is_forgotten(
     home: Home, workplace: Workplace
 ) -> None:
-    mended = [
+    fixed = [
         replace(QUIET, source="card"),
         replace(LONE, source="card"),
         replace(UNNAMED, fields={}),
     ]
-    build_of(workplace, [*EVENTS, *mended])
+    build_of(workplace, [*EVENTS, *fixed])
     assert query(home, LISTED) == []
     assert len(query(home, "select user_id from contract.labels where user_id = 'lone'")) == 1
     good = {event.event_id for event in EVENTS}
     assert tokenised(home) == good | {"quiet", "lone", None}
     before = query(home, "from tokens.event_tokens order by all")
-    build_of(workplace, [*EVENTS, *mended])
+    build_of(workplace, [*EVENTS, *fixed])
     assert query(home, "from tokens.event_tokens order by all") == before
 
 
@@ -197,3 +197,16 @@ def test_building_the_gate_alone_keeps_what_it_listed(home: Home, workplace: Wor
     workplace.write([*EVENTS, *BAD])
     workplace.build("rejected", quarantine=True)
     assert query(home, LISTED) == EACH_ONCE
+
+
+def test_the_gate_stops_at_what_the_relation_of_violations_holds(
+    home: Home, workplace: Workplace
+) -> None:
+    workplace.write([*EVENTS, *BAD])
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("insert into contract.violations values ('labels_task_blank', 1, 'planted', 1)")
+    with pytest.raises(PragmaError, match=r"labels\.task: 1 of \d+ rows .* planted"):
+        workplace.build("checks.checks", "rejected", quarantine=False)
+    assert query(home, "select passed from contract.checks where rule = 'labels_task_blank'") == [
+        (False,)
+    ]

@@ -1,7 +1,7 @@
-"""The checks of the contract: every rule over all rows, recorded by Great Expectations.
+"""The checks of the contract: Great Expectations' verdict on each rule, and what follows from it.
 
-Reading the contract is expensive, so violations are counted in few passes; the suite then expects
-each count to be zero.
+Reading the contract is expensive, so violations are looked for in few passes; the suite then
+expects that `contract.violations` holds no row of a rule.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pragma_sql.checks.rule import Limits, Rule
+from pragma_sql.checks.rule import Rule
 from pragma_sql.checks.rules import contract_rules
-from pragma_sql.checks.violations import tally
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import replaced_folder
+from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.gc_paused import without_collecting
 from pragma_sql.warehouse.lazy_import import import_late
 
@@ -43,6 +43,8 @@ class CheckResult:
     """The result of one rule."""
 
     rule: Rule
+    passed: bool
+    """Whether Great Expectations found no row that breaks the rule."""
     rows: int
     """Number of rows that break the rule."""
     total: int
@@ -51,11 +53,6 @@ class CheckResult:
     """The smallest row that breaks the rule, as text; empty if there is none."""
     page: Path
     """The page of Data Docs that shows the result."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no row breaks the rule."""
-        return self.rows == 0
 
     @property
     def stops(self) -> bool:
@@ -71,46 +68,50 @@ class CheckResult:
 
 def run_checks(
     con: duckdb.DuckDBPyConnection,
-    docs: Path,
-    limits: Limits | None = None,
+    home: Home,
+    rules: Sequence[Rule],
     events: str = "contract.events",
-    copies: str = "",
 ) -> list[CheckResult]:
-    """Check the four relations of schema `contract` and rewrite the Data Docs.
-
-    It uses a cursor of its own, so the connection's state and temporary tables do not change.
+    """Let Great Expectations check `contract.violations`, and rewrite the suite and the Data Docs.
 
     Args:
-        con: a connection that sees the contract.
-        docs: the folder of the pages, which is replaced.
-        limits: the moments and lengths that are allowed.
-        events: the relation that the rules of events check: all events, or a part of them with the
-            same columns.
-        copies: the rows that hold repeated events, if `events` is deduplicated.
+        con: a connection that sees the contract and its violations.
+        home: the folder of the suite and of the pages.
+        rules: the rules that the violations were looked for.
+        events: the relation that the rules of events were checked on.
 
     Returns:
         One result per rule, in the order of the rules, even when rules are broken.
 
     Raises:
-        PragmaError: a relation is missing or cannot be read.
+        PragmaError: a rule has no verdict, because the library failed or left it out.
     """
-    rules = contract_rules(limits, known_keys(con))
-    with closing(con.cursor()) as cursor, replaced_folder(docs) as draft:
-        # A cursor starts in the machine's time zone, and casts in views may depend on it.
-        (zone,) = con.execute("select current_setting('TimeZone')").fetchall()[0]
-        cursor.execute("set TimeZone = $zone", {"zone": zone})
-        tally(cursor, rules, events, copies)
-        for heavy in ("scipy.stats", "altair"):  # half of the import, none of it used
+    totals = _totals(con, rules, events)
+    with closing(con.cursor()) as cursor, replaced_folder(home.data_docs) as draft:
+        for heavy in ("scipy.stats", "altair"):  # a third of the import, none of it used
             import_late(heavy)
         with without_collecting():
-            from pragma_sql.checks.expectations import validate  # takes seconds to import
+            from pragma_sql.checks.expectations import save_suite, validate  # takes seconds
 
-            tallies = validate(cursor, rules, draft)
-    page = data_docs_page(docs)
+            verdicts = validate(cursor, rules, [totals[rule.relation] for rule in rules], draft)
+        save_suite(rules, home.suite)
+    page = data_docs_page(home.data_docs)
     return [
-        CheckResult(rule, counted["rows"], counted["total"], counted["example"], page)
-        for rule, counted in zip(rules, tallies, strict=True)
+        CheckResult(
+            rule, verdict.passed, verdict.rows, totals[rule.relation], verdict.example, page
+        )
+        for rule, verdict in zip(rules, verdicts, strict=True)
     ]
+
+
+def _totals(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], events: str) -> dict[str, int]:
+    """Relation -> number of rows that were checked."""
+    totals = {}
+    for relation in dict.fromkeys(rule.relation for rule in rules):
+        source = events if relation == "events" else f"contract.{relation}"
+        ((rows,),) = con.cursor().execute(f"select count(*) from {source}").fetchall()  # noqa: S608
+        totals[relation] = rows
+    return totals
 
 
 def arrived_events(con: duckdb.DuckDBPyConnection) -> str:
@@ -181,11 +182,11 @@ def read_checks(con: duckdb.DuckDBPyConnection, docs: Path) -> list[CheckResult]
         docs: the folder of the pages.
     """
     rules = {rule.name: rule for rule in contract_rules(known_keys=known_keys(con))}
-    query = "select rule, rows, total, example from contract.checks"
+    query = "select rule, passed, rows, total, example from contract.checks"
     page = data_docs_page(docs)
     return [
-        CheckResult(rules[name], rows, total, example, page)
-        for name, rows, total, example in con.cursor().execute(query).fetchall()
+        CheckResult(rules[name], passed, rows, total, example, page)
+        for name, passed, rows, total, example in con.cursor().execute(query).fetchall()
     ]
 
 
@@ -203,10 +204,10 @@ def raise_if_broken(results: Sequence[CheckResult]) -> None:
     broken = [result for result in results if result.stops]
     if not broken:
         return
-    mend = broken[0].rule.fix if len(broken) == 1 else "mend the rows or the mapping"
+    fix = broken[0].rule.fix if len(broken) == 1 else "fix the rows or the mapping"
     raise PragmaError(
         "\n".join(map(str, broken)),
-        f"{mend}, then run `pragma validate`, or set the rows aside with `pragma build "
+        f"{fix}, then run `pragma validate`, or set the rows aside with `pragma build "
         f"--quarantine`; all checks: {broken[0].page}",
     )
 
@@ -222,5 +223,5 @@ def raise_if_stopped(checks: pa.Table) -> None:
         rules = "1 rule is" if len(stopped) == 1 else f"{len(stopped)} rules are"
         raise PragmaError(
             f"{rules} broken, and a build would stop: {', '.join(stopped)}",
-            "mend the rows, or set them aside with `pragma build --quarantine`",
+            "fix the rows, or set them aside with `pragma build --quarantine`",
         )

@@ -128,7 +128,7 @@ def _take_out(
         if not con.execute(first).fetchall():
             raise PragmaError(
                 "contract.events: every row breaks a rule, so nothing is left",
-                "mend the rows or the mapping, then run `pragma validate`",
+                "fix the rows or the mapping, then run `pragma validate`",
             )
 
 

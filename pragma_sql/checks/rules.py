@@ -51,7 +51,7 @@ def moment(scan: Scan, column: str, limits: Limits) -> tuple[Rule, Rule]:
         column=column,
         condition=limits.outside(column),
         problem=f"lie outside {limits}",
-        fix="mend the clock or its unit (seconds, milliseconds), or drop the row",
+        fix="correct the clock or its unit (seconds, milliseconds), or drop the row",
     )
     return null, outside
 
@@ -104,7 +104,7 @@ def _unknown_key(scan: Scan, column: str, known_keys: Sequence[str]) -> Rule:
         column=column,
         condition=f"list_position(try_cast(map_keys({column}) as {known}[]), null) > 0",
         problem="hold a key that the fit does not know; it gives no token",
-        fix="nothing, if the key is not needed; else fit anew, with a `fit_until` after its first "
+        fix="nothing, if the key is not needed; else fit again, with a `fit_until` after its first "
         "use: `pragma build --refit`",
         severity="warn",
         also_shows={"unknown": unknown},
@@ -234,7 +234,7 @@ def _milestone_rules(limits: Limits) -> tuple[Rule, ...]:
             column="lifelong",
             condition=some(limits.outside("milestone.ts")),
             problem=f"hold a milestone whose ts lies outside {limits}",
-            fix="mend the clock or its unit, or leave the milestone out",
+            fix="correct the clock or its unit, or leave the milestone out",
             also_shows=shown,
         ),
     )

@@ -1,18 +1,25 @@
-"""How many rows break each rule: a relation is read once, and again only if keys repeat."""
+"""The rows that break each rule: a relation is read once, and again only if keys repeat."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from collections.abc import Sequence
+from contextlib import closing
 
 import duckdb
+import pyarrow as pa
 
 from pragma_sql.checks.rule import EVENT_USERS, Repeats, Rule
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.warehouse.render import load_macros
 
-TALLIES = "contract_tallies"
-"""The temporary table of tallies, with the columns of `Tally`."""
+FOUND = "violations_found"
+"""The temporary table of violations, with the columns of `VIOLATIONS_SCHEMA`."""
+
+VIOLATIONS_SCHEMA = pa.schema(
+    {"rule": pa.string(), "row": pa.int64(), "example": pa.string(), "rows": pa.int64()}
+)
+"""The columns of `contract.violations`: the rule, the number of the example within its rule, a row
+that breaks the rule as text, and how many rows break it in all."""
 
 LOOKED_AT = "looked_at"
 SEEN_TWICE = "select hashed from seen_twice"
@@ -20,30 +27,24 @@ SEEN_TWICE = "select hashed from seen_twice"
 EXAMPLE_WIDTH = 80
 """Most characters of a value that an example shows."""
 
-
-class Tally(TypedDict):
-    """The count of one rule."""
-
-    rule: str
-    rows: int
-    """Number of rows that break the rule."""
-    total: int
-    """Number of rows of the relation."""
-    example: str
-    """The smallest row that breaks the rule, as text; empty if there is none."""
+EXAMPLES = 20
+"""Most rows that are kept of each rule: the smallest as text, which are the same whatever the
+number of threads. So the table stays small where every row of a large dataset breaks a rule."""
 
 
-def tally(
+def find_violations(
     con: duckdb.DuckDBPyConnection,
     rules: Sequence[Rule],
     events: str = "contract.events",
     copies: str = "",
-) -> None:
-    """Create the temporary table `contract_tallies`, one row per rule.
+) -> pa.Table:
+    """The rows of `contract.violations`: none of a rule that holds.
+
+    It uses a cursor of its own, so the connection's state and temporary tables do not change.
 
     Args:
-        con: a connection that sees the contract and may keep temporary tables.
-        rules: the rules to count for.
+        con: a connection that sees the contract.
+        rules: the rules to look for.
         events: the relation that the rules of events check: all events, or a part of them with the
             same columns. Whether a user has events is always decided by all events.
         copies: rows that hold the repeated events, and maybe others, if `events` is deduplicated;
@@ -52,16 +53,27 @@ def tally(
     Raises:
         PragmaError: a relation is missing or cannot be read.
     """
+    with closing(con.cursor()) as cursor:
+        # A cursor starts in the machine's time zone, and casts in views may depend on it.
+        (zone,) = con.execute("select current_setting('TimeZone')").fetchall()[0]
+        cursor.execute("set TimeZone = $zone", {"zone": zone})
+        _find(cursor, rules, events, copies)
+        found = cursor.execute(f"from {FOUND}").to_arrow_table()
+    order = {rule.name: number for number, rule in enumerate(rules)}
+    rows = sorted(found.to_pylist(), key=lambda row: (order[row["rule"]], row["row"]))
+    return pa.Table.from_pylist(rows, schema=VIOLATIONS_SCHEMA)
+
+
+def _find(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], events: str, copies: str) -> None:
+    """Fill the temporary table of violations."""
     con.execute(
-        f"create or replace temp table {TALLIES}"
-        " (rule varchar, rows bigint, total bigint, example varchar)"
+        f"create or replace temp table {FOUND}"
+        " (rule varchar, row bigint, example varchar, rows bigint)"
     )
     users = _users_with_events(con, events)
     _run(con, "contract.events", f"create or replace temp table event_users as {users}")
     for relation in dict.fromkeys(rule.relation for rule in rules):
         source = events if relation == "events" else f"contract.{relation}"
-        count = f"select count(*) from {source}"  # noqa: S608
-        ((total,),) = _run(con, source, count)
         scans = dict.fromkeys(rule.scan for rule in rules if rule.relation == relation)
         repeats = [scan for scan in scans if isinstance(scan, Repeats)]
         if relation == "events" and copies:
@@ -78,7 +90,7 @@ def tally(
             _run(con, source, look)
             if scan.shows and not isinstance(scan, Repeats):
                 _run(con, source, _find_twice())
-            _run(con, source, _count(asked), {"total": total})
+            _run(con, source, COUNT)
 
 
 def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
@@ -158,25 +170,23 @@ def _find_twice() -> str:
     """  # noqa: S608
 
 
-def _count(rules: Sequence[Rule]) -> str:
-    """SQL that adds up the violations of each rule."""
-    return f"""
-        insert into {TALLIES}
-        with breaches as (
-            select unnest(breaches, recursive := true)
-            from {LOOKED_AT}
-            where breaches is not null
-        ),
-        counted as (
-            select rule, count(*) as rows, min(example) as example
-            from breaches
-            where rule is not null
-            group by rule
-        )
-        select asked.rule, coalesce(rows, 0), $total, coalesce(example, '')
-        from (select unnest({[rule.name for rule in rules]}) as rule) as asked
-        left join counted on asked.rule = counted.rule
-    """  # noqa: S608
+COUNT = f"""
+    insert into {FOUND}
+    with breaches as (
+        select unnest(breaches, recursive := true)
+        from {LOOKED_AT}
+        where breaches is not null
+    ),
+    counted as (
+        select rule, count(*) as rows, min(coalesce(example, ''), {EXAMPLES}) as examples
+        from breaches
+        where rule is not null
+        group by rule
+    )
+    select rule, generate_subscripts(examples, 1) as row, unnest(examples) as example, rows
+    from counted
+"""  # noqa: S608
+"""SQL that counts the violations of each rule and keeps the smallest."""
 
 
 def _example(rule: Rule) -> str:
@@ -192,17 +202,12 @@ def _on_one_line(value: str) -> str:
     return f"case when {value} is null then 'null' else coalesce(nullif({text}, ''), 'blank') end"
 
 
-def _run(
-    con: duckdb.DuckDBPyConnection,
-    relation: str,
-    query: str,
-    parameters: Mapping[str, int] | None = None,
-) -> list[tuple[int, ...]]:
+def _run(con: duckdb.DuckDBPyConnection, relation: str, query: str) -> None:
     try:
-        return con.execute(query, parameters).fetchall()
+        con.execute(query)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise PragmaError(
             f"{relation} cannot be read: {reason}",
-            "mend its source, then run `pragma validate`",
+            "fix its source, then run `pragma validate`",
         ) from None

@@ -20,8 +20,8 @@ UNREADABLE = ("?", "#", "{{", "{%")
 class Home:
     """The folder of one warehouse.
 
-    pragma.duckdb  data_docs/  shards/  runs/<run>/  bundles/<model id>/  bundles/current
-    published/
+    pragma.duckdb  data_docs/  great_expectations/  shards/  runs/<run>/  bundles/<model id>/
+    bundles/current  published/
     """
 
     root: Path
@@ -57,6 +57,11 @@ class Home:
     def data_docs(self) -> Path:
         """The folder of Great Expectations' pages."""
         return self.root / "data_docs"
+
+    @property
+    def suite(self) -> Path:
+        """The suite of the contract, as a project of Great Expectations stores it."""
+        return self.root / "great_expectations" / "expectations" / "contract.json"
 
     @property
     def shards(self) -> Path:
