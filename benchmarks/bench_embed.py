@@ -80,7 +80,7 @@ class Bench:
         """All users with `embed()`, in one query of `pragma sql`."""
         out = self.work / "our embeddings.parquet"
         query = (
-            "copy (select user_id, embed(user_id) as embedding from tokens.built_users)"  # noqa: S608
+            "copy (select user_id, embed(user_id) as embedding from tokens._histories)"  # noqa: S608
             f" to '{out}' (format parquet)"
         )
         command = [sys.executable, "-m", "pragma_sql", "sql", query, "--home", str(self.home)]
@@ -91,7 +91,7 @@ class Bench:
         """Milliseconds of `embed('u')`, median and 99th percentile: at first, and asked again."""
         with duckdb.connect(str(self.home / "pragma.duckdb"), read_only=True) as con:
             register(con)
-            asked = "select user_id from tokens.built_users order by md5(user_id) limit $n"
+            asked = "select user_id from tokens._histories order by md5(user_id) limit $n"
             users = con.execute(asked, {"n": ALONE + WARM}).fetchall()
             rounds = []
             for _ in range(2):

@@ -39,7 +39,7 @@ def tokens(home: Home) -> dict[str, list[Row]]:
 def arrived(home: Home) -> int:
     """How many events the last build took for new."""
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        return int(con.execute("select count(*) from contract.new_events").fetchall()[0][0])
+        return int(con.execute("select count(*) from tokens.new_events").fetchall()[0][0])
 
 
 LATE = Event("user 03", "2024-02-02", {"amount": "7.5", "mcc": "5411"}, event_id="late")
@@ -68,7 +68,7 @@ def whole(first: Path, place: Workplace) -> dict[str, list[Row]]:
     """The tokens of one build that finds everything there."""
     home = place.restore(first)
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute("delete from tokens.built")  # as if they were of another tokenizer
+        con.execute("update tokens.event_tokens set tokenizer = 'another'")
     return tokens(made(place, EVERYTHING))
 
 
@@ -90,7 +90,7 @@ def test_a_user_whose_events_came_with_an_earlier_build_is_no_stranger(
         strangers = con.execute(
             "select rows, example from contract.checks where rule = 'profiles_without_events'"
         ).fetchall()
-        kept = con.execute("select user_id from tokens.built_users order by all").fetchall()
+        kept = con.execute("select user_id from tokens._histories order by all").fetchall()
         users = con.execute("select distinct user_id from tokens.event_tokens order by all")
         assert kept == users.fetchall()
     assert strangers == [(1, "user_id nobody, as_of 2024-01-01 00:00:00")]
@@ -106,8 +106,7 @@ def test_tokens_of_another_tokenizer_are_made_anew(workplace: Workplace, late: P
     home = workplace.restore(late)
     before = tokens(home)
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute("update tokens.built set tokenizer_hash = 'another'")
-        con.execute("update tokens.event_tokens set value_ids = [0]")
+        con.execute("update tokens.event_tokens set tokenizer = 'another', value_ids = [0]")
     assert tokens(made(workplace, EVERYTHING)) == before
 
 
@@ -148,7 +147,7 @@ def test_deliveries_in_any_order_end_like_one(
 ) -> None:
     home = workplace.restore(first)  # the fit sees the same rows
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute("delete from tokens.event_tokens; delete from tokens.built_partitions")
+        con.execute("delete from tokens.event_tokens; delete from tokens._ingested")
     workplace.write(EVERYTHING[::3])
     parts = workplace.dataset / "events"
     parts.mkdir()
@@ -196,5 +195,5 @@ def test_a_later_build_reads_the_partitions_that_changed_alone(
     ]
     home = made(workplace, [*EVENTS, *tomorrow])
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        days = con.execute("select distinct ts::date from contract.new_events").fetchall()
+        days = con.execute("select distinct ts::date from tokens.new_events").fetchall()
     assert days == [(day.date(),)]

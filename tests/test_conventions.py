@@ -218,8 +218,8 @@ def test_each_dbt_model_has_a_unit_test_or_says_where_it_is_tested() -> None:
 def test_downstream_of_the_contract_nothing_runs_before_its_checks() -> None:
     contract = {"events", "profiles", "labels", "transfers"}
     for path in MODELS.glob("**/*.sql"):
-        if path.is_relative_to(MODELS / "contract"):
-            continue
+        if path.is_relative_to(MODELS / "contract") or path.stem == "new_events":
+            continue  # new_events is what the checks look at
         referred = set(re.findall(r"ref\('(\w+)'\)", path.read_text()))
         assert not referred & contract, f"{path}: use checked(...) instead of ref(...)"
 

@@ -16,6 +16,7 @@ import pytest
 from datasets import Event, Label, Profile
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from older_warehouse import with_state_of_hooks
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.formats.errors import PragmaError
@@ -25,7 +26,7 @@ Row = tuple[object, ...]
 Tables = dict[str, list[Row]]
 
 WITHOUT_IDS = [replace(event, event_id=None) for event in EVENTS]
-TABLES = ("event_tokens", "profile_tokens", "built_users", "built_partitions")
+TABLES = ("event_tokens", "profile_tokens", "_ingested")
 
 
 def write_parts(
@@ -54,7 +55,7 @@ def tables(home: Home) -> Tables:
 def anew(place: Workplace) -> Tables:
     """The same after all tokens are made anew, with the same fit."""
     with duckdb.connect(str(place.home.warehouse)) as con:
-        con.execute("delete from tokens.built")
+        con.execute("update tokens.event_tokens set tokenizer = 'another'")
     return tables(place.build("+user_tokens"))
 
 
@@ -196,29 +197,22 @@ def test_damaged_tokens_stop_a_build_and_the_next_mends_them(
     assert tables(workplace.build("+user_tokens"))["event_tokens"] == before
 
 
-OLDER = (
-    "create or replace table tokens.built_partitions as"
-    " select day, bucket, events, checksum from tokens.built_partitions",
-    "create or replace table vectors.scored_users as select model_id, user_id, as_of,"
-    " 1 as profile_items, due_since from vectors.scored_users",
-    "drop table fit.settings",
-    "drop table fit.field_evidence",
-)
-
-
+@pytest.mark.parametrize("older_still", [False, True])
 def test_a_warehouse_of_an_older_version_is_built_on_with_its_own_tokenizer(
-    workplace: Workplace, first: Path
+    workplace: Workplace, first: Path, older_still: bool
 ) -> None:
     home = workplace.restore(first)
     before = tables(home)
-    with duckdb.connect(str(home.warehouse)) as con:
-        for statement in OLDER:
-            con.execute(statement)
+    with_state_of_hooks(home, older_still=older_still)
     write_parts(workplace, initial(), PROFILES)
-    assert tables(workplace.build("+user_tokens"))["event_tokens"] == before["event_tokens"]
+    after = tables(workplace.build("+user_tokens"))
+    for name in ("event_tokens", "profile_tokens", "_ingested"):
+        assert after[name] == before[name]
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        made = con.execute("select count(*) from tokens.built_partitions where kept > 0").fetchall()
-    assert made[0][0] > 0
+        made = con.execute("select count(*) > 0 from tokens.new_events").fetchall()
+        old = con.execute("select table_name from duckdb_tables() where table_name ^@ 'built'")
+        assert old.fetchall() == []
+    assert made == [(older_still,)], "all tokens again only without a record of them"
 
 
 def test_a_label_of_a_user_whose_events_are_gone_stops_the_very_next_build(

@@ -347,7 +347,7 @@ def test_embed_refuses_tokens_of_another_tokenizer(home: Home, tmp_path: Path) -
     shutil.copytree(home.bundles, stray.bundles)
     with duckdb.connect(str(stray.warehouse)) as con:
         register(con)
-        con.execute("update tokens.built set tokenizer_hash = 'refitted'")
+        con.execute("update tokens.event_tokens set tokenizer = 'refitted'")
         with pytest.raises(duckdb.Error, match="these tokens are of refitted"):
             con.execute("select embed(user_id) from contract.profiles").fetchall()
 

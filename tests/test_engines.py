@@ -8,8 +8,9 @@ import pytest
 
 from pragma_sql.formats.bundle import Bundle, BundleManifest
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.event_rows import RowKeys
 from pragma_sql.formats.packing import Float, PackedEvents, pack
-from pragma_sql.scoring.caches import EventCache, RowKeys
+from pragma_sql.scoring.caches import EventCache
 from pragma_sql.scoring.engines import OnnxEngine, Precision, chosen_precision, engine_of
 from pragma_sql.scoring.scorer import Scorer
 

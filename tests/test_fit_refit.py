@@ -45,7 +45,8 @@ def tables(home: Home, *schemas: str) -> Tables:
         names = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables()"
             " where list_contains($schemas, schema_name) "
-            " and table_name not in ('texts', 'recounted_days')"
+            " and table_name not in ('texts', 'recounted_days', 'changed_partitions',"
+            " 'new_events', 'new_tokens', 'changed_histories')"
             " order by all",
             {"schemas": list(schemas)},
         ).fetchall()

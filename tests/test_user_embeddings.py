@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from datasets import Event, Label, Profile
+from older_warehouse import with_state_of_hooks
 from workplace import EVENTS, LABELS, PROFILES, Workplace
 
 from pragma_sql.formats.bundle import BundleManifest, open_bundle, seal
@@ -331,6 +332,24 @@ def test_dbt_alone_does_not_refit_what_a_model_is_served_by(vectors: Vectors) ->
     assert_same(table(vectors.place.home), before)
 
 
+def test_vectors_of_an_older_warehouse_are_not_computed_again(vectors: Vectors) -> None:
+    before = table(vectors.place.home)
+    with_state_of_hooks(vectors.place.home)
+    assert_same(vectors.build(), before)
+    assert vectors.scored == []
+
+
+def test_an_older_warehouse_answers_before_it_is_built_again(vectors: Vectors) -> None:
+    home = vectors.place.home
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        kept = con.execute("from vectors.latest_embeddings order by user_id limit 1").fetchall()
+    with_state_of_hooks(home)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        register(con)
+        asked = con.execute("select embed($user)", {"user": kept[0][0]}).fetchall()
+    np.testing.assert_allclose(asked[0][0], kept[0][-1], atol=1e-5)
+
+
 def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> None:
     with pytest.raises(PragmaError, match="gives vectors of 128 numbers, but the var embedding_s"):
         vectors.place.build("models+", embedding_size=32)
@@ -340,7 +359,7 @@ def test_a_build_that_was_killed_goes_on_after_the_last_whole_batch(vectors: Vec
     home = vectors.place.home
     expected = all_anew(vectors)
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute("delete from vectors.user_embeddings; delete from vectors.scored_users")
+        con.execute("delete from vectors.user_embeddings; delete from vectors._embedding_state")
     variables = {**vectors.place.variables(), "embedding_batch_events": 40}
     build = [sys.executable, "-m", "pragma_sql", "build", "--home", str(home.root)]
     build += ["--contract", str(vectors.place.dataset), "--select", "user_embeddings"]

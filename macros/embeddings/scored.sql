@@ -1,18 +1,14 @@
 {#-
     A table of vectors that is filled in batches, each in its own transaction, so that a batch bounds the memory and a
-    killed build resumes after the last complete batch. The model's SQL scores the rows of
-    `due_embeddings` in the bucket `getvariable('bucket')`; see docs/decisions/embeddings.md.
+    killed build resumes after the last complete batch. The model's SQL scores the rows of `stale_embeddings` in the batch
+    `getvariable('batch')`; see docs/decisions/embeddings.md.
 -#}
 {% materialization scored, adapter='duckdb' %}
-    {%- set current = current_model() -%}
+    {%- set current, due = current_model(), ref('stale_embeddings') -%}
     {%- do _check_width(current) -%}
-    {%- set target_relation = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- if existing is not none and (not existing.is_table or _another_width(existing, current)) -%}
         {%- do adapter.drop_relation(existing) -%}
-        {%- do run_query('delete from ' ~ scored_users()) -%}
-    {%- elif should_full_refresh() -%}
-        {%- do run_query('delete from ' ~ scored_users()) -%}
     {%- endif -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- call statement('main', auto_begin=True) -%}
@@ -23,28 +19,34 @@
         )
     {%- endcall -%}
     {%- do adapter.commit() -%}
-    {%- if current -%}
-        {%- set batches = find_due(this, current.id) -%}
-        {%- do get_assert_columns_equivalent(sql) -%}
-        {%- for bucket in range(batches) -%}
-            {%- call statement('batch', auto_begin=True) -%}
-                set variable bucket = {{ bucket }};
-                {{ forget_due(this, current.id) }}
-                insert into {{ this }} by name {{ sql }};
-                {{ mark_scored(current.id) }}
-            {%- endcall -%}
-            {%- do adapter.commit() -%}
-            {%- do log('  vectors: batch ' ~ (bucket + 1) ~ ' of ' ~ batches, info=batches > 1) -%}
-        {%- endfor -%}
-        {%- call statement('tidy', auto_begin=True) -%} {{ forget_unasked(this, current.id, should_full_refresh()) }} {%- endcall -%}
+    {%- set batches = _announce(due, current) if current else 0 -%}
+    {%- do get_assert_columns_equivalent(sql) -%}
+    {%- for batch in range(batches) -%}
+        {%- call statement('batch', auto_begin=True) -%}
+            set variable batch = {{ batch }};
+            {{ forget_due(this, due, current.id) }}
+            insert into {{ this }} by name {{ sql }};
+            {{ mark_scored(due, current.id) }}
+        {%- endcall -%}
         {%- do adapter.commit() -%}
-    {%- endif -%}
-    {%- call statement('forget', auto_begin=True) -%} {{ forget_gone(this) }} {%- endcall -%}
-    {%- do adapter.commit() -%}
-    {%- if current -%} {%- do keep_state(this, current.id, batches) -%} {%- endif -%}
+        {%- do log('  vectors: batch ' ~ (batch + 1) ~ ' of ' ~ batches, info=batches > 1) -%}
+    {%- endfor -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ return({'relations': [target_relation]}) }}
+    {%- do adapter.commit() -%}
+    {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}
+
+{#- Print how much is to be scored; returns the number of batches. -#}
+{% macro _announce(due, current) -%}
+    {%- set moments, users, batches = run_query(
+        'select count(*), count(distinct user_id), coalesce(max(batch) + 1, 0) from ' ~ due
+    ).rows[0] -%}
+    {%- do log(
+        '  vectors of model ' ~ current.id ~ ': ' ~ '{:,}'.format(users) ~ ' users to score, at '
+        ~ '{:,}'.format(moments) ~ ' moments', info=true
+    ) -%}
+    {{ return(batches | int) }}
+{%- endmacro %}
 
 {#- Whether the table holds vectors of another width, and is empty or to be fully refreshed, so that it may be dropped. -#}
 {% macro _another_width(table, current) -%}
@@ -56,7 +58,7 @@
             'vectors.user_embeddings holds ' ~ type ~ ' of ' ~ (held | length) ~ ' model' ~ ('s' if held | length > 1)
             ~ ' (' ~ held[0][0] ~ ', ' ~ held[0][1] ~ ' rows), but the current model'
             ~ (' ' ~ current.id if current) ~ ' gives FLOAT[' ~ var('embedding_size') ~ ']',
-            'register a model of the same size, or make the table anew without the old vectors: pragma build --select user_embeddings+ --refit'
+            'register a model of the same size, or make the table again without the old vectors: pragma build --select user_embeddings+ --refit'
         ) }}
     {%- endif -%}
     {%- if held and current and current.tokenizer_hash != _tokenizer_hash() -%}

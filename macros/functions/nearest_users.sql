@@ -5,7 +5,7 @@
 {% macro create_nearest_users(latest_embeddings) -%}
 create or replace macro main.nearest_users(asked, n := 10) as table
 with __known as (
-    from {{ latest_embeddings }} where user_id in (select seen.user_id from {{ tokens_relation('built_users') }} as seen)
+    from {{ latest_embeddings }} where user_id in (select seen.user_id from {{ tokens_relation('_histories') }} as seen)
 ),
 __asked as (
     select embedding as __vector from __known where user_id = asked

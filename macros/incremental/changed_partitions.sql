@@ -1,26 +1,33 @@
 {#-
-    The partitions whose tokens must be made again: those that changed since the tokens were built, those that are gone
-    (no events), and those with quarantined events. A late event changes the partition of its own day, however old. If
-    the tokens are stale, all partitions.
+    The partitions whose tokens must be made again: those that changed since they were tokenised, those that are gone (no
+    events), and those with events in quarantine, which a changed rule may release. A late event changes the partition of
+    its own day, however old. If the tokens are stale, all partitions.
 -#}
-{% macro changed_partitions(partitions) -%}
-    {%- set stale = tokens_are_stale('event_tokens') -%}
-    {%- set aside = '' if stale else set_aside_events() -%}
+{% macro changed_partitions(partitions, ingested) -%}
     select
-        coalesce(present.day, built.day) as day,
-        coalesce(present.bucket, built.bucket) as bucket,
+        coalesce(present.day, ingested.day) as day,
+        coalesce(present.bucket, ingested.bucket) as bucket,
         coalesce(present.events, 0) as events,
-        coalesce(present.checksum, 0) as checksum
+        coalesce(present.checksum, 0) as checksum,
+        coalesce(present.repeats, 0) as repeats,
+        {{ 'true' if ingested is none else 'false' }} as is_whole
     from {{ partitions }} as present
-    full join {{ tokens_relation('built_partitions') }} as built on {{ same_partition('present', 'built') }}
-    {%- if not stale %}
+    full join {{ ingested or '(select null::date as day, 0::ubigint as bucket where false)' }} as ingested
+        on {{ same_partition('present', 'ingested') }}
+    {%- if ingested %}
     where
-        built.events is distinct from present.events
-        or built.checksum is distinct from present.checksum
-        {%- if aside %}
-        or exists (select 1 from ({{ aside }}) as aside where {{ in_partition('aside', 'present') }})
-        {%- endif %}
+        ingested.events is distinct from present.events
+        or ingested.checksum is distinct from present.checksum
+        or ingested.kept <> ingested.events - ingested.repeats
     {%- endif %}
+{%- endmacro %}
+
+{#- Whether this build makes all tokens again. -#}
+{% macro is_whole(changed_partitions) -%}
+    {{ return(
+        not execute or load_relation(changed_partitions) is none
+        or run_query('select bool_or(is_whole) from ' ~ changed_partitions).rows[0][0]
+    ) }}
 {%- endmacro %}
 
 {#- A condition: two rows are of the same partition; the day may be null. -#}
@@ -40,10 +47,10 @@
     {{ return(_days_of('from ' ~ partitions)) }}
 {%- endmacro %}
 
-{#- The first and last day of the partitions that must be made again, in the form of `days_of`. -#}
-{% macro changed_days(partitions) -%}
-    {%- if not execute or load_relation(partitions) is none -%} {{ return([none, none, true]) }} {%- endif -%}
-    {{ return(_days_of(changed_partitions(partitions))) }}
+{#- The days of the partitions that a query gives, in the form of `days_of`; `source` is the relation that it reads. -#}
+{% macro days_in(query, source) -%}
+    {%- if not execute or load_relation(source) is none -%} {{ return([none, none, true]) }} {%- endif -%}
+    {{ return(_days_of(query)) }}
 {%- endmacro %}
 
 {% macro _days_of(partitions) -%}

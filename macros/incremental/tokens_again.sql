@@ -5,7 +5,7 @@
 -#}
 {% macro hold_tokens_against_events() -%}
     {%- if execute and var('check_all_events') and not is_candidate() and flags.WHICH == 'build'
-        and not tokens_are_stale('event_tokens') -%}
+        and not tokens_are_stale() -%}
         {%- do run_query(_partitions_looked_at()) -%}
         {%- do run_query(_tokens_again()) -%}
         {%- set unlike = run_query(_tokens_unlike()).rows -%}
@@ -27,19 +27,19 @@
         bucket
     from (
         select
-            built.day,
-            built.bucket,
-            sum(built.kept) over (
-                order by {{ content_hash(['built.day', 'built.bucket', 'state.checksum']) }}, built.day, built.bucket
+            ingested.day,
+            ingested.bucket,
+            sum(ingested.kept) over (
+                order by {{ content_hash(['ingested.day', 'ingested.bucket', 'state.checksum']) }}, ingested.day, ingested.bucket
                 rows between unbounded preceding and 1 preceding
             ) as events_before
-        from {{ tokens_relation('built_partitions') }} as built
+        from {{ tokens_relation('_ingested') }} as ingested
         inner join {{ contract_relation('event_partitions') }} as present
-            on {{ same_partition('built', 'present') }} and built.events = present.events and built.checksum = present.checksum
+            on {{ same_partition('ingested', 'present') }} and ingested.events = present.events and ingested.checksum = present.checksum
         cross join (
-            select {{ checksum_of_checksums('checksum') }} as checksum from {{ tokens_relation('built_partitions') }}
+            select {{ checksum_of_checksums('checksum') }} as checksum from {{ tokens_relation('_ingested') }}
         ) as state
-        where built.kept = built.events - built.repeats
+        where ingested.kept = ingested.events - ingested.repeats
     ) as in_some_order
     where coalesce(events_before, 0) < {{ var('tokens_checked') }}
 {%- endmacro %}

@@ -121,10 +121,10 @@ def arrived_events(con: duckdb.DuckDBPyConnection) -> str:
     """
     query = (
         "select count(*) from duckdb_tables() where database_name = current_database()"
-        " and schema_name = 'contract' and table_name = 'new_events'"
+        " and schema_name = 'tokens' and table_name = 'new_events'"
     )
     ((tables,),) = con.cursor().execute(query).fetchall()
-    return "contract.new_events" if tables else "contract.events"
+    return "tokens.new_events" if tables else "contract.events"
 
 
 def known_keys(con: duckdb.DuckDBPyConnection) -> list[str]:

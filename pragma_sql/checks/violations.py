@@ -97,15 +97,15 @@ def _users_with_events(con: duckdb.DuckDBPyConnection, events: str) -> str:
     """SQL of all users with an event; if `events` is a part, users with tokens count too."""
     there = (
         "select 1 from duckdb_tables() where database_name = current_database()"
-        " and schema_name = 'tokens' and table_name = 'built_users'"
+        " and schema_name = 'tokens' and table_name = '_histories'"
     )
     if events == "contract.events" or not con.execute(there).fetchall():
         return EVENT_USERS
-    if not con.execute("select 1 from tokens.built_users limit 1").fetchall():
+    if not con.execute("select 1 from tokens._histories limit 1").fetchall():
         return EVENT_USERS
     arrived = f"select user_id from {events} where user_id is not null"  # noqa: S608
     _find_gone(con, arrived)
-    there = "select user_id from tokens.built_users where user_id not in (from users_gone)"
+    there = "select user_id from tokens._histories where user_id not in (from users_gone)"
     return f"{there} union {arrived}"
 
 
@@ -114,13 +114,13 @@ def _find_gone(con: duckdb.DuckDBPyConnection, arrived: str) -> None:
     macros = load_macros()
     day, bucket = macros["event_day"]("tokens.ts"), macros["event_bucket"]("tokens.user_id")
     changed = (
-        "exists (select 1 from contract.changed_partitions as changed"  # noqa: S608
+        "exists (select 1 from tokens.changed_partitions as changed"  # noqa: S608
         f" where {day} is not distinct from changed.day and {bucket} = changed.bucket)"
     )
     # Bounds let DuckDB skip most rows; if nothing changed they are null, and no row passes.
     days = (
-        "(tokens.ts >= (select min(day) from contract.changed_partitions)"
-        " and tokens.ts < (select max(day) from contract.changed_partitions) + interval 1 day"
+        "(tokens.ts >= (select min(day) from tokens.changed_partitions)"
+        " and tokens.ts < (select max(day) from tokens.changed_partitions) + interval 1 day"
         " or tokens.ts is null)"
     )
     con.execute(

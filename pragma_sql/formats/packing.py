@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import numpy.typing as npt
 
+from pragma_sql.formats.event_rows import RowKeys
 from pragma_sql.formats.histories import NO_TIME, Bool, Histories, Int, offsets_of, ranges
 
 Float = npt.NDArray[np.float32]
@@ -130,7 +131,7 @@ def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
             depends on its tokens alone; wrong under masking, which makes equal rows differ.
     """
     every = np.arange(len(histories.ts))
-    rows, event_row = distinct_rows(histories) if distinct else (every, every)
+    rows, event_row = RowKeys.of(histories).distinct() if distinct else (every, every)
     return Packed(
         **vars(pack_events(histories, rows)), **vars(pack_users(histories, moments, event_row))
     )
@@ -188,19 +189,6 @@ def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUser
         event_user=histories.event_user,
         profile_texts=vectors,
     )
-
-
-def distinct_rows(histories: Histories) -> tuple[Int, Int]:
-    """An event of each distinct token row, [R], and the number of each event's row, [M]."""
-    lengths = np.diff(histories.token_offsets)
-    if not len(lengths):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    layout = Layout.of(lengths)
-    cells = np.where(layout.mask[..., None], histories.tokens[layout.pad], PAD)
-    rows = np.ascontiguousarray(cells.reshape(len(lengths), -1).astype(np.int32))
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return first.astype(np.int64), inverse.astype(np.int64).ravel()
 
 
 def budgeted(sizes: Int, budget: int) -> Iterator[Int]:

@@ -17,7 +17,7 @@ Int = npt.NDArray[np.int64]
 
 SAMPLE = """
 select * from vectors.latest_embeddings
-where user_id {whose} (select known.user_id from tokens.built_users as known)
+where user_id {whose} (select known.user_id from tokens._histories as known)
 order by md5(user_id), user_id
 limit $users
 """

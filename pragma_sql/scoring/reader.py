@@ -101,6 +101,13 @@ class Slice(NamedTuple):
     histories: Histories  # B users
 
 
+TOKENIZER_QUERIES = (
+    "select tokenizer from tokens.event_tokens limit 1",
+    # As older versions recorded it, until the next build.
+    "select tokenizer_hash from tokens.built where relation = 'event_tokens'",
+)
+
+
 class TokenReader:
     """Reads `tokens.event_tokens` and `tokens.profile_tokens`; threads may share it."""
 
@@ -109,15 +116,17 @@ class TokenReader:
         self._connect = connect
 
     def tokenizer_hash(self) -> str:
-        """The hash of the tokenizer that made the tokens."""
-        query = "select tokenizer_hash from tokens.built where relation = 'event_tokens'"
-        try:
-            rows = self._connect().execute(query).fetchall()
-        except duckdb.CatalogException:
-            rows = []
+        """The first 12 digits of the hash of the tokenizer that made the tokens."""
+        rows: list[tuple[str]] = []
+        for query in TOKENIZER_QUERIES:
+            try:
+                rows = self._connect().execute(query).fetchall()
+                break
+            except (duckdb.BinderException, duckdb.CatalogException):
+                continue
         if not rows:
             raise PragmaError("embed: this warehouse has no tokens", "pragma build")
-        return str(rows[0][0])
+        return str(rows[0][0])[:12]
 
     def slices(self, user_ids: pa.Array, texts: TextVectors | None) -> Iterator[Slice]:
         """The histories of the users who have tokens, in the order asked for.

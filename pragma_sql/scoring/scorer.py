@@ -12,10 +12,11 @@ import numpy as np
 
 from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.event_rows import RowKeys
 from pragma_sql.formats.histories import Histories, Int, ranges
 from pragma_sql.formats.packing import Float, budgeted, pack_events, pack_users
 from pragma_sql.formats.text_encoder import TextVectors, text_vectors
-from pragma_sql.scoring.caches import EventCache, RowKeys
+from pragma_sql.scoring.caches import EventCache
 from pragma_sql.scoring.engines import Precision, engine_of
 
 GROUP_EVENTS = 131_072
@@ -57,8 +58,11 @@ class Scorer:
             self._process = os.getpid()
 
     def check_hash(self, tokenizer_hash: str) -> None:
-        """Refuse tokens of a tokenizer other than the one that the model was trained on."""
-        if tokenizer_hash != self.manifest.tokenizer_hash:
+        """Refuse tokens of a tokenizer other than the one that the model was trained on.
+
+        Only the first 12 digits are compared, which is what tokens carry.
+        """
+        if tokenizer_hash[:12] != self.manifest.tokenizer_hash[:12]:
             raise PragmaError(
                 f"model {self.manifest.model_id} was trained on tokenizer "
                 f"{self.manifest.tokenizer_hash[:12]}, "

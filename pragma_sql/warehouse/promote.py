@@ -56,8 +56,8 @@ def next_build(warehouse: Path) -> str:
     """What to build after a model was registered: everything, if its tokens do not exist yet."""
     with opened(warehouse) as con:
         ((same,),) = con.execute(
-            "select count(*) > 0 from tokens.built inner join fit.tokenizer"
-            " using (tokenizer_hash) where relation = 'event_tokens'"
+            "select count(*) > 0 from fit.tokenizer where left(tokenizer_hash, 12) ="
+            " (select tokenizer from tokens.event_tokens limit 1)"
         ).fetchall()
     if same:
         return "next: pragma build --select models+   # its embeddings"
@@ -75,13 +75,15 @@ def _bring_tokens(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("drop view if exists tokens.user_tokens")
     con.execute(str(view).replace("tokens_next.", "tokens."))
     con.execute("drop schema tokens_next cascade")
+    con.execute("update tokens._ingested set checksum = null")
     con.execute(
-        "update tokens.built set tokenizer_hash = (select tokenizer_hash from fit.tokenizer)"
-        " where relation in ('event_tokens', 'profile_tokens')"
+        "create or replace table tokens._histories as"
+        " with contents as (select sum(hash(user_id, ts, tokenizer, key_ids, value_ids, positions))"
+        " % 18446744073709551616 as checksum from tokens.event_tokens)"
+        " select distinct user_id, contents.checksum::ubigint as version, null::ubigint as previous,"
+        " null::timestamp as changed_since, null::ubigint as change"
+        " from tokens.event_tokens cross join contents"
     )
-    con.execute("update tokens.built_partitions set checksum = null")
-    con.execute("delete from tokens.built_users")
-    con.execute("insert into tokens.built_users select distinct user_id from tokens.event_tokens")
 
 
 def _copy(con: duckdb.DuckDBPyConnection, source: str, target: str) -> None:

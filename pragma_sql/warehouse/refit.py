@@ -20,7 +20,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.connection import CANDIDATE, Tokenizer, candidate_of, opened, read_tokenizer
 
-CANDIDATE_TOKENS = ("event_tokens", "profile_tokens", "user_tokens", "texts")
+CANDIDATE_TOKENS = ("new_tokens", "event_tokens", "profile_tokens", "user_tokens", "texts")
 LATEST = "latest"
 
 
@@ -121,7 +121,7 @@ def _begin(home: Home) -> None:
 
 def _finish(home: Home) -> None:
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute(f"drop table tokens_next.texts; drop table {CANDIDATE}.unfinished")
+        con.execute(f"drop view tokens_next.new_tokens; drop table tokens_next.texts; drop table {CANDIDATE}.unfinished")
 
 
 def _moment(until: str) -> str:

@@ -18,7 +18,7 @@ HELD = (
     "contract.event_partitions",
     "tokens.profile_tokens",
     "vectors.user_embeddings",
-    "vectors.scored_users",
+    "vectors._embedding_state",
 )
 """Tables whose content decides what is published; together they cover every event and user."""
 

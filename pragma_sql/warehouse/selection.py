@@ -25,16 +25,25 @@ def selectors(options: Sequence[str], more: Sequence[str]) -> list[str]:
     return " ".join([*options, *more]).split()
 
 
+WITH = {
+    "contract": ("checks", "changed_partitions", "new_events"),
+    "event_tokens": ("new_tokens", "changed_histories", "_histories", "_ingested"),
+    "user_embeddings": ("_embedding_state", "stale_embeddings"),
+}
+"""Models that a selection of another brings along: they find what is due, or remember what was made."""
+
+
 def with_seeds(selected: Sequence[str]) -> list[str]:
-    """A selection with the seeds upstream, which its models read, and the contract's checks.
+    """A selection with the seeds upstream, which its models read, and the models of `WITH`.
 
     >>> with_seeds(["fit", "2+models+", "tokens,tag:a"])[3:]
     ['+fit,resource_type:seed', '+models+,resource_type:seed', '+tokens,+tag:a,resource_type:seed']
-    >>> with_seeds(["contract"])
-    ['contract', '+contract,resource_type:seed', 'checks']
+    >>> with_seeds(["vectors.user_embeddings+"])[2:]
+    ['_embedding_state', 'stale_embeddings']
     """
     seeds = [f"{_upstream(each)},resource_type:seed" for each in selected]
-    return [*selected, *seeds, *(["checks"] if "contract" in selected else [])]
+    names = {each.strip("0123456789+").rpartition(".")[2] for each in selected}
+    return [*selected, *seeds, *(more for name in WITH if name in names for more in WITH[name])]
 
 
 def unmatched(selector: str) -> str:

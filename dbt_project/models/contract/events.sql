@@ -1,4 +1,4 @@
-{%- set days = repeated_days(ref('repeated_partitions')) -%}
+{%- set days = repeated_days(ref('event_partitions')) -%}
 
 with
 
@@ -11,7 +11,8 @@ repeated as (
     select
         day,
         bucket
-    from {{ ref('repeated_partitions') }}
+    from {{ ref('event_partitions') }}
+    where repeats > 0
 ),
 
 unique_anyway as (

@@ -1,50 +1,29 @@
+{%- set tokenizer_hash = tokenizer_spec(ref('tokenizer')).tokenizer_hash -%}
+
 with
-
--- The events that a day's tokens were made from; they outnumber the tokens if some are quarantined.
-partitions as (
-    select
-        day,
-        sum(events)::bigint as events,
-        bit_xor(checksum) as checksum
-    from {{ tokens_relation('built_partitions') }}
-    where day is not null
-    group by day
-),
-
-tokenised as (
-    select
-        {{ event_day('ts') }} as day,
-        count(*) as tokenised
-    from {{ ref('event_tokens') }}
-    group by {{ event_day('ts') }}
-),
 
 present as (
     select
-        tokenised.day,
-        tokenised.tokenised,
-        partitions.events,
-        partitions.checksum
-    from tokenised
-    left join partitions on tokenised.day = partitions.day
+        day,
+        {{ content_hash([
+            checksum_of(['bucket', 'events', 'checksum', 'kept', 'tokens_checksum']), literal(tokenizer_hash)
+        ]) }} as state
+    from {{ ref('_ingested') }}
+    where day is not null and kept > 0
+    group by day
 ),
 
 counted as (
-    select * from {{ counted_days() }}
+    {{ counted_days(last_build('token_counts')) }}
 ),
 
 final as (
     select
         coalesce(present.day, counted.day) as day,
-        present.tokenised,
-        present.events,
-        present.checksum
+        present.state
     from present
     full outer join counted on present.day = counted.day
-    where
-        present.tokenised is distinct from counted.tokenised
-        or present.events is distinct from counted.events
-        or present.checksum is distinct from counted.checksum
+    where present.state is distinct from counted.state
 )
 
 select * from final

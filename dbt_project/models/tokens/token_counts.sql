@@ -2,8 +2,7 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    pre_hook=["{{ forget_stale(this) }}", "{{ forget_counts(this, ref('recounted_days')) }}"],
-    post_hook=["{{ keep_counted_days(ref('recounted_days')) }}", "{{ mark_built('token_counts') }}"],
+    pre_hook="{{ forget_counts(this, ref('recounted_days')) }}",
 ) }}
 
 {%- set span = recounted_span(ref('recounted_days')) -%}
@@ -11,7 +10,7 @@
 with
 
 days as (
-    select day from {{ ref('recounted_days') }}
+    select * from {{ ref('recounted_days') }}
 ),
 
 events as (
@@ -67,10 +66,18 @@ unseen as (
     {{ unseen_keys(checked('events'), ref('recounted_days'), span, ref('source_values'), ref('field_overrides')) }}
 ),
 
-final as (
+together as (
     select * from known
     union all
     select * from unseen
+),
+
+final as (
+    select
+        together.*,
+        days.state
+    from together
+    inner join days on together.day = days.day
 )
 
 select * from final

@@ -1,5 +1,7 @@
 {{ config(materialized='view') }}
 
+-- The last of the tokens, so that a build up to here is complete.
+-- depends_on: {{ ref('_ingested') }}
 with
 
 collected as (

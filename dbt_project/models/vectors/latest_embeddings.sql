@@ -7,7 +7,7 @@ embeddings as (
 ),
 
 scored as (
-    select * from {{ scored_users() }} where model_id = {{ current_model_id() }}
+    select * from {{ ref('_embedding_state') }} where model_id = {{ current_model_id() }}
 ),
 
 final as (

@@ -7,13 +7,14 @@ from pragma_sql.scoring.neighbours import neighbours
 
 WITH_EVENTS = """(
     from vectors.latest_embeddings
-    where user_id in (select known.user_id from tokens.built_users as known)
+    where user_id in (select known.user_id from tokens._histories as known)
 )"""
 
 
 def model(dbt, session):
     """One row per user and neighbour."""
     dbt.ref("latest_embeddings")
+    dbt.ref("_histories")
     return neighbours(
         session,
         WITH_EVENTS,

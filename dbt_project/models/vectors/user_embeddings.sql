@@ -1,15 +1,19 @@
-{{ config(materialized='scored') }}
+{{ config(
+    materialized='scored',
+    post_hook=["{{ forget_unasked(this) }}", "{{ forget_gone(this) }}", "{{ keep_state(this) }}"],
+) }}
 
 -- The rows of one batch; macros/embeddings/scored.sql runs this query once per batch.
 -- depends_on: {{ ref('models') }}
--- depends_on: {{ checked('labels') }}
 -- depends_on: {{ ref('user_tokens') }}
--- depends_on: {{ ref('event_tokens') }}
+-- depends_on: {{ ref('_embedding_state') }}
+-- depends_on: {{ ref('_histories') }}
 -- depends_on: {{ ref('profile_tokens') }}
+-- depends_on: {{ checked('labels') }}
 with
 
 due as (
-    select * from due_embeddings where bucket = getvariable('bucket')
+    select * from {{ ref('stale_embeddings') }} where batch = getvariable('batch')
 ),
 
 ordered as (

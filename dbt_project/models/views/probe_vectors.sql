@@ -15,7 +15,7 @@ embeddings as (
 
 -- A vector is of the present data if its mark agrees with that of the current model, which is always up to date.
 present as (
-    select * from {{ scored_users() }} where model_id = {{ current_model_id() }}
+    select * from {{ ref('_embedding_state') }} where model_id = {{ current_model_id() }}
 ),
 
 final as (
@@ -26,7 +26,7 @@ final as (
         embeddings.embedding::float[] as embedding
     from embeddings
     inner join moments on embeddings.user_id = moments.user_id and embeddings.as_of = moments.eval_ts
-    inner join {{ scored_users() }} as scored
+    inner join {{ ref('_embedding_state') }} as scored
         on embeddings.model_id = scored.model_id and embeddings.user_id = scored.user_id
     inner join present on scored.user_id = present.user_id and scored.profile_checksum = present.profile_checksum
     where scored.due_since is null or embeddings.as_of <= scored.due_since

@@ -1,4 +1,4 @@
-{%- set repeated_partitions = ref('repeated_partitions') -%}
+{%- set partitions = ref('event_partitions') if var('check_all_events') else ref('changed_partitions') -%}
 
 with
 
@@ -10,7 +10,7 @@ repeated as (
     select
         day,
         bucket
-    from {% if var('check_all_events') %}{{ repeated_partitions }}{% else %}{{ ref('changed_partitions') }}{% endif %}
+    from {{ partitions }}
     where repeats > 0
 ),
 
@@ -18,7 +18,7 @@ final as (
     select delivered.*
     from delivered
     inner join repeated on {{ in_partition('delivered', 'repeated') }}
-    where {{ within('delivered.ts', repeated_days(repeated_partitions)) }}
+    where {{ within('delivered.ts', repeated_days(partitions)) }}
 )
 
 select * from final

@@ -8,7 +8,7 @@ events as (
     select * from {{ ref('events') }}
 ),
 
-{% if tokens_are_stale('event_tokens') -%}
+{% if is_whole(changed_partitions) -%}
 final as (
     select * from events
 )

@@ -1,0 +1,39 @@
+"""Warehouses as older versions left them."""
+
+from __future__ import annotations
+
+import duckdb
+
+from pragma_sql.formats.paths import Home
+
+TOKENS = (
+    "create table tokens.built as select 'event_tokens' as relation, tokenizer_hash,"
+    " (select any_value(probe) from tokens._ingested) as content_probe from fit.tokenizer",
+    "create table tokens.built_partitions as select * exclude (probe) from tokens._ingested",
+    "create table tokens.built_users as select user_id from tokens._histories",
+    "drop table tokens._ingested",
+    "drop table tokens._histories",
+    "drop table tokens.changed_histories",
+    "alter table tokens.event_tokens drop column tokenizer",
+)
+VECTORS = (
+    "create table vectors.scored_users as select model_id, user_id, as_of, profile_checksum,"
+    " due_since from vectors._embedding_state",
+    "drop table vectors._embedding_state",
+    "drop table vectors.stale_embeddings",
+)
+OLDER_STILL = (
+    "create or replace table tokens.built_partitions as"
+    " select day, bucket, events, checksum from tokens.built_partitions",
+    "drop table fit.settings",
+    "drop table fit.field_evidence",
+)
+
+
+def with_state_of_hooks(home: Home, *, older_still: bool = False) -> None:
+    """Let hooks remember what a build made, as before the models `_ingested` and `_histories`."""
+    with duckdb.connect(str(home.warehouse)) as con:
+        there = "select count(*) from duckdb_tables() where table_name = '_embedding_state'"
+        vectors = VECTORS if con.execute(there).fetchall() == [(1,)] else ()
+        for statement in (*TOKENS, *vectors, *(OLDER_STILL if older_still else ())):
+            con.execute(statement)
