@@ -10,7 +10,7 @@ import pytest
 from clean_dataset import CLEAN_DATASET, events
 from defects import DEFECTS, UNKNOWN_KEYS, Defect
 
-from pragma_sql.checks.rule import Limits
+from pragma_sql.checks.limits import Limits
 from pragma_sql.checks.rules import contract_rules
 from pragma_sql.checks.violations import EXAMPLES, find_violations
 from pragma_sql.formats.errors import PragmaError

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,54 @@ def test_the_image_has_the_versions_that_are_tested_together_but_for_what_triton
     lines = (SERVING / "requirements.txt").read_text().splitlines()
     others = [line for line in lines if not line.startswith("#") and line not in tested]
     assert [line.split("==")[0] for line in others] == ["ml_dtypes", "numpy", "onnx", "pyarrow"]
+
+
+def test_the_image_is_built_of_folders_that_exist() -> None:
+    copied = re.findall(r"^COPY (\S+) ", (SERVING / "Dockerfile").read_text(), re.M)
+    assert copied
+    assert all((SERVING.parent / folder).exists() for folder in copied)
+
+
+MODELS = """
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from types import ModuleType
+
+installed = set()
+wanted = sys.argv[1:]
+while wanted:
+    package = re.match(r"[\\w.-]+", wanted.pop())[0].lower().replace("_", "-")
+    if package not in installed:
+        installed.add(package)
+        try:
+            wanted += [line for line in requires(package) or () if "extra ==" not in line]
+        except PackageNotFoundError:
+            pass
+packages = packages_distributions()
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        names = {each.lower().replace("_", "-") for each in packages.get(name, ())}
+        if names and not names & {*installed, "pragma-sql"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Refuse())
+sys.modules["triton_python_backend_utils"] = ModuleType("triton_python_backend_utils")
+import pragma_sql.serving.token_requests, pragma_sql.serving.triton_backend
+from pragma_sql.serving.records import read_record
+read_record("{}")
+"""
+"""What the models of Triton import, where only the packages of the arguments are installed."""
+
+
+def test_the_models_import_only_what_the_image_has() -> None:
+    lines = (SERVING / "requirements.txt").read_text().splitlines()
+    packages = [line.split("==")[0] for line in lines if not line.startswith("#")]
+    ran = subprocess.run(
+        [sys.executable, "-c", MODELS, *packages], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pragma_sql.checks.limits import Limits
 from pragma_sql.checks.rule import (
     EVENT_COUNT,
     EVENTS,
@@ -15,7 +16,6 @@ from pragma_sql.checks.rule import (
     PROFILE_MOMENTS,
     PROFILES,
     TRANSFERS,
-    Limits,
     Rule,
     Scan,
     is_blank,

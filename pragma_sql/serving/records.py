@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pragma_sql.checks.rule import Limits
+from pragma_sql.checks.limits import Limits
 from pragma_sql.formats.errors import PragmaError
 
 FORMAT = (
