@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import check_hashes, sha256
@@ -23,10 +24,14 @@ READABLE = (1, FORMAT_VERSION)
 TOKENIZER_FILES = ("vocabulary.parquet", "bpe.json", "tokenize.sql")
 MODEL_FILES = ("model.safetensors", "event_encoder.onnx", "user_encoder.onnx")
 
+AGAIN = "pragma train SHARDS"
+
 
 @dataclass(frozen=True)
 class BundleManifest:
     """The content of a bundle's `manifest.json`."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     tokenizer_hash: str
     size: str
@@ -84,9 +89,11 @@ def seal(folder: Path, manifest: BundleManifest) -> Bundle:
 
 def read_manifest(folder: Path) -> BundleManifest:
     """Read a bundle's manifest without checking the other files."""
+    from pragma_sql.formats.validation import Wording, validate_json
+
     path = folder / "manifest.json"
     if not path.is_file():
-        raise PragmaError(f"{folder} is not a bundle: no manifest.json", "pragma train SHARDS")
+        raise PragmaError(f"{folder} is not a bundle: no manifest.json", AGAIN)
     try:
         content = json.loads(path.read_text("utf-8"))
         version = content["format_version"]
@@ -96,11 +103,11 @@ def read_manifest(folder: Path) -> BundleManifest:
                 "install the pragma that wrote it, or train again",
             )
         content.pop("model_id")
-        return BundleManifest(**content)
     except (ValueError, KeyError, TypeError) as error:
-        raise PragmaError(
-            f"{path}: not a bundle manifest ({error})", "pragma train SHARDS"
-        ) from None
+        raise PragmaError(f"{path}: not a bundle manifest ({error})", AGAIN) from None
+    return validate_json(
+        BundleManifest, json.dumps(content), Wording("the manifest", AGAIN, file=str(path))
+    )
 
 
 def open_bundle(folder: Path) -> Bundle:

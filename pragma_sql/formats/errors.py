@@ -1,5 +1,10 @@
 """The errors that a user is meant to read, and helpers for their wording."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class PragmaError(Exception):
     r"""Something the user can fix: `what` went wrong and where, and the `next_step` to take.
@@ -21,3 +26,18 @@ def counted(number: int, thing: str) -> str:
     ('1 row', '0 rows', '1,204,311 files')
     """
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def other_key(key: str, known: Sequence[str], missing: Sequence[str] = ()) -> str:
+    """The next step for a key that does not exist.
+
+    Args:
+        key: the key.
+        known: the keys that exist.
+        missing: those of them that are needed and were not given; a match among them comes first.
+
+    >>> other_key("lable", ["label", "table"], ["label"]), other_key("x", ["label", "table"])
+    ('did you mean label?', 'the keys are label, table')
+    """
+    near = get_close_matches(key, missing, 1) or get_close_matches(key, known, 1)
+    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"

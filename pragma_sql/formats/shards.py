@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from errno import ENOMEM
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class ShardFile:
     """One shard: its name, its split and its counts."""
 
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     file: str
     split: Split
     users: int
@@ -56,6 +58,8 @@ class ShardFile:
 @dataclass(frozen=True)
 class ShardManifest:
     """The content of `manifest.json` in a shard folder."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     tokenizer_hash: str
     vocabulary_size: int
@@ -178,21 +182,21 @@ def open_shards(folder: Path, encoder: str = NGRAMS) -> Shards:
     Raises:
         PragmaError: a file is missing or changed, or files disagree with each other.
     """
+    from pragma_sql.formats.validation import Wording, validate_json
+
     path = folder / "manifest.json"
     if not path.is_file():
         raise PragmaError(f"{folder} holds no shards: no manifest.json", AGAIN)
     try:
-        content = json.loads(path.read_text())
-        shards = tuple(ShardFile(**shard) for shard in content.pop("shards"))
-        manifest = ShardManifest(shards=shards, **content)
-    except (ValueError, KeyError, TypeError) as error:
+        text = path.read_text()
+        version = json.loads(text).get("format_version", FORMAT_VERSION)
+    except (ValueError, AttributeError) as error:
         raise PragmaError(f"{path}: not a shard manifest ({error})", AGAIN) from None
-    if manifest.format_version != FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         raise PragmaError(
-            f"{path}: format version {manifest.format_version}, this program reads "
-            f"{FORMAT_VERSION}",
-            AGAIN,
+            f"{path}: format version {version}, this program reads {FORMAT_VERSION}", AGAIN
         )
+    manifest = validate_json(ShardManifest, text, Wording("the manifest", AGAIN, file=str(path)))
     hashes = {shard.file: shard.sha256 for shard in manifest.shards}
     hashes |= {f"tokenizer/{name}": value for name, value in manifest.tokenizer_files.items()}
     check_hashes(folder, hashes, AGAIN)
