@@ -148,10 +148,10 @@ RECORD = '{"events": [{"ts": "2024-05-01", "source": "card", "fields": {}}]}'
 REFUSED = {
     "malformed JSON": ('{"events": [', "record 0: not JSON"),
     "no object": ("[]", "record 0: the record is"),
-    "an unknown name": ('{"evnets": []}', 'there is no "evnets"'),
-    "an unknown name of an event": (
+    "an unknown key": ('{"evnets": []}', "evnets: there is no such key"),
+    "an unknown key of an event": (
         '{"events": [{"ts": "2024-05-01", "source": "card", "fields": {}, "amount": 1}]}',
-        'events[0]: there is no "amount"',
+        "events[0].amount: there is no such key",
     ),
     "no ts": ('{"events": [{"source": "card", "fields": {}}]}', "events[0].ts is missing"),
     "seconds": (
@@ -160,7 +160,7 @@ REFUSED = {
     ),
     "a nested field": (
         '{"events": [{"ts": "2024-05-01", "source": "card", "fields": {"a": {"b": 1}}}]}',
-        "nested",
+        "events[0].fields.a is",
     ),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -10,9 +12,11 @@ import pyarrow.compute as pc
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.serving.loaded_models import Models
 from pragma_sql.serving.online import parts_of
-from pragma_sql.serving.records import Record, read_record
 from pragma_sql.warehouse.functions import ArrowFunction, register_function
 from pragma_udfs.embed import list_array
+
+if TYPE_CHECKING:
+    from pragma_sql.serving.records import Record
 
 
 def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> list[ArrowFunction]:
@@ -36,6 +40,8 @@ def register_records(con: duckdb.DuckDBPyConnection, models: Models) -> list[Arr
 
 
 def _record(text: str) -> Record:
+    from pragma_sql.serving.records import read_record  # with pydantic, 0.2 seconds
+
     try:
         return read_record(text)
     except PragmaError as error:
