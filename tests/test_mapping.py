@@ -395,6 +395,9 @@ WRONG = {
     ),
     "left out": (EVENTS.replace("booked", "booked, except: [mrchant]"), ("except", "merchant?")),
     "key": (EVENTS.replace("user:", "usr:"), ("events.cards.usr", "did you mean user?")),
+    "needed key": (
+        EVENTS + "labels: {x: {files: a, user: u, moment: m, lable: 1}}", ("lable", "mean label?"),
+    ),
     "section": (EVENTS.replace("events", "event"), ("event", "did you mean events?")),
     "repeated key": (EVENTS.replace("user: client", "user: client, user: n"), ("line 1", "'user'")),
     "missing key": (EVENTS.replace("user: client, ", ""), ("events.cards", "user is missing")),
@@ -411,13 +414,20 @@ WRONG = {
     "other format": (
         EVENTS.replace("booked", "{column: merchant, format: '%Y'}"), ("'shop'", "format"),
     ),
-    "unit": (EVENTS.replace("booked", "{column: n, unit: m}"), ("unit", "s, ms, us, ns")),
+    "unit": (EVENTS.replace("booked", "{column: n, unit: m}"), ("m, not one of s, ms, us, ns",)),
     "zone": (EVENTS.replace("booked", "{column: booked, zone: Europe/Prag}"), ("Europe/Prague?",)),
     "zone of an instant": (
         EVENTS.replace("booked", "{column: n, unit: s, zone: Europe/Rome}"), ("leave out `zone`",),
     ),
     "reserved field": (EVENTS.replace("booked", "booked, rename: {n: source}"), ("reserved",)),
     "field twice": (EVENTS.replace("booked", "booked, fields: [n, n]"), ("n is there twice",)),
+    "list in a list": (
+        EVENTS.replace("booked", "booked, fields: [n, [m]]"), ("fields[1] is [m], not text",),
+    ),
+    "columns without a table": (
+        EVENTS + "profiles: {user: id}", ("profiles.user needs a table", "add `files: ...`"),
+    ),
+    "list as a key": ("? [a]\n: 1\n" + EVENTS, ("unhashable key", "fix the YAML")),
     "both ways": (EVENTS.replace("booked", "booked, fields: [n], except: [n]"), ("both there",)),
     "comma in SQL": (
         EVENTS.replace("booked", "booked, fields: [n, {shop: coalesce(a, b)}]"),

@@ -19,7 +19,7 @@ from pragma_sql.datasets.mapping import (
     Transfers,
     Unit,
 )
-from pragma_sql.datasets.strict_yaml import Section, moment_of, parse, shown, text_of
+from pragma_sql.datasets.strict_yaml import Section, entries_of, moment_of, parse, shown, text_of
 from pragma_sql.formats.errors import PragmaError
 
 TABLE = ("files", "table", "sql", "where", "distinct")
@@ -46,7 +46,7 @@ def read_mapping(path: Path) -> DatasetMapping:
 def parse_mapping(text: str) -> DatasetMapping:
     """Read and check the text of a mapping.yml; see `read_mapping`."""
     file = parse(text)
-    file.allow(("zone", "databases", "events", "profiles", "labels", "transfers"))
+    file.allow("zone", "databases", "events", "profiles", "labels", "transfers")
     events = tuple(_events(name, section) for name, section in file.sections("events"))
     if not events:
         raise PragmaError("mapping.yml: events: there is no source", "name a table of events")
@@ -70,7 +70,7 @@ def _databases(section: Section) -> dict[str, str]:
 
 
 def _events(source: str, section: Section) -> Events:
-    section.allow(("user", "time", "id", "fields", "except", "rename", *TABLE))
+    section.allow("id", "fields", "except", "rename", *TABLE, needed=("user", "time"))
     return Events(
         source=source,
         rows=_rows(section),
@@ -82,12 +82,16 @@ def _events(source: str, section: Section) -> Events:
 
 
 def _profiles(section: Section) -> Profiles:
-    section.allow(("user", "as_of", "latest", "attributes", "except", "rename", "lifelong", *TABLE))
+    section.allow("user", "as_of", "latest", "attributes", "except", "rename", "lifelong", *TABLE)
     lifelong = section.section("lifelong")
     has_table = any(key in section for key in TABLE)
     if not has_table:
-        # Without a table there are no columns for the other keys to name.
-        section.allow(("lifelong",))
+        for key, _ in section.items():
+            if key != "lifelong":
+                raise PragmaError(
+                    f"mapping.yml: {section.at(key)} needs a table, and profiles has none",
+                    "add `files: ...`",
+                )
     return Profiles(
         rows=_rows(section) if has_table else None,
         user=section.text("user") if has_table else "",
@@ -116,12 +120,12 @@ def _milestone(section: Section, key: str, value: object) -> Milestone:
     if not isinstance(value, dict) or "first" not in value:
         return Milestone(key, _time(place, value))
     entry = Section(place, value)
-    entry.allow(("first", "where"))
+    entry.allow("where", needed=("first",))
     return Milestone(key, None, entry.text("first"), entry.text_or("where"))
 
 
 def _labels(task: str, section: Section) -> Labels:
-    section.allow(("user", "moment", "label", "split", *TABLE))
+    section.allow("split", *TABLE, needed=("user", "moment", "label"))
     return Labels(
         task=task,
         rows=_rows(section),
@@ -133,7 +137,7 @@ def _labels(task: str, section: Section) -> Labels:
 
 
 def _transfers(name: str, section: Section) -> Transfers:
-    section.allow(("from_user", "to_user", "time", "amount", *TABLE))
+    section.allow(*TABLE, needed=("from_user", "to_user", "time", "amount"))
     return Transfers(
         name=name,
         rows=_rows(section),
@@ -166,7 +170,7 @@ def _time(place: str, value: object) -> Time:
     if not isinstance(value, dict):
         return Time(moment_of(value) or text_of(place, value))
     section = Section(place, value)
-    section.allow(("column", "unit", "format", "zone"))
+    section.allow("unit", "format", "zone", needed=("column",))
     return Time(
         value=section.text("column"),
         unit=_unit(section),
@@ -183,9 +187,9 @@ def _unit(section: Section) -> Unit | None:
         if found == unit:
             known: Unit = unit
             return known
+    units = f"one of {', '.join(get_args(Unit))}"
     raise PragmaError(
-        f"mapping.yml: {section.at('unit')} is {shown(found)}",
-        f"write one of {', '.join(get_args(Unit))}",
+        f"mapping.yml: {section.at('unit')} is {shown(found)}, not {units}", f"write {units}"
     )
 
 
@@ -201,9 +205,8 @@ def _picked(section: Section, key: str) -> Picked:
                 f"mapping.yml: {section.place}: {key} and {other} are both there",
                 f"list the {key} wanted, or say what to change of all columns",
             )
-    value = section.value(key)
-    pairs = [pair for entry in (value if isinstance(value, list) else [value])
-             for pair in _pairs(section.at(key), entry)]  # fmt: skip
+    entries = entries_of(section.at(key), section.value(key))
+    pairs = [pair for place, entry in entries for pair in _pairs(place, entry)]
     _check_keys(section.at(key), [name for name, _ in pairs])
     return Picked(dict(pairs))
 

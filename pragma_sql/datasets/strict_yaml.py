@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 
 import yaml
 
-from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.errors import PragmaError, other_key
 
 
 class _Strict(yaml.SafeLoader):
@@ -25,12 +24,12 @@ class _Strict(yaml.SafeLoader):
             _check_commas([part for pair in node.value for part in pair])
         seen = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 line = key.start_mark.line + 1
                 raise PragmaError(
                     f"mapping.yml: line {line}: the key {key.value!r} is there twice", "keep one"
                 )
-            seen.add(key.value)
+            seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
 
@@ -86,7 +85,8 @@ class Section:
         if not isinstance(content, dict):
             where = place or "the file"
             raise PragmaError(
-                f"mapping.yml: {where} is {shown(content)}", "write `key: value` pairs"
+                f"mapping.yml: {where} is {shown(content)}, not `key: value` pairs",
+                "write `key: value` pairs",
             )
         self.place = place
         self._content: dict[str, object] = {str(key): value for key, value in content.items()}
@@ -95,14 +95,15 @@ class Section:
         """The place of a key."""
         return f"{self.place}.{key}" if self.place else key
 
-    def allow(self, known: Collection[str]) -> None:
+    def allow(self, *optional: str, needed: Sequence[str] = ()) -> None:
         """Refuse any other key."""
+        known = (*needed, *optional)
         for key in self._content:
             if key not in known:
-                near = get_close_matches(key, known, 1)
+                missing = [each for each in needed if each not in self]
                 raise PragmaError(
                     f"mapping.yml: {self.at(key)}: there is no such key",
-                    f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}",
+                    other_key(key, known, missing),
                 )
 
     def __contains__(self, key: str) -> bool:
@@ -115,7 +116,7 @@ class Section:
     def value(self, key: str) -> object:
         """The value of a required key."""
         if key not in self:
-            raise PragmaError(f"mapping.yml: {self.place}: {key} is missing", f"add `{key}: ...`")
+            raise PragmaError(f"mapping.yml: {self.at(key)} is missing", f"add `{key}: ...`")
         return self._content[key]
 
     def text(self, key: str) -> str:
@@ -131,15 +132,15 @@ class Section:
         value = self._content.get(key)
         if value is None:
             return ()
-        entries = value if isinstance(value, list) else [value]
-        return tuple(text_of(self.at(key), entry) for entry in entries)
+        return tuple(text_of(place, entry) for place, entry in entries_of(self.at(key), value))
 
     def flag(self, key: str) -> bool:
         """True or false at a key; false if the key is missing."""
         value = self._content.get(key, False)
         if not isinstance(value, bool):
             raise PragmaError(
-                f"mapping.yml: {self.at(key)} is {shown(value)}", "write true or false"
+                f"mapping.yml: {self.at(key)} is {shown(value)}, not true or false",
+                "write true or false",
             )
         return value
 
@@ -155,6 +156,13 @@ class Section:
             yield name, Section(f"{self.at(key)}.{name}", content)
 
 
+def entries_of(place: str, value: object) -> list[tuple[str, object]]:
+    """The entries of a list with their places; a value that is no list is the only entry."""
+    if not isinstance(value, list):
+        return [(place, value)]
+    return [(f"{place}[{number}]", entry) for number, entry in enumerate(value)]
+
+
 def text_of(place: str, value: object) -> str:
     """A text, or a number in the form it is written in."""
     if isinstance(value, str) and value.strip():
@@ -162,7 +170,7 @@ def text_of(place: str, value: object) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise PragmaError(
-        f"mapping.yml: {place} is {shown(value)}, expected text", "put it into quotes, if meant"
+        f"mapping.yml: {place} is {shown(value)}, not text", "put it into quotes, if meant"
     )
 
 
