@@ -1,4 +1,4 @@
-{#- A contract relation, for models that may run only after the contract's checks: it adds the gate as a dependency. -#}
+{#- The dependency on the gate makes dbt run the model after the checks. -#}
 {% macro checked(name) -%}
     {%- do ref('rejected') -%}
     {{ return(ref(name)) }}

@@ -1,4 +1,4 @@
-{#- A path and a pattern below it as one literal; the path is escaped, so that only `below` matches. -#}
+{#- The path is escaped, so that only `below` matches. -#}
 {% macro file_pattern(path, below='') -%}
     {{ return(literal((path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) ~ below)) }}
 {%- endmacro %}

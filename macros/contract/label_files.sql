@@ -1,8 +1,4 @@
-{#-
-    The label files of the folder `contract_dir`, as {path, task, moment, split}: `labels.parquet`, whose tasks are a column,
-    and `labels/<task>.parquet`, or all files of `labels/<task>/`. A file without the column `label`, `user_id` or a
-    moment is not a label file: it is skipped, with a note.
--#}
+{#- A file without the column `label`, `user_id` or a moment is not a label file: it is skipped, with a note. -#}
 {% macro label_files() -%}
     {%- set files = [] -%}
     {%- set of_all_tasks = contract_paths('labels.parquet') -%}
@@ -18,9 +14,4 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return(files) }}
-{%- endmacro %}
-
-{#- One parquet file as a table; names of folders such as `a=1` do not become columns. -#}
-{% macro parquet_file(path) -%}
-    read_parquet({{ literal(path) }}, hive_partitioning = false)
 {%- endmacro %}

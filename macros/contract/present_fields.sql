@@ -1,4 +1,3 @@
-{#- A map of the given {name: expression} pairs, without those that are null. -#}
 {% macro present_fields(expressions) -%}
     map_from_entries(list_filter(
         [

@@ -1,4 +1,3 @@
-{#- fit.tokenizer.spec as a mapping; before the first fit, a spec without fields. -#}
 {% macro tokenizer_spec(tokenizer) -%}
     {%- set unk = unk_id() | int -%}
     {%- set unfitted = {

@@ -1,10 +1,9 @@
 {#-
-    What a key's name suggests about its values: 'quantity', 'code', 'text', 'calendar' or null. A first word that means
-    how many or whether decides if other words follow (`num_codes`, `is_paid`); otherwise the last known word decides
-    (`amount_type`). `words` is the name as `spaced_words` gives it.
+    A first word that means how many or whether decides if other words follow (`num_codes`, `is_paid`); otherwise the
+    last known word decides (`amount_type`).
 -#}
 {% macro name_hint(words) -%}
-    {%- set known = key_words() -%}
+    {%- set known = _key_words() -%}
     case
         when regexp_matches({{ words }}, '^ (?:{{ known.how_many }}) [^ ]') then 'quantity'
         when regexp_matches({{ words }}, '^ (?:{{ known.whether }}) [^ ]') then 'code'
@@ -15,13 +14,6 @@
     end
 {%- endmacro %}
 
-{#- The words of a name in lower case, a space around each: 'daysLate_2' -> ' days late 2 '. -#}
-{% macro spaced_words(key) -%}
-    lower(' ' || trim(regexp_replace(regexp_replace(
-        regexp_replace({{ key }}, '([a-z0-9])([A-Z])', '\1 \2', 'g'), '([A-Za-z])([0-9])', '\1 \2', 'g'
-    ), '[^\p{L}\p{N}]+', ' ', 'g')) || ' ')
-{%- endmacro %}
-
 {% macro _last_known(words, known) -%}
     regexp_extract(
         {{ words }}, '.* ({{ known.quantity }}|{{ known.code }}|{{ known.text }}|{{ known.calendar }}) ', 1
@@ -29,7 +21,7 @@
 {%- endmacro %}
 
 {#- Words by what they suggest, as patterns; some also match the end of a longer word: `oldbalance`, `zipcode`. -#}
-{% macro key_words() -%}
+{% macro _key_words() -%}
     {{ return({
         'how_many': 'n|num|nb|nbr|no of|number of|count|cnt|total|sum|avg|mean|median|max|min|std|sd|days|months|years|weeks'
             ~ '|hours|pct|percent|ratio|anzahl|pocet|liczba|antal|aantal|cantidad|quantidade',

@@ -1,11 +1,10 @@
 {#-
-    The dataset that a warehouse holds: one row in `contract.dataset`, which the first build writes. A build of another
-    dataset is refused by name, because a fit that never saw that dataset would tokenise its events.
+    A build of another dataset is refused by name, because a fit that never saw that dataset would tokenise its events.
 -#}
 {% macro remember_dataset() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- if var('book', '') -%} {%- do print('note: the var `book` is called `dataset` now; rename it in dbt_project.yml') -%} {%- endif -%}
-    {%- set asked, held = asked_dataset(), held_dataset() -%}
+    {%- set asked, held = _asked_dataset(), _held_dataset() -%}
     {%- if held and load_relation(_fit_relation('tokenizer')) is not none -%} {%- do _check_same(asked, held) -%} {%- endif -%}
     create schema if not exists contract;
     create or replace table {{ _dataset_relation() }} as
@@ -19,7 +18,7 @@
 {%- endmacro %}
 
 {#- The dataset that the vars ask for: a folder of contract files, the demo's purchase cards, or a user's project. -#}
-{% macro asked_dataset() -%}
+{% macro _asked_dataset() -%}
     {%- set dataset = dataset_var() -%}
     {%- if dataset == 'purchase_cards' -%}
         {{ return({'kind': 'purchase_cards', 'name': dataset, 'root': '', 'mapping': ''}) }}
@@ -34,7 +33,7 @@
 {%- endmacro %}
 
 {#- The dataset that the warehouse holds; none if the warehouse is new, or older than this table. -#}
-{% macro held_dataset() -%}
+{% macro _held_dataset() -%}
     {%- if load_relation(_dataset_relation()) is none -%} {{ return(none) }} {%- endif -%}
     {%- set row = run_query('select kind, name, root, mapping, first_built_at::varchar from ' ~ _dataset_relation()).rows[0] -%}
     {{ return({'kind': row[0], 'name': row[1], 'root': row[2], 'mapping': row[3], 'first_built_at': row[4]}) }}
@@ -46,7 +45,7 @@
     {%- set moved = same_name and asked.root != held.root -%}
     {%- if not same_name or moved and run_query('from glob(' ~ file_pattern(held.root, '/*') ~ ') limit 1').rows -%}
         {{ refuse(
-            'this warehouse holds the dataset ' ~ named_dataset(held) ~ ', not ' ~ named_dataset(asked),
+            'this warehouse holds the dataset ' ~ _named_dataset(held) ~ ', not ' ~ _named_dataset(asked),
             'build the other into a warehouse of its own: pragma build --home NEW' ~ _dataset_option(asked)
         ) }}
     {%- elif moved -%}
@@ -57,7 +56,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro named_dataset(dataset) -%} {{ return(dataset.name ~ (' (' ~ dataset.root ~ ')' if dataset.root else '')) }} {%- endmacro %}
+{% macro _named_dataset(dataset) -%} {{ return(dataset.name ~ (' (' ~ dataset.root ~ ')' if dataset.root else '')) }} {%- endmacro %}
 
 {% macro _dataset_option(dataset) -%}
     {%- set options = {'folder': ' --contract ' ~ dataset.root, 'project': ' --project ' ~ dataset.root} -%}

@@ -1,9 +1,4 @@
-{#- The values that count as missing, as literals separated by commas. -#}
-{% macro missing_words() -%}
-    {%- for word in var('missing_words') -%} {{ literal(word) }}{{ ', ' if not loop.last }} {%- endfor -%}
-{%- endmacro %}
-
-{#- Warn of overrides for keys that the fit did not see, because a misspelt key would go unnoticed. -#}
+{#- A misspelt key would otherwise go unnoticed. -#}
 {% macro warn_of_unseen_overrides(overrides, field_values) -%}
     {%- set unseen = run_query(
         'select key from ' ~ overrides ~ ' where key not in (select key from ' ~ field_values ~ ') and coalesce(' ~ override_dataset(overrides) ~ ', '

@@ -1,7 +1,4 @@
-{#-
-    The evidence that a key of numbers holds quantities (weights above zero) or codes (below), as a list of
-    {weight, why}, from the columns of fit.field_stats and fit.number_shapes; see docs/decisions/kinds.md.
--#}
+{#- The columns are those of fit.field_stats and fit.number_shapes; see docs/decisions/kinds.md. -#}
 {% macro number_evidence() -%}
     [
         {{ evidence("'named like a ' || hint", [
@@ -46,39 +43,4 @@
         {{ evidence("'long numbers'", [['is_whole and low >= 1e8', -2]]) }},
         {{ evidence("'numbers'", [['true', 0.5]]) }}
     ]
-{%- endmacro %}
-
-{#- The evidence that a key that is not a quantity holds texts (weights above zero) or categories (below). -#}
-{% macro text_evidence() -%}
-    [
-        {{ evidence(percent('unknown_share') ~ " || ' would be unknown'", [
-            ['unknown_share >= 0.5', 5], ['unknown_share >= 0.2', 3], ['unknown_share >= 0.1', 2],
-            ['unknown_share >= 0.05', 1], ['unknown_share < 0.005 and said >= 10 * distinct_values', -3],
-            ['unknown_share < 0.02', -1.5],
-        ]) }},
-        {{ evidence("'few rows a value'", [['said < 5 * distinct_values and distinct_values > 100', 3.5]]) }},
-        {{ evidence("'few distinct'", [
-            ['distinct_values <= 50 and said >= 5 * distinct_values and unknown_share < 0.1', -1.5],
-        ]) }},
-        {{ evidence("'of several words'", [['spaces >= 2 and distinct_values > 100', 1.5]]) }},
-        {{ evidence("'named like a ' || hint", [
-            ["hint = 'text' and distinct_values > 50", 1.5], ["hint = 'code'", -1],
-        ]) }},
-        {{ evidence("'values'", [['true', -0.5]]) }}
-    ]
-{%- endmacro %}
-
-{#- One piece of evidence, with the weight of the first condition that holds, else 0. -#}
-{% macro evidence(why, weights) -%}
-    {
-        'weight': case
-            {%- for condition, weight in weights %} when {{ condition }} then {{ weight }}{% endfor %} else 0
-        end,
-        'why': {{ why }}
-    }
-{%- endmacro %}
-
-{#- A share as people write it: 12.3%. -#}
-{% macro percent(share) -%}
-    floor(1000 * {{ share }}) / 10 || '%'
 {%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro fit_users(user_id, users) -%}
+    {%- if users == 'all' -%} true {%- else -%} {{ split_of(user_id) }} = 'train' {%- endif -%}
+{%- endmacro %}
