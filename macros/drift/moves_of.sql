@@ -1,7 +1,4 @@
-{#-
-    The share of numbers and categories that moved; the mean rank of numbers among the fit's values, 0.5 in the fit; and the
-    share of numbers that look multiplied or divided by a factor, whichever stands out more from the fit's weeks.
--#}
+{#- Of the two ways, multiplied and divided, the query takes the one that stands out more from the fit's weeks. -#}
 {% macro moves_of(counts, usual_weeks, token_groups) -%}
     select
         * exclude (higher, lower, usual_higher, usual_lower),

@@ -1,7 +1,6 @@
 {#-
-    Keys that the fit never saw with their source, without those that are dropped on purpose: how often they hold a value
-    on each day, and the smallest value. Distinct sets of keys are few, so they are searched first; events are read for
-    values only if one of the sets holds such a key, and are never the side of a join that is held in memory.
+    Distinct sets of keys are few, so they are searched first; events are read for values only if one of the sets holds
+    such a key, and are never the side of a join that is held in memory.
 -#}
 {% macro unseen_keys(events, days, span, source_values, overrides) -%}
     {%- set found = _strangers(events, days, span, source_values, overrides) -%}
@@ -71,10 +70,4 @@
         )
         and sets.key not in ('source', 'milestone')
         and sets.key not in ({{ dropped_keys(overrides) }})
-{%- endmacro %}
-
-{#- The keys that field_overrides.csv drops, as a subquery. -#}
-{% macro dropped_keys(overrides) -%}
-    select overrides.key from {{ overrides }} as overrides
-    where overrides.kind = 'drop' and coalesce(overrides.{{ override_dataset(overrides) }}, {{ literal(dataset_var()) }}) = {{ literal(dataset_var()) }}
 {%- endmacro %}

@@ -1,7 +1,3 @@
-{#-
-    A query: how the values after the fit differ from the fit's, period by period, and whether that is beyond the limits.
-    `period` is an expression of the column `day`, called `name` in the result; `days` restricts the days that count.
--#}
 {% macro drift_by(period, name, token_counts, usual_weeks, token_groups, population, whole='false', days=none) -%}
     with counts as (
         select
@@ -19,15 +15,15 @@
     ),
 
     drift as (
-        {{ drift_of('counts', usual_weeks, token_groups, whole) }}
+        {{ _drift_of('counts', usual_weeks, token_groups, whole) }}
     )
 
     select
         period as {{ name }},
         * exclude (period),
-        {{ beyond('warn') }} or {{ beyond_rescaled() }} as is_beyond,
-        {{ beyond('error') }} as is_far_beyond,
-        {{ beyond_rescaled() }} and not {{ beyond('warn') }} as is_rescaled
+        {{ _beyond('warn') }} or {{ _beyond_rescaled() }} as is_beyond,
+        {{ _beyond('error') }} as is_far_beyond,
+        {{ _beyond_rescaled() }} and not {{ _beyond('warn') }} as is_rescaled
     from drift
 {%- endmacro %}
 
@@ -36,7 +32,7 @@
     and is_unseen; `whole` says whether a period is a full week. Part of a week is judged when it holds half as many
     values as a usual week. Results are rounded, so that they do not depend on the order in which threads add.
 -#}
-{% macro drift_of(counts, usual_weeks, token_groups, whole='false') -%}
+{% macro _drift_of(counts, usual_weeks, token_groups, whole='false') -%}
     select
         keys.period,
         keys.source,
@@ -90,7 +86,7 @@
     Whether a row of drift is beyond the limits `drift_<level>`: it has enough values, and differs much, both in itself and
     compared with the fit's weeks. Part of a week must differ twice as much as those, because days vary more than weeks.
 -#}
-{% macro beyond(level) -%}
+{% macro _beyond(level) -%}
     {%- set limits = var('drift_' ~ level) -%}
     {%- set times = limits.times ~ ' * case when is_whole then 1 else 2 end' -%}
     coalesce(not is_unseen
@@ -103,7 +99,7 @@
 {%- endmacro %}
 
 {#- Whether a row's numbers look like the fit's times a factor: a build warns of that and does not fail. -#}
-{% macro beyond_rescaled() -%}
+{% macro _beyond_rescaled() -%}
     {%- set limits = var('drift_warn') -%}
     coalesce(
         is_enough
@@ -111,27 +107,4 @@
         and rescaled >= {{ limits.rescaled }}
         and rescaled_times >= {{ limits.rescaled_times }} * case when is_whole then 1 else 2 end, false
     )
-{%- endmacro %}
-
-{#- A share as people write it: 30%, and 3.3% below ten. -#}
-{% macro share_in_words(share) -%}
-    case
-        when {{ share }} >= 0.0995 then round(100 * ({{ share }}))::integer::varchar
-        else round(100 * ({{ share }}), 1)::decimal(9, 1)::varchar
-    end || '%'
-{%- endmacro %}
-
-{#- On run end: print the lines of drift, the worst first, if one of the tests of drift warned or failed. -#}
-{% macro say_drift(results) -%}
-    {%- set asked = results | selectattr('node.name', 'equalto', 'assert_tokens_are_as_in_the_fit')
-        | selectattr('status', 'in', ['warn', 'fail']) | list -%}
-    {%- if execute and asked -%}
-        {%- set found = run_query(
-            'select line from ' ~ tokens_relation('drift_lines') ~ ' order by harm desc, line'
-        ).rows -%}
-        {%- for row in found[:var('drift_lines')] -%} {%- do log('drift: ' ~ row[0], info=true) -%} {%- endfor -%}
-        {%- if found | length > var('drift_lines') -%}
-            {%- do log('drift: and ' ~ (found | length - var('drift_lines')) ~ ' more, in tokens.drift_lines', info=true) -%}
-        {%- endif -%}
-    {%- endif -%}
 {%- endmacro %}

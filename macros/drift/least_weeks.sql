@@ -1,0 +1,1 @@
+{% macro least_weeks() -%} 8 {%- endmacro %}

@@ -1,0 +1,1 @@
+{% macro week_of(day) -%} date_trunc('week', {{ day }})::date {%- endmacro %}
