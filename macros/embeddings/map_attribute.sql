@@ -1,6 +1,6 @@
 {#-
-    The profile attribute that names the map's segments: the var `map_attribute`; else, among attributes with 2 to 50 values
-    in the fit, the most frequent one; a tie goes to the one closest to 8 values, whose colours differ well.
+    Without the var, it is the most frequent attribute among those with 2 to 50 values in the fit; a tie goes to the one
+    closest to 8 values, whose colours differ well.
 -#}
 {% macro map_attribute() -%}
     {%- set asked = var('map_attribute') -%}
