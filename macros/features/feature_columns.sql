@@ -1,7 +1,7 @@
 {#-
-    The columns of `user_features` as {family, name, sql}, the most telling first: counts and recency, attributes, last
-    values, statistics of all time, then of each window, shares of values, trends, the clock, counts of values. Columns
-    beyond `feature_columns_max` are dropped from the end, with a note.
+    The most telling columns come first: counts and recency, attributes, last values, statistics of all time, then of
+    each window, shares of values, trends, the clock, counts of values. Columns beyond `feature_columns_max` are dropped
+    from the end, with a note.
 -#}
 {% macro feature_columns(fields) -%}
     {%- set columns = (
@@ -53,7 +53,125 @@
     {{ return(name ~ (' ' ~ days ~ 'd' if days else '')) }}
 {%- endmacro %}
 
-{#- A quoted column name. External tables do not allow a quote inside a name, so it becomes an apostrophe. -#}
-{% macro feature_name(name) -%}
-    {{ adapter.quote(name | replace('"', "'")) }}
+{#- How many events there are, how recent and how regular; without events a count is 0, all else null. -#}
+{% macro _recency_columns() -%}
+    {%- set found = [] -%}
+    {%- for days in feature_spans() -%}
+        {%- set suffix = '_' ~ days ~ 'd' if days else '' -%}
+        {%- do found.append(_column('events', 'events' ~ suffix, 'coalesce(counts.events_' ~ days ~ ', 0)')) -%}
+        {%- do found.append(_column('events', 'active_days' ~ suffix, 'coalesce(days.days_' ~ days ~ ', 0)')) -%}
+        {%- if days -%}
+            {%- do found.append(_column('events', 'ratio_events' ~ suffix,
+                'counts.events_' ~ days ~ ' / nullif(counts.events_before_' ~ days ~ ', 0)')) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for name, sql in {
+        'days_since_last': 'counts.newest / 86400e6',
+        'days_since_first': 'counts.oldest / 86400e6',
+        'gap_days_mean': '(counts.oldest - counts.newest) / nullif(counts.events_0 - 1, 0) / 86400e6',
+        'gap_days_sd': 'sqrt(' ~ spread('counts.gaps', 'counts.gap_seconds', 'counts.gap_squares')
+            ~ ' / nullif(counts.gaps * (counts.gaps - 1), 0)) / 86400',
+        'gap_days_last': 'counts.last_gap / 86400e6',
+    }.items() -%}
+        {%- do found.append(_column('recency and gaps', name, sql)) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- The attributes of the newest snapshot: a number, or one of the 32 most frequent words. -#}
+{% macro _attribute_columns(fields) -%}
+    {%- set found = [] -%}
+    {%- for key, values in fields.attributes.items() -%}
+        {%- set value = 'attributes.attributes[' ~ literal(key) ~ ']' -%}
+        {%- if values -%}
+            {%- set value = 'case when ' ~ value ~ ' in (' ~ literals(values) ~ ') then ' ~ value ~ ' when ' ~ value
+                ~ " is not null then '(other)' end" -%}
+        {%- else -%}
+            {%- set value = parse_number(value) -%}
+        {%- endif -%}
+        {%- do found.append(_column('attributes', 'attribute ' ~ key, value)) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- The last value of each key, the number of distinct values, and their entropy. -#}
+{% macro _last_columns(fields) -%}
+    {%- set found = [] -%}
+    {%- for key in fields.words -%}
+        {%- set source = 'w' ~ loop.index -%}
+        {%- if fields.words[key] -%}
+            {%- do found.append(_column('last values', 'last value ' ~ key, source ~ '.last')) -%}
+        {%- endif -%}
+        {%- do found.append(
+            _column('distinct values', 'distinct ' ~ key, 'coalesce(' ~ source ~ '.distinct_values, 0)')) -%}
+        {%- do found.append(_column('distinct values', 'entropy ' ~ key, source ~ '.entropy')) -%}
+    {%- endfor -%}
+    {%- for key in fields.numbers -%}
+        {%- do found.append(_column('last values', 'last ' ~ key, 'n' ~ loop.index ~ '.last')) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- Statistics of each number in one window. -#}
+{% macro _number_columns(fields, days) -%}
+    {%- set found = [] -%}
+    {%- for statistic, title in {
+        'mean': 'mean', 'sum': 'sum', 'max': 'max', 'min': 'min', 'sd': 'sd', 'count': 'count',
+        'negative': 'negative share'
+    }.items() -%}
+        {%- for key in fields.numbers -%}
+            {%- set sql = 'n' ~ loop.index ~ '.' ~ statistic ~ '_' ~ days -%}
+            {%- do found.append(_column('statistics of numbers', _windowed(title ~ ' ' ~ key, days),
+                'coalesce(' ~ sql ~ ', 0)' if statistic == 'count' else sql)) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- How numbers change: the slope per day, and the ratio of a window's sum to that of the window before. -#}
+{% macro _trend_columns(fields) -%}
+    {%- set found = [] -%}
+    {%- for days in feature_spans() | reverse -%}
+        {%- for statistic in ['slope', 'ratio'] if statistic == 'slope' or days -%}
+            {%- for key in fields.numbers -%}
+                {%- do found.append(_column('trends', _windowed(statistic ~ ' ' ~ key, days),
+                    'n' ~ loop.index ~ '.' ~ statistic ~ '_' ~ days)) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- Counts or shares of the most frequent values: first the top value of every key, then the second, ... -#}
+{% macro _value_columns(fields, what) -%}
+    {%- set found = [] -%}
+    {%- for rank in range(1, 33) -%}
+        {%- for key, values in fields.words.items() -%}
+            {%- if values | length >= rank -%}
+                {%- set source = 'w' ~ loop.index -%}
+                {%- set n = source ~ '.n_' ~ rank -%}
+                {%- do found.append(_column(what ~ 's of values', what ~ ' ' ~ key ~ ' ' ~ values[rank - 1],
+                    n ~ ' / ' ~ source ~ '.n' if what == 'share' else 'coalesce(' ~ n ~ ', 0)')) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- When events happen, in the time zone `calendar_tz`, and the month of the moment. -#}
+{% macro _clock_columns() -%}
+    {%- set found = [_column('hours and weekdays', 'moment_month', 'extract(month from moments.eval_ts)')] -%}
+    {%- for day in ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] -%}
+        {%- do found.append(_column('hours and weekdays', 'share ' ~ day,
+            'counts.weekday_' ~ loop.index0 ~ ' / counts.events_0')) -%}
+    {%- endfor -%}
+    {%- for hours in range(0, 24, 4) -%}
+        {%- do found.append(_column('hours and weekdays', 'share hours ' ~ hours ~ ' to ' ~ (hours + 4),
+            'counts.hours_' ~ hours ~ ' / counts.events_0')) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{% macro _column(family, name, sql) -%}
+    {{ return({'family': family, 'name': name, 'sql': sql}) }}
 {%- endmacro %}

@@ -1,7 +1,4 @@
-{#-
-    CTEs: the events of labelled users in the order of the tokens (`place`), with the time since the event before (`gap`);
-    the events before each moment; and one row per field. The contract has deduplicated the events.
--#}
+{#- The contract has deduplicated the events. -#}
 {% macro feature_events(events) -%}
 events as (
     select

@@ -1,8 +1,4 @@
-{#-
-    The keys that hand-made features are made of, read from the fit: keys of events that hold numbers (also codes that are
-    numbers, which may be ordered), keys of events that hold words with their most frequent values, and attributes with
-    theirs.
--#}
+{#- Codes that are numbers count as numbers too, because they may be ordered. -#}
 {% macro feature_fields(fields, sources, categories) -%}
     {%- if not execute or load_relation(fields) is none -%}
         {{ return({'numbers': [], 'words': {}, 'attributes': {}}) }}
@@ -29,24 +25,4 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return(found) }}
-{%- endmacro %}
-
-{#- The windows in days, shortest first. -#}
-{% macro feature_windows() -%}
-    {{ return(var('feature_windows') | map('int') | sort | list) }}
-{%- endmacro %}
-
-{#- All spans in days: 0 for all time, then the windows. -#}
-{% macro feature_spans() -%}
-    {{ return([0] + feature_windows()) }}
-{%- endmacro %}
-
-{#- The filter of an aggregate for the last `days` days before the moment; `age` is in microseconds, at least 1. -#}
-{% macro in_window(days) -%}
-    {%- if days %} filter (where age <= {{ days * 86400000000 }}){% endif -%}
-{%- endmacro %}
-
-{#- The filter for the window of the same length just before the last `days` days. -#}
-{% macro in_window_before(days) -%}
-    filter (where age > {{ days * 86400000000 }} and age <= {{ 2 * days * 86400000000 }})
 {%- endmacro %}

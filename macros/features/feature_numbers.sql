@@ -1,55 +1,6 @@
 {#-
-    Sums of a user's numbers of one key before a moment, by window. They add whole numbers (units of the key's scale,
-    minutes before the moment), so they do not depend on the order in which threads add.
--#}
-{% macro number_sums() -%}
-    any_value(scale) as scale,
-        {%- for days in feature_spans() %}
-        count(*) {{- in_window(days) }} as n_{{ days }},
-        sum(units) {{- in_window(days) }} as x_{{ days }},
-        sum(units::hugeint * units) {{- in_window(days) }} as xx_{{ days }},
-        sum(age // 60000000) {{- in_window(days) }} as t_{{ days }},
-        sum((age // 60000000)::hugeint * (age // 60000000)) {{- in_window(days) }} as tt_{{ days }},
-        sum((age // 60000000)::hugeint * units) {{- in_window(days) }} as tx_{{ days }},
-        min(number) {{- in_window(days) }} as min_{{ days }},
-        max(number) {{- in_window(days) }} as max_{{ days }},
-        count(*) filter (where number < 0 {{- ' and age <= ' ~ days * 86400000000 if days }}) as negative_{{ days }},
-        {%- if days %}
-        sum(units) {{ in_window_before(days) }} as x_before_{{ days }},
-        {%- endif %}
-        {%- endfor %}
-        arg_max(number, place) as last
-{%- endmacro %}
-
-{#- The usual statistics from `number_sums`; null where there are too few values. -#}
-{% macro number_statistics() -%}
-    {%- for days in feature_spans() %}
-        n_{{ days }} as count_{{ days }},
-        x_{{ days }} / scale as sum_{{ days }},
-        x_{{ days }} / scale / n_{{ days }} as mean_{{ days }},
-        sqrt({{ spread('n_' ~ days, 'x_' ~ days, 'xx_' ~ days) }} / nullif(n_{{ days }} * (n_{{ days }} - 1), 0))
-        / scale as sd_{{ days }},
-        min_{{ days }},
-        max_{{ days }},
-        -- Ages grow backwards, in minutes; a slope is a day's.
-        -1440 * {{ spread('n_' ~ days, 'x_' ~ days, 'tx_' ~ days, 't_' ~ days) }}
-        / nullif({{ spread('n_' ~ days, 't_' ~ days, 'tt_' ~ days) }}, 0) / scale as slope_{{ days }},
-        negative_{{ days }} / nullif(n_{{ days }}, 0) as negative_{{ days }},
-        {%- if days %}
-        (x_{{ days }} / nullif(x_before_{{ days }}, 0)) as ratio_{{ days }},
-        {%- endif %}
-        {%- endfor %}
-        last
-{%- endmacro %}
-
-{#- n times the sum of (x - mean x)(y - mean y), computed exactly in integers before the cast to double. -#}
-{% macro spread(n, x, xy, y=none) -%}
-    ({{ n }} * {{ xy }} - {{ x }}::hugeint * {{ y or x }})::double
-{%- endmacro %}
-
-{#-
-    Numbers of events, one row per user, moment and key. A key's scale turns the largest number of the fit into ten-digit
-    units; numbers more than about a hundred times as large are clipped.
+    A key's scale turns the largest number of the fit into ten-digit units; numbers more than about a hundred times as
+    large are clipped.
 -#}
 {% macro feature_numbers(fields, bins, categories) -%}
 scales as (
@@ -100,7 +51,7 @@ number_sums as (
         user_id,
         eval_ts,
         key,
-        {{ number_sums() }}
+        {{ _number_sums() }}
     from aged
     group by user_id, eval_ts, key
 ),
@@ -110,21 +61,51 @@ numbers as (
         user_id,
         eval_ts,
         key,
-        {{- number_statistics() }}
+        {{- _number_statistics() }}
     from number_sums
 )
 {%- endmacro %}
 
-{#- Joins that put the rows of each key beside the moments. -#}
-{% macro joined_features(fields) -%}
-    {%- for keys, table, letter in [(fields.numbers, 'numbers', 'n'), (fields.words, 'words', 'w')] -%}
-        {%- for key in keys -%}
-            {%- set name = letter ~ loop.index %}
-    left join {{ table }} as {{ name }}
-        on
-            moments.user_id = {{ name }}.user_id
-            and moments.eval_ts = {{ name }}.eval_ts
-            and {{ name }}.key = {{ literal(key) }}
-        {%- endfor -%}
-    {%- endfor -%}
+{#-
+    Sums of a user's numbers of one key before a moment, by window. They add whole numbers (units of the key's scale,
+    minutes before the moment), so they do not depend on the order in which threads add.
+-#}
+{% macro _number_sums() -%}
+    any_value(scale) as scale,
+        {%- for days in feature_spans() %}
+        count(*) {{- in_window(days) }} as n_{{ days }},
+        sum(units) {{- in_window(days) }} as x_{{ days }},
+        sum(units::hugeint * units) {{- in_window(days) }} as xx_{{ days }},
+        sum(age // 60000000) {{- in_window(days) }} as t_{{ days }},
+        sum((age // 60000000)::hugeint * (age // 60000000)) {{- in_window(days) }} as tt_{{ days }},
+        sum((age // 60000000)::hugeint * units) {{- in_window(days) }} as tx_{{ days }},
+        min(number) {{- in_window(days) }} as min_{{ days }},
+        max(number) {{- in_window(days) }} as max_{{ days }},
+        count(*) filter (where number < 0 {{- ' and age <= ' ~ days * 86400000000 if days }}) as negative_{{ days }},
+        {%- if days %}
+        sum(units) {{ in_window_before(days) }} as x_before_{{ days }},
+        {%- endif %}
+        {%- endfor %}
+        arg_max(number, place) as last
+{%- endmacro %}
+
+{#- The usual statistics from `number_sums`; null where there are too few values. -#}
+{% macro _number_statistics() -%}
+    {%- for days in feature_spans() %}
+        n_{{ days }} as count_{{ days }},
+        x_{{ days }} / scale as sum_{{ days }},
+        x_{{ days }} / scale / n_{{ days }} as mean_{{ days }},
+        sqrt({{ spread('n_' ~ days, 'x_' ~ days, 'xx_' ~ days) }} / nullif(n_{{ days }} * (n_{{ days }} - 1), 0))
+        / scale as sd_{{ days }},
+        min_{{ days }},
+        max_{{ days }},
+        -- Ages grow backwards, in minutes; a slope is a day's.
+        -1440 * {{ spread('n_' ~ days, 'x_' ~ days, 'tx_' ~ days, 't_' ~ days) }}
+        / nullif({{ spread('n_' ~ days, 't_' ~ days, 'tt_' ~ days) }}, 0) / scale as slope_{{ days }},
+        negative_{{ days }} / nullif(n_{{ days }}, 0) as negative_{{ days }},
+        {%- if days %}
+        (x_{{ days }} / nullif(x_before_{{ days }}, 0)) as ratio_{{ days }},
+        {%- endif %}
+        {%- endfor %}
+        last
 {%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro feature_spans() -%}
+    {{ return([0] + feature_windows()) }}
+{%- endmacro %}
