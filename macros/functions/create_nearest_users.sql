@@ -1,6 +1,6 @@
 {#-
-    `from nearest_users('a user')`: the users whose vectors have the highest cosine to that of one user. Exact, by one
-    scan of the latest vectors of users with events. A null, or a user without a vector or events, gives no row.
+    Exact, by one scan of the latest vectors of users with events. A null, or a user without a vector or events, gives
+    no row.
 -#}
 {% macro create_nearest_users(latest_embeddings) -%}
 create or replace macro main.nearest_users(asked, n := 10) as table
