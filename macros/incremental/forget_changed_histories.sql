@@ -1,4 +1,3 @@
-{#- Before the versions of changed histories are added: delete the old ones, or all if all tokens were made again. -#}
 {% macro forget_changed_histories(histories, changed, whole) -%}
     {%- if execute and is_incremental() -%}
     delete from {{ histories }}

@@ -1,7 +1,4 @@
-{#-
-    On run start: move what an older version remembered in tables of other names, which hooks wrote, into the models that
-    hold it now. A warehouse older still, whose record of partitions lacks columns, makes all its tokens again.
--#}
+{#- A warehouse that is even older, whose record of partitions lacks columns, makes all its tokens again. -#}
 {% macro move_older_state() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') -%}
     {%- set older = _tables(['tokens', 'vectors']) -%}

@@ -1,7 +1,6 @@
 {#-
-    On run end of `pragma validate`: make the tokens of a sample of partitions again from contract.events and compare them
-    with tokens.event_tokens. Builds compare only numbers, users and moments, because token ids differ only if somebody
-    wrote into the table. Partitions that differ are forgotten, so that the next build makes them again.
+    Builds compare only numbers, users and moments, because token ids differ only if somebody wrote into the table.
+    Partitions that differ are forgotten, so that the next build makes them again.
 -#}
 {% macro hold_tokens_against_events() -%}
     {%- if execute and var('check_all_events') and not is_candidate() and flags.WHICH == 'build'
@@ -50,7 +49,7 @@
     select events.*
     from {{ contract_relation('events') }} as events
     inner join looked_at on {{ in_partition('events', 'looked_at') }}
-    where {{ within('events.ts', _days_of('from looked_at')) }};
+    where {{ within('events.ts', first_and_last_day('from looked_at')) }};
     create or replace temp table texts_again as
     {{ encoded_texts(spec, 'events_again', '(select null::map(varchar, varchar) as attributes where false) as nobody') }};
     create or replace temp table tokens_again as from {{ tokens_relation('event_tokens') }} limit 0;
@@ -85,7 +84,7 @@
                 {{ one }} as one
             from {{ relation }} as tokens
             inner join looked_at on {{ in_partition('tokens', 'looked_at') }}
-            where {{ within('tokens.ts', _days_of('from looked_at')) }}
+            where {{ within('tokens.ts', first_and_last_day('from looked_at')) }}
             {{- ' union all' if not loop.last }}
             {%- endfor %}
         ) as both_sides

@@ -1,0 +1,3 @@
+{% macro contract_relation(name) -%}
+    {{ return(api.Relation.create(database=target.database, schema='contract', identifier=name)) }}
+{%- endmacro %}

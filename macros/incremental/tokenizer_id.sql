@@ -1,0 +1,1 @@
+{% macro tokenizer_id(hash) -%} left({{ hash }}, 12) {%- endmacro %}
