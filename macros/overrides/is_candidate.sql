@@ -1,0 +1,1 @@
+{% macro is_candidate() -%} {{ return(var('candidate', false)) }} {%- endmacro %}
