@@ -1,8 +1,6 @@
 {#-
-    Event and profile tokens -> one row of flat arrays per user: events in time order, attributes by
-    snapshot, then milestones in time order. Ties in time are ordered by event_id, then by the tokens
-    themselves, so every build gives the same arrays. One aggregate collects events and profile items, so
-    that a filter on the user reaches both tables.
+    Ties in time are ordered by event_id, then by the tokens themselves, so every build gives the same arrays. One
+    aggregate collects events and profile items, so that a filter on the user reaches both tables.
 -#}
 {% macro collect_user_tokens(event_tokens, profile_tokens, tokenizer_hash) -%}
 with

@@ -1,7 +1,6 @@
 {#-
-    The distinct strings of the text keys, each encoded once, and one row for null, because events and profiles
-    are matched with them by an inner join. Columns: value, token_ids, positions. Positions stop at 255, far
-    beyond the tokens that an event or a profile keeps.
+    There is one row for null, because events and profiles are matched with the texts by an inner join. Positions stop
+    at 255, far beyond the tokens that an event or a profile keeps.
 -#}
 {% macro encoded_texts(spec, events, profiles) -%}
 with

@@ -1,10 +1,11 @@
-{#-
-    The tokens of an event as one array: the source, then its fields in key order. `what` is value_ids,
-    key_ids or positions.
+{% macro event_array(spec, what) -%}
+    {{ return(adapter.dispatch('event_array', 'pragma')(spec, what)) }}
+{%- endmacro %}
 
-    Usual events have all the keys that every event of their source had in the fit. They take a fast path:
-    adjacent fields of one token each become one list without any test for null. Other events take the slow
-    path with the same result.
+{#-
+    Usual events have all the keys that every event of their source had in the fit. They take a fast path: adjacent
+    fields of one token each become one list without any test for null. Other events take the slow path with the same
+    result.
 -#}
 {% macro default__event_array(spec, what) -%}
     {%- set usual = spec.schemas | selectattr('always') | list if spec.schemas | length <= 32 else [] -%}
@@ -20,6 +21,21 @@
         flatten([[{{ _source_part(spec, what) }}]
         {%- for field in spec.fields %}, {{ field_part(field, what) }}{% endfor %}])
     {%- if usual %} end {%- endif -%}
+{%- endmacro %}
+
+{#- Adjacent fields of one token each form one list; absent fields are nulls, which are filtered out at the end. -#}
+{% macro online__event_array(spec, what) -%}
+    {%- set parts, singles = [], [_source_part(spec, what)] -%}
+    {%- for field in spec.fields -%}
+        {%- if field.kind == 'text' -%}
+            {%- do parts.extend(['[' ~ singles | join(', ') ~ ']', field_part(field, what)]) -%}
+            {%- do singles.clear() -%}
+        {%- elif what == 'value_ids' -%} {%- do singles.append('v' ~ field.index) -%}
+        {%- else -%} {%- do singles.append('case when v' ~ field.index ~ ' is not null then ' ~ single_part(field, what) ~ ' end') -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if singles -%} {%- do parts.append('[' ~ singles | join(', ') ~ ']') -%} {%- endif -%}
+    list_filter(flatten([{{ parts | join(', ') }}]), lambda id: id is not null)
 {%- endmacro %}
 
 {% macro _usual_array(spec, schema, what) -%}

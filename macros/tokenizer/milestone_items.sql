@@ -1,4 +1,3 @@
-{#- CTEs up to `milestones`: each milestone of a user once, as of the first snapshot that lists it. -#}
 {% macro milestone_items(spec, profiles) -%}
 moments as (
     select

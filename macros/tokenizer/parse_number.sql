@@ -1,5 +1,5 @@
 {#-
-    Text as a finite double; null where it is not one ('NaN', 'inf', '1e400', '0x1F', 'abc', '').
+    No numbers are 'NaN', 'inf', '1e400', '0x1F', 'abc' and ''.
 
     A text that the engine's own cast reads as a finite number is that number. A text for which the cast
     gives null is read by these rules, in this order:
@@ -34,15 +34,6 @@
             )
             then {{ _dirty_number(text) }}
     end
-{%- endmacro %}
-
-{#- A list of texts as a list of numbers. -#}
-{% macro parse_numbers(texts) -%}
-    {{ return(adapter.dispatch('parse_numbers', 'pragma')(texts)) }}
-{%- endmacro %}
-
-{% macro duckdb__parse_numbers(texts) -%}
-    list_transform({{ texts }}, lambda text: {{ duckdb__parse_number('text') }})
 {%- endmacro %}
 
 {#- The lambda gives the bare number a name, so that it is computed once. -#}
@@ -86,6 +77,3 @@
         ~ 'TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG'
     ) | replace(' ', '|') }}
 {%- endmacro %}
-
-{#- The version of the rules for numbers; other rules make another tokenizer. -#}
-{% macro number_rule() -%} 1 {%- endmacro %}

@@ -1,8 +1,5 @@
 {#-
-    Contract profiles -> one row per user, snapshot and attribute (ts null), at most `max_profile_tokens`
-    tokens per snapshot; and one row per user and milestone (key `milestone`, its name as the value), however
-    many snapshots list it. Attributes that are declared static hold at all moments: those of the first
-    snapshot are repeated as of the year 1.
+    Attributes that are declared static hold at all moments: those of the first snapshot are repeated as of the year 1.
 -#}
 {% macro tokenize_profiles(spec, profiles, texts) -%}
 with

@@ -1,0 +1,1 @@
+{% macro event_day(ts) -%} {{ ts }}::date {%- endmacro %}

@@ -1,0 +1,2 @@
+{#- Other rules make another tokenizer. -#}
+{% macro number_rule() -%} 1 {%- endmacro %}
