@@ -15,6 +15,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "dbt_project" / "models"
+MACROS = ROOT / "macros"
+MACRO = re.compile(r"\{%-? (macro|materialization) (\w+)(?:\((.*?)\) -?%\})?", re.S)
+NOT_SPLIT = {"refit"}
+"""Folders of macros whose files hold several public macros."""
 
 FORBIDDEN = {
     "pragma_sql": {"pragma_model", "pragma_udfs", "torch", "lightgbm", "sklearn"},
@@ -94,10 +98,9 @@ def test_no_module_imports_in_a_circle() -> None:
 
 def test_every_var_that_the_fit_reads_is_remembered_with_it() -> None:
     """A change of any other var would be ignored, and nobody told."""
-    macros = ROOT / "macros"
-    files = [*(MODELS / "fit").glob("*.sql"), *(macros / "fit").glob("*.sql")]
+    files = [*(MODELS / "fit").glob("*.sql"), *(MACROS / "fit").glob("*.sql")]
     read = {name for path in files for name in re.findall(r"var\('(\w+)'", path.read_text())}
-    listed = (macros / "refit" / "fit_settings.sql").read_text().partition("endmacro")[0]
+    listed = (MACROS / "refit" / "fit_settings.sql").read_text().partition("endmacro")[0]
     assert read - {"dataset"} == set(re.findall(r"'(\w+)'", listed))
 
 
@@ -222,6 +225,50 @@ def test_downstream_of_the_contract_nothing_runs_before_its_checks() -> None:
             continue  # new_events is what the checks look at
         referred = set(re.findall(r"ref\('(\w+)'\)", path.read_text()))
         assert not referred & contract, f"{path}: use checked(...) instead of ref(...)"
+
+
+def macro_files() -> list[Path]:
+    found = sorted(MACROS.glob("*/*.sql"))
+    return [path for path in found if path.parent.name not in NOT_SPLIT]
+
+
+def private_macros(path: Path) -> set[str]:
+    return {name for _, name, _ in MACRO.findall(path.read_text()) if name.startswith("_")}
+
+
+def test_each_file_of_macros_holds_one_public_macro_of_its_name() -> None:
+    """Implementations of a macro, such as `duckdb__literal`, stand in its file."""
+    for path in macro_files():
+        names = {name.partition("__")[2] or name for _, name, _ in MACRO.findall(path.read_text())}
+        assert names - private_macros(path) == {path.stem}, path
+
+
+def test_a_private_macro_is_used_in_its_own_file_alone() -> None:
+    texts = {path: path.read_text() for path in [*MACROS.rglob("*.sql"), *MODELS.rglob("*.*")]}
+    for path in macro_files():
+        for name in private_macros(path):
+            users = {used for used, text in texts.items() if re.search(rf"\b{name}\(", text)}
+            assert users == {path}, name
+
+
+def test_each_public_macro_is_documented_with_its_arguments() -> None:
+    described = {
+        (path.parent.name, macro["name"]): macro
+        for path in MACROS.glob("*/_macros.yml")
+        for macro in yaml.safe_load(path.read_text())["macros"]
+    }
+    signatures = {
+        (path.parent.name, name): [part.partition("=")[0] for part in arguments.split(", ") if part]
+        for path in macro_files()
+        for kind, name, arguments in MACRO.findall(path.read_text())
+        if kind == "macro" and name == path.stem
+    }
+    assert set(described) == set(signatures)
+    for key, macro in described.items():
+        arguments = macro.get("arguments", [])
+        assert [argument["name"] for argument in arguments] == signatures[key], key
+        assert macro["description"], key
+        assert all(each["type"] and each["description"] for each in arguments), key
 
 
 def test_only_the_contract_calls_source() -> None:
