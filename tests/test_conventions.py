@@ -224,7 +224,7 @@ def test_downstream_of_the_contract_nothing_runs_before_its_checks() -> None:
         if path.is_relative_to(MODELS / "contract") or path.stem == "new_events":
             continue  # new_events is what the checks look at
         referred = set(re.findall(r"ref\('(\w+)'\)", path.read_text()))
-        assert not referred & contract, f"{path}: use checked(...) instead of ref(...)"
+        assert not referred & contract, f"{path}: use checked_ref(...) instead of ref(...)"
 
 
 def macro_files() -> list[Path]:

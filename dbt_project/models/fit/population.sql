@@ -1,4 +1,4 @@
-{%- set population = decide_population(checked('events'), checked('profiles'), checked('labels')) -%}
+{%- set population = decide_population(checked_ref('events'), checked_ref('profiles'), checked_ref('labels')) -%}
 with
 
 final as (

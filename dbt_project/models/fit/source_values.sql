@@ -3,7 +3,7 @@ with
 
 -- Events and profiles are read straight from the sources: a copy would be the most expensive part of the fit.
 events as not materialized (
-    select * from {{ checked('events') }}
+    select * from {{ checked_ref('events') }}
     where {{ in_fit_population('user_id', 'ts', population) }}
 ),
 
@@ -11,7 +11,7 @@ profiles as not materialized (
     select
         *,
         {{ in_fit_population('user_id', 'as_of', population) }} as is_before
-    from {{ checked('profiles') }}
+    from {{ checked_ref('profiles') }}
     where {{ fit_users('user_id', fit_population(population).fit_users) }}
 ),
 

@@ -1,1 +1,1 @@
-{{ encoded_texts(tokenizer_spec(ref('tokenizer')), checked(arrived_events()), checked('profiles')) }}
+{{ encoded_texts(tokenizer_spec(ref('tokenizer')), checked_ref(arrived_events()), checked_ref('profiles')) }}

@@ -63,7 +63,7 @@ known as (
 ),
 
 unseen as (
-    {{ unseen_keys(checked('events'), ref('recounted_days'), span, ref('source_values'), ref('field_overrides')) }}
+    {{ unseen_keys(checked_ref('events'), ref('recounted_days'), span, ref('source_values'), ref('field_overrides')) }}
 ),
 
 together as (

@@ -8,7 +8,7 @@ labels as (
     select
         user_id,
         eval_ts
-    from {{ checked('labels') }}
+    from {{ checked_ref('labels') }}
 ),
 
 histories as (

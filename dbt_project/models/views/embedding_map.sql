@@ -19,7 +19,7 @@ segments as (
         latest.user_id,
         arg_max(profiles.attributes[{{ literal(map_attribute()) }}], profiles.as_of) as segment
     from latest
-    inner join {{ checked('profiles') }} as profiles
+    inner join {{ checked_ref('profiles') }} as profiles
         on latest.user_id = profiles.user_id and profiles.as_of <= latest.as_of
     group by latest.user_id
 ),

@@ -7,7 +7,7 @@
 with
 
 labels as (
-    select * from {{ checked('labels') }}
+    select * from {{ checked_ref('labels') }}
 ),
 
 features as (

@@ -6,7 +6,7 @@ moments as (
     select distinct
         user_id,
         eval_ts
-    from {{ checked('labels') }}
+    from {{ checked_ref('labels') }}
 ),
 
 embeddings as (

@@ -7,10 +7,10 @@ moments as (
     select distinct
         user_id,
         eval_ts
-    from {{ checked('labels') }}
+    from {{ checked_ref('labels') }}
 ),
 
-{{ feature_events(checked('events')) }},
+{{ feature_events(checked_ref('events')) }},
 
 counts as (
     select
@@ -52,7 +52,7 @@ attributes as (
         moments.eval_ts,
         arg_max(profiles.attributes, profiles.as_of) as attributes
     from moments
-    inner join {{ checked('profiles') }} as profiles
+    inner join {{ checked_ref('profiles') }} as profiles
         on moments.user_id = profiles.user_id and profiles.as_of <= moments.eval_ts
     group by moments.user_id, moments.eval_ts
 ),

@@ -1,5 +1,5 @@
 {#- The dependency on the gate makes dbt run the model after the checks. -#}
-{% macro checked(name) -%}
+{% macro checked_ref(name) -%}
     {%- do ref('rejected') -%}
     {{ return(ref(name)) }}
 {%- endmacro %}
