@@ -9,7 +9,7 @@
 -- depends_on: {{ ref('_embedding_state') }}
 -- depends_on: {{ ref('_histories') }}
 -- depends_on: {{ ref('profile_tokens') }}
--- depends_on: {{ checked('labels') }}
+-- depends_on: {{ checked_ref('labels') }}
 with
 
 due as (
