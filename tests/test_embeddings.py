@@ -13,16 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from trained import trained_home
 
-from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
 from pragma_sql.formats.packing import pack
 from pragma_sql.formats.paths import Home
 from pragma_sql.scoring.scorer import Scorer
-from pragma_sql.warehouse.build import build
 from pragma_sql.warehouse.registry import current_bundle, register_bundle
 from pragma_sql.warehouse.render import tokenize_sql
 from pragma_udfs.bpe import register_bpe
@@ -39,12 +36,10 @@ TOLERANCE = 1e-4
 Vectors = npt.NDArray[np.float32]
 
 
-@pytest.fixture(scope="module")
-def home(toy: Home, toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The toy warehouse with a registered model and its embeddings."""
-    home = trained_home(toy, tmp_path_factory.mktemp("trained"))
-    build(home, {**dataset_vars(toy_dataset, []), **datasets.TOY_VARS}, select=["models+"])
-    return home
+@pytest.fixture
+def home(embedded: Home) -> Home:
+    """The toy warehouse with a registered model and its embeddings; read only."""
+    return embedded
 
 
 @pytest.fixture

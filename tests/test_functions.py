@@ -10,7 +10,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from trained import trained_home
 
 from pragma_sql.formats.paths import Home
 from pragma_udfs.functions import register
@@ -18,10 +17,10 @@ from pragma_udfs.functions import register
 USER = "select user_id, embed(user_id) from contract.profiles order by all limit 1"
 
 
-@pytest.fixture(scope="module")
-def home(toy: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The toy warehouse with a model and its SQL functions' macros."""
-    return trained_home(toy, tmp_path_factory.mktemp("functions"))
+@pytest.fixture
+def home(trained: Home) -> Home:
+    """The toy warehouse with a model and its SQL functions' macros; read only."""
+    return trained
 
 
 def opened(home: Home) -> duckdb.DuckDBPyConnection:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import datasets
 import duckdb
 import pytest
-from trained import another_bundle, trained_home
+from trained import another_bundle
 from workplace import forget_dataset
 
 from pragma_model.reports import check_made_from
@@ -28,9 +29,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(toy: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(embedded: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A warehouse whose model has filled all views; the tests go on from each other."""
-    home = trained_home(toy, tmp_path_factory.mktemp("home"))
+    home = Home.of(tmp_path_factory.mktemp("made") / "home")
+    shutil.copytree(embedded.root, home.root)
     forget_dataset(home)
     built(home, dataset, len(datasets.toy_events()))
     return home

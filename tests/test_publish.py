@@ -47,11 +47,11 @@ print(json.dumps({"seen": seen, "failed": failed}))
 
 
 @pytest.fixture(scope="module")
-def built(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(toy: Home, place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy warehouse, and vectors that no model made; a publication does not look at them."""
-    place.clear()
+    place.restore(toy.root)
     place.write()
-    place.build()
+    place.build("models+")
     with duckdb.connect(str(place.home.warehouse)) as con:
         con.execute(
             "insert into vectors.user_embeddings"

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from trained import trained_home
 
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
@@ -72,8 +71,8 @@ def tokenizer(toy: Home, tmp_path_factory: pytest.TempPathFactory) -> RecordToke
 
 
 @pytest.fixture(scope="module")
-def home(toy: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return trained_home(toy, tmp_path_factory.mktemp("trained"))
+def home(trained: Home) -> Home:
+    return trained
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from trained import trained_home
 from typer.testing import CliRunner
 
 from pragma_sql.cli import app
@@ -33,9 +32,11 @@ Models = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def two(toy: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def two(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A warehouse with an older model and a newer one."""
-    home = trained_home(toy, tmp_path_factory.mktemp("two"), "older")
+    home = Home.of(tmp_path_factory.mktemp("two") / "home")
+    shutil.copytree(trained.root, home.root)
+    (home.runs / "toy").rename(home.runs / "older")
     train(open_shards(home.shards), TrainSettings(steps=2, budget=1024, seed=1), home, "newer")
     register_bundle(open_bundle(home.runs / "newer" / "bundle"), home.warehouse)
     return home

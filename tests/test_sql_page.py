@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,16 +18,12 @@ import numpy as np
 import pytest
 from workplace import Workplace
 
-from pragma_sql.formats.bundle import open_bundle
+from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.connection import load_extension
-from pragma_sql.warehouse.export_shards import export_shards
-from pragma_sql.warehouse.registry import register_bundle
 from pragma_udfs.functions import register
 
 pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.training.settings import TrainSettings
-from pragma_model.training.trainer import train
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "sql.md").read_text()
@@ -58,13 +55,10 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(place: Workplace) -> Demo:
-    place.clear()
+def demo(embedded: Home, place: Workplace) -> Demo:
+    home = place.restore(embedded.root)
+    shutil.copytree(embedded.bundles, home.bundles)
     place.write()
-    home = place.build()
-    shards = export_shards(home.warehouse, home.shards)
-    train(shards, TrainSettings(steps=4, budget=1024), home, "toy")
-    register_bundle(open_bundle(home.runs / "toy" / "bundle"), home.warehouse)
     place.build("models+")
     folder = home.root.parent
     (folder / "warehouse").symlink_to(home.root)

@@ -11,7 +11,7 @@ import datasets
 import duckdb
 import pytest
 from rich.console import Console
-from trained import another_bundle, trained_home
+from trained import another_bundle
 from typer.testing import CliRunner
 from workplace import forget_dataset
 
@@ -64,9 +64,10 @@ def variables(dataset: Path) -> Variables:
 
 
 @pytest.fixture(scope="module")
-def served(toy: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def served(embedded: Home, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A warehouse with a model and its vectors."""
-    home = trained_home(toy, tmp_path_factory.mktemp("served"))
+    home = Home.of(tmp_path_factory.mktemp("served") / "home")
+    shutil.copytree(embedded.root, home.root)
     forget_dataset(home)
     build(home, variables(dataset))
     return home

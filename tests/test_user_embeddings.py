@@ -26,33 +26,23 @@ from pragma_sql.formats.histories import Histories, Int
 from pragma_sql.formats.packing import Float
 from pragma_sql.formats.paths import Home
 from pragma_sql.scoring.scorer import Scorer
-from pragma_sql.warehouse.export_shards import export_shards
 from pragma_sql.warehouse.registry import register_bundle
 from pragma_udfs.functions import register
 
 pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.training.settings import TrainSettings
-from pragma_model.training.trainer import train
 
 Key = tuple[str, str, datetime]
 Scored = list[tuple[str, datetime]]
 
 
 @pytest.fixture(scope="module")
-def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse with a model and all its vectors."""
-    place.clear()
+def first(embedded: Home, place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with a model and all its vectors, built from the dataset of the place."""
+    home = place.restore(embedded.root)
+    shutil.copytree(embedded.bundles, home.bundles)
     place.write()
-    home = place.build()
-    train(
-        export_shards(home.warehouse, home.shards),
-        TrainSettings(steps=4, budget=1024),
-        home,
-        "toy",
-    )
-    register_bundle(open_bundle(home.runs / "toy" / "bundle"), home.warehouse)
-    place.build("models+")
+    place.build()
     kept = place.keep(tmp_path_factory.mktemp("vectors") / "first")
     shutil.copytree(home.bundles, kept / "bundles")
     return kept

@@ -21,6 +21,7 @@ def trained_home(toy: Home, folder: Path, run: str = "toy", steps: int = 4) -> H
     from pragma_model.training.trainer import train
 
     home = Home.of(folder)
+    home.root.mkdir(exist_ok=True)
     shutil.copy(toy.warehouse, home.warehouse)
     shards = export_shards(home.warehouse, home.shards)
     train(shards, TrainSettings(steps=steps, budget=1024), home, run)
