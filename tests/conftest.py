@@ -19,10 +19,8 @@ from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 
-# The processes of a run share the cores, and all data are small: a second thread waits for a core
-# and spins meanwhile. Libraries read this when they are imported, dbt when it connects.
-for name in ("OMP_NUM_THREADS", "PRAGMA_THREADS"):
-    os.environ.setdefault(name, "1")
+# Models of the tests are so small that a second thread only waits and spins. Read on import.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Where a run decides what lands, made-up cases are the same each time; elsewhere they go on
 # searching.
