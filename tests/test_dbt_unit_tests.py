@@ -18,20 +18,32 @@ from pragma_sql.formats.paths import DBT_PROJECT, Home
 NEEDED = {"folder": [], "purchase_cards": ["purchase_cards_transactions"]}
 
 
-def beside_the_models(dataset: str) -> set[str]:
-    """The unit tests that dbt knows of when it builds a dataset."""
+def beside_the_models(dataset: str, folder: str = "") -> set[str]:
+    """The unit tests that dbt knows of when it builds a dataset; all, or those of one folder."""
     others = set(NEEDED) - {dataset}
     return {
         test["name"]
-        for path in (DBT_PROJECT / "models").glob("**/*.yml")
+        for path in (DBT_PROJECT / "models" / folder).glob("**/*.yml")
         if path.parent.name not in others
         for test in yaml.safe_load(path.read_text()).get("unit_tests", [])
     }
 
 
-@pytest.mark.parametrize("dataset", NEEDED)
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [
+        ("folder", ""),
+        ("purchase_cards", "contract/datasets/purchase_cards"),
+        pytest.param("purchase_cards", "", marks=pytest.mark.slow),
+    ],
+)
 def test_the_unit_tests_beside_the_models_pass(
-    dataset: str, toy: Home, toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: str,
+    folder: str,
+    toy: Home,
+    toy_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = Home.of(tmp_path)
     shutil.copy(toy.warehouse, home.warehouse)
@@ -48,13 +60,14 @@ def test_the_unit_tests_beside_the_models_pass(
     try:
         for model in NEEDED[dataset]:
             assert runner.invoke(["run", "--select", model, *arguments]).success
-        outcome = runner.invoke(["test", "--select", "test_type:unit", *arguments])
+        here = f",path:models/{folder}" if folder else ""
+        outcome = runner.invoke(["test", "--select", f"test_type:unit{here}", *arguments])
     finally:
         DuckDBConnectionManager.close_all_connections()
     assert outcome.exception is None
     results = {result.node.name: result for result in outcome.result.results}
     assert [found.message for found in results.values() if found.status in ("fail", "error")] == []
-    assert beside_the_models(dataset) <= {
-        name for name, found in results.items() if found.status == "pass"
-    }
+    expected = beside_the_models(dataset, folder)
+    assert expected
+    assert expected <= {name for name, found in results.items() if found.status == "pass"}
     assert [name for name in said if "Deprecat" in name] == []
