@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from trained import another_bundle, bent_bundle
 from typer.testing import CliRunner
 
 from pragma_sql.cli import app
@@ -21,12 +22,7 @@ from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.registry import find_bundle, register_bundle
 from pragma_udfs.functions import register
 
-torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
-
-from pragma_model.model.sizes import Readout  # noqa: E402
-from pragma_model.training.settings import RunOptions, TrainSettings  # noqa: E402
-from pragma_model.training.trainer import train  # noqa: E402
-from pragma_sql.formats.shards import open_shards  # noqa: E402
+pytest.importorskip("torch", reason="the `train` extra is not installed")
 
 Models = dict[str, str]
 
@@ -37,7 +33,7 @@ def two(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home.of(tmp_path_factory.mktemp("two") / "home")
     shutil.copytree(trained.root, home.root)
     (home.runs / "toy").rename(home.runs / "older")
-    train(open_shards(home.shards), TrainSettings(steps=2, budget=1024, seed=1), home, "newer")
+    bent_bundle(home, home.runs / "newer" / "bundle")
     register_bundle(open_bundle(home.runs / "newer" / "bundle"), home.warehouse)
     return home
 
@@ -128,10 +124,8 @@ def test_the_table_says_when_a_model_was_registered_not_when_it_was_trained(home
 def test_a_model_of_another_width_gives_embed_its_type_at_once(home: Home) -> None:
     newer = model_id(home, "newer")
     assert vector_type(home) == ("FLOAT[128]", "FLOAT[128]", "FLOAT[128]", "FLOAT[128]")
-    options = RunOptions(readout=Readout.USER)
-    shards = open_shards(home.shards)
-    train(shards, TrainSettings(steps=2, budget=1024, seed=1), home, "narrow", options)
-    register_bundle(open_bundle(home.runs / "narrow" / "bundle"), home.warehouse)
+    narrow = another_bundle(home, home.runs / "narrow" / "bundle", embedding_size=64)
+    register_bundle(open_bundle(narrow), home.warehouse)
     assert vector_type(home) == ("FLOAT[64]", "FLOAT[64]", "FLOAT[64]", "FLOAT[]")
     assert len(vector(home, f"embed_with('{newer}', 'user 05')")) == 128
     register_bundle(open_bundle(home.bundles / newer), home.warehouse)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -57,7 +56,6 @@ class Demo:
 @pytest.fixture(scope="module")
 def demo(embedded: Home, place: Workplace) -> Demo:
     home = place.restore(embedded.root)
-    shutil.copytree(embedded.bundles, home.bundles)
     place.write()
     place.build("models+")
     folder = home.root.parent

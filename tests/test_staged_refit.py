@@ -140,7 +140,9 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     current = (home.bundles / "current").read_text().strip()
     before = query(home, "from tokens.event_tokens order by all")
 
-    register_bundle(open_bundle(another_bundle(home, tmp_path / "new", new)), home.warehouse)
+    register_bundle(
+        open_bundle(another_bundle(home, tmp_path / "new", tokenizer_hash=new)), home.warehouse
+    )
     assert tokenizer(home) == new
     assert not schemas(home) & {"fit_next", "tokens_next"}
     assert len(query(home, "select embed('user 05')")[0][0]) == 128  # type: ignore[arg-type]

@@ -294,11 +294,11 @@ def home(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     variables = {**dataset_vars(toy_dataset, []), **datasets.TOY_VARS, "max_event_tokens": 4}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "DBT_PROJECT", root / "dbt_project")
-        build(home, variables)
+        build(home, variables, select=["+user_tokens"])
         shards = export_shards(home.warehouse, home.shards)
         train(shards, TrainSettings(steps=3, budget=1024), home, "texts")
         register_bundle(open_bundle(home.runs / "texts" / "bundle"), home.warehouse)
-        build(home, variables, select=["models+"])
+        build(home, variables, select=["models", "user_embeddings"])
         yield home
 
 

@@ -39,13 +39,10 @@ Scored = list[tuple[str, datetime]]
 @pytest.fixture(scope="module")
 def first(embedded: Home, place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with a model and all its vectors, built from the dataset of the place."""
-    home = place.restore(embedded.root)
-    shutil.copytree(embedded.bundles, home.bundles)
+    place.restore(embedded.root)
     place.write()
     place.build()
-    kept = place.keep(tmp_path_factory.mktemp("vectors") / "first")
-    shutil.copytree(home.bundles, kept / "bundles")
-    return kept
+    return place.keep(tmp_path_factory.mktemp("vectors") / "first")
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,6 @@ class Vectors:
 def vectors(workplace: Workplace, first: Path, monkeypatch: pytest.MonkeyPatch) -> Vectors:
     """That warehouse in the workplace, its dataset as it was."""
     workplace.restore(first)
-    shutil.copytree(first / "bundles", workplace.home.bundles)
     workplace.write()
     scored: Scored = []
     score = Scorer.score

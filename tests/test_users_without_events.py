@@ -13,29 +13,20 @@ from typer.testing import CliRunner
 from workplace import PROFILES, Workplace
 
 from pragma_sql.cli import app
-from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.paths import Home
-from pragma_sql.warehouse.export_shards import export_shards
-from pragma_sql.warehouse.registry import register_bundle
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.training.settings import TrainSettings  # noqa: E402
-from pragma_model.training.trainer import train  # noqa: E402
 
 STRANGERS = [Profile(f"stranger {n}", "2024-01-01", {"region": "north"}) for n in range(30)]
 
 
 @pytest.fixture(scope="module")
-def home(place: Workplace) -> Home:
+def home(embedded: Home, place: Workplace) -> Home:
     """The toy warehouse with thirty users of equal profiles who have no events."""
-    place.clear()
+    home = place.restore(embedded.root)
     place.write(profiles=[*PROFILES, *STRANGERS])
-    home = place.build()
-    shards = export_shards(home.warehouse, home.shards)
-    train(shards, TrainSettings(steps=4, budget=1024), home, "toy")
-    register_bundle(open_bundle(home.runs / "toy" / "bundle"), home.warehouse)
-    place.build("models+")
+    place.build()
     return home
 
 

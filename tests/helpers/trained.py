@@ -29,13 +29,29 @@ def trained_home(toy: Home, folder: Path, run: str = "toy", steps: int = 4) -> H
     return home
 
 
-def another_bundle(home: Home, folder: Path, tokenizer_hash: str = "") -> Path:
-    """A bundle of another id that scores as the current model, as if trained on this tokenizer."""
+def another_bundle(home: Home, folder: Path, **stated: object) -> Path:
+    """A bundle of another id that scores as the current model, whatever its manifest states."""
     current = (home.bundles / "current").read_text().strip()
     shutil.copytree(home.bundles / current, folder)
-    (folder / "model.safetensors").write_bytes(b"another")
+    (folder / "model.safetensors").write_bytes(bytes(folder))  # an id is a hash of files
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["tokenizer_hash"] = tokenizer_hash or manifest["tokenizer_hash"]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **stated}))
+    seal(folder, read_manifest(folder))
+    return folder
+
+
+def bent_bundle(home: Home, folder: Path) -> Path:
+    """A bundle of another id that adds one to every number of the current model's vectors."""
+    onnx = pytest.importorskip("onnx", reason="the `train` extra is not installed")
+    another_bundle(home, folder)
+    path = folder / "user_encoder.onnx"
+    model = onnx.load(path)
+    (output,) = (found.name for found in model.graph.output)
+    (last,) = (node for node in model.graph.node if output in node.output)
+    last.output[list(last.output).index(output)] = "straight"
+    one = onnx.helper.make_tensor("one", onnx.TensorProto.FLOAT, [], [1.0])
+    model.graph.initializer.append(one)
+    model.graph.node.append(onnx.helper.make_node("Add", ["straight", "one"], [output]))
+    onnx.save(model, path)
     seal(folder, read_manifest(folder))
     return folder

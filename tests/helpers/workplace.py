@@ -66,20 +66,24 @@ class Workplace:
     def keep(self, folder: Path) -> Path:
         """Put a copy of what was built into a new folder."""
         folder.mkdir()
-        shutil.copy(self.home.warehouse, folder)
-        if self.home.data_docs.exists():
-            shutil.copytree(self.home.data_docs, folder / self.home.data_docs.name)
+        copy_home(self.home, Home.of(folder))
         return folder
 
     def restore(self, kept: Path) -> Home:
         """Start from such a copy, or from a home."""
         self.clear()
         self.home.root.mkdir(exist_ok=True)
-        shutil.copy(kept / self.home.warehouse.name, self.home.warehouse)
-        if (kept / self.home.data_docs.name).exists():
-            shutil.copytree(kept / self.home.data_docs.name, self.home.data_docs)
+        copy_home(Home.of(kept), self.home)
         forget_dataset(self.home)
         return self.home
+
+
+def copy_home(home: Home, to: Home) -> None:
+    """Copy the tables, the pages of their checks and the registered models."""
+    shutil.copy(home.warehouse, to.warehouse)
+    for folder, copy in ((home.data_docs, to.data_docs), (home.bundles, to.bundles)):
+        if folder.exists():
+            shutil.copytree(folder, copy)
 
 
 def forget_dataset(home: Home) -> None:
