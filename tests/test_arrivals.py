@@ -126,6 +126,7 @@ def test_an_event_that_is_delivered_again_is_not_doubled(
     assert tokens(workplace.home) == whole
 
 
+@pytest.mark.slow
 def test_equal_events_within_one_delivery_count_once(
     workplace: Workplace, first: Path, whole: dict[str, list[Row]]
 ) -> None:
@@ -142,6 +143,7 @@ def test_events_of_one_moment_without_ids_are_told_apart_by_content(
     assert len(tokens(workplace.home)["event_tokens"]) == len(EVERYTHING) + 1
 
 
+@pytest.mark.slow
 def test_deliveries_in_any_order_end_like_one(
     workplace: Workplace, first: Path, whole: dict[str, list[Row]]
 ) -> None:

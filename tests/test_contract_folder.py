@@ -97,7 +97,16 @@ REWRITES: dict[str, Callable[[pa.Table], pa.Table]] = {
 }
 
 
-@pytest.mark.parametrize("change", REWRITES.values(), ids=REWRITES)
+RARE = {"seconds", "milliseconds", "nanoseconds", "seconds UTC"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, id=name, marks=[pytest.mark.slow] if name in RARE else [])
+        for name, change in REWRITES.items()
+    ],
+)
 def test_events_are_the_same_however_they_were_written(
     change: Callable[[pa.Table], pa.Table],
     plain: dict[str, Rows],

@@ -133,16 +133,8 @@ def edited_profiles(profiles: list[Profile], chance: random.Random) -> list[Prof
     return profiles
 
 
-@settings(
-    max_examples=3,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(seed=st.integers(0, 2**32))
-def test_after_any_edits_the_tables_are_as_if_made_anew(
-    seed: int, place: Workplace, first: Path
-) -> None:
+def edited_and_held_against_all_anew(seed: int, place: Workplace, first: Path) -> None:
+    """Builds after edits that the seed draws; each is one, the last is held against all anew."""
     chance = random.Random(seed)
     place.restore(first)
     parts, profiles = initial(), list(PROFILES)
@@ -155,6 +147,30 @@ def test_after_any_edits_the_tables_are_as_if_made_anew(
         rows = counts(place.home)
         assert rows[0] == rows[1] == len(found["event_tokens"])
     assert found == anew(place)
+
+
+BUILDS = settings(
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@settings(BUILDS, max_examples=2)
+@given(seed=st.integers(0, 2**32))
+def test_after_any_edits_the_tables_are_as_if_made_anew(
+    seed: int, place: Workplace, first: Path
+) -> None:
+    edited_and_held_against_all_anew(seed, place, first)
+
+
+@pytest.mark.slow
+@settings(BUILDS, max_examples=10)
+@given(seed=st.integers(0, 2**32))
+def test_after_any_edits_of_ten_more_tables_they_are_as_if_made_anew(
+    seed: int, place: Workplace, first: Path
+) -> None:
+    edited_and_held_against_all_anew(seed, place, first)
 
 
 def test_events_that_are_delivered_twice_count_once_everywhere(
@@ -175,7 +191,14 @@ def test_events_that_are_delivered_twice_count_once_everywhere(
         assert checks == [(20, "warn")]
 
 
-@pytest.mark.parametrize("damage", ["delete", "double", "move"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete",
+        pytest.param("double", marks=pytest.mark.slow),
+        pytest.param("move", marks=pytest.mark.slow),
+    ],
+)
 def test_damaged_tokens_stop_a_build_and_the_next_mends_them(
     damage: str, workplace: Workplace, first: Path
 ) -> None:

@@ -106,6 +106,7 @@ def test_czech_bank_asks_of_each_loan_what_came_before_it(tmp_path: Path) -> Non
     ) == [(0,)]
 
 
+@pytest.mark.slow
 def test_the_page_on_own_tables_says_what_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

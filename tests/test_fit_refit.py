@@ -153,7 +153,9 @@ def leave_unfinished(con: duckdb.DuckDBPyConnection, archive: str) -> None:
     con.execute(f"create table {archive}.unfinished as select now() as since")
 
 
-@pytest.mark.parametrize("refit", [False, True], ids=["build", "refit"])
+@pytest.mark.parametrize(
+    "refit", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["build", "refit"]
+)
 def test_a_refit_killed_half_way_is_undone_by_the_next_build(
     refit: bool, home: Home, variables: Mapping[str, Value]
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_refit_killed_half_way_is_undone_by_the_next_build(
     assert archives(home) == []
 
 
+@pytest.mark.slow
 def test_a_refit_killed_before_its_tokens_were_made_is_undone(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
@@ -221,6 +224,7 @@ def tables_of_fit(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in con.execute(query).fetchall()]
 
 
+@pytest.mark.slow
 def test_a_first_build_that_failed_is_made_again_with_the_new_vars(
     workplace: Workplace, toy: Home
 ) -> None:

@@ -261,6 +261,7 @@ def test_a_build_gives_contract_fit_and_tokens_as_for_the_demo(project: Path) ->
     assert all(row["passed"] or row["severity"] == "warn" for row in checks.to_pylist())
 
 
+@pytest.mark.slow
 def test_plain_dbt_builds_the_same_without_a_warning(project: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
     for command in (["deps"], ["--warn-error", "build", "--show-all-deprecations"]):

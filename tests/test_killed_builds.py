@@ -63,12 +63,9 @@ def tables(home: Home) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first(toy: Home) -> Path:
     """A first build that nobody disturbs."""
-    place.clear()
-    place.write()
-    place.build("+tokens")
-    return place.keep(tmp_path_factory.mktemp("killed") / "first")
+    return toy.root
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +91,7 @@ def test_a_later_build_that_was_killed_loses_and_doubles_nothing(
     assert tables(workplace.build("+tokens")) == undisturbed[1]
 
 
+@pytest.mark.slow
 def test_a_build_whose_reader_goes_away_ends_quietly_and_is_finished_by_the_next(
     workplace: Workplace, first: Path, undisturbed: tuple[Tables, Tables]
 ) -> None:
@@ -158,7 +156,9 @@ def test_a_build_killed_at_any_moment_is_finished_by_the_next(
         assert found == tables(fresh)
 
 
-@pytest.mark.parametrize("model", ["file_partitions", "token_counts"])
+@pytest.mark.parametrize(
+    "model", [pytest.param("file_partitions", marks=pytest.mark.slow), "token_counts"]
+)
 def test_a_refit_that_was_killed_leaves_a_warehouse_that_opens(
     workplace: Workplace, first: Path, undisturbed: tuple[Tables, Tables], model: str
 ) -> None:

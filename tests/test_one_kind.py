@@ -118,6 +118,14 @@ ONE_KIND: Mapping[str, tuple[Sequence[Event], Sequence[Profile], Mapping[str, st
     ),
 }
 
+QUICK = {
+    "only categories, ids across 255",
+    "only numbers",
+    "only texts",
+    "a source and no key",
+    "milestones, and profiles without attributes",
+}
+
 OVERRIDES = """key,kind,static,dataset
 a,category,,
 b,category,,
@@ -140,7 +148,10 @@ def own_project(place: Workplace) -> Path:
     return folder / "dbt_project"
 
 
-@pytest.mark.parametrize("name", ONE_KIND)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in ONE_KIND],
+)
 def test_a_dataset_of_one_kind_of_key_builds_as_the_slow_tokenizer_has_it(
     name: str, workplace: Workplace, own_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,9 +23,25 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def variables(toy_dataset: Path) -> Variables:
     return dataset_vars(toy_dataset, [])
+
+
+@pytest.fixture(scope="module")
+def parsed(variables: Variables, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """The cache that the build of a first warehouse filled, and the sources of its events."""
+    folder = tmp_path_factory.mktemp("parsed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return folder / "cache", built_events(Home.of(folder / "first"), variables)
+
+
+@pytest.fixture
+def first(cache: Path, parsed: tuple[Path, set[str]]) -> set[str]:
+    """Its sources; the cache is as after its build."""
+    shutil.copytree(parsed[0], cache)
+    return parsed[1]
 
 
 def built_events(home: Home, variables: Variables) -> set[str]:
@@ -38,9 +54,8 @@ def built_events(home: Home, variables: Variables) -> set[str]:
 
 
 def test_a_second_warehouse_is_built_from_what_the_first_parsed(
-    cache: Path, variables: Variables, tmp_path: Path
+    first: set[str], variables: Variables, tmp_path: Path
 ) -> None:
-    first = built_events(Home.of(tmp_path / "first"), variables)
     assert ParsedProject(DBT_PROJECT, variables).load() is not None
     second = Home.of(tmp_path / "second")
     assert built_events(second, variables) == first
@@ -48,9 +63,8 @@ def test_a_second_warehouse_is_built_from_what_the_first_parsed(
 
 
 def test_another_folder_of_the_same_kind_is_read_and_not_the_one_that_was_parsed_with(
-    cache: Path, variables: Variables, tmp_path: Path
+    first: set[str], tmp_path: Path
 ) -> None:
-    built_events(Home.of(tmp_path / "first"), variables)
     other = tmp_path / "other"
     other.mkdir()
     duckdb.sql(f"""
@@ -107,9 +121,8 @@ def test_a_project_that_cannot_be_parsed_leaves_what_was_parsed_before_to_the_pa
 
 
 def test_rubbish_in_the_cache_is_parsed_over(
-    cache: Path, variables: Variables, tmp_path: Path
+    first: set[str], variables: Variables, tmp_path: Path
 ) -> None:
-    built_events(Home.of(tmp_path / "first"), variables)
     kept = ParsedProject(DBT_PROJECT, variables).file
     kept.write_bytes(kept.read_bytes()[:1000])
     assert ParsedProject(DBT_PROJECT, variables).load() is None

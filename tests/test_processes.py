@@ -103,7 +103,10 @@ Saver.step = step
 """
 
 
-@pytest.mark.parametrize(("trouble", "ends_well"), [("", True), (DISK_FULL, False)])
+@pytest.mark.parametrize(
+    ("trouble", "ends_well"),
+    [("", True), pytest.param(DISK_FULL, False, marks=pytest.mark.slow)],
+)
 def test_processes_part_after_the_model_that_they_shared_is_gone(
     shards: Shards, tmp_path: Path, trouble: str, ends_well: bool
 ) -> None:
@@ -120,7 +123,7 @@ def test_processes_part_after_the_model_that_they_shared_is_gone(
     assert set(counts) == {"parted with 0 wrapped models"}
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
 def test_when_a_process_dies_all_stop_and_the_run_goes_on_from_its_checkpoint(
     shards: Shards, alone: Path, tmp_path: Path, parallel: str
 ) -> None:
@@ -140,6 +143,7 @@ def test_when_a_process_dies_all_stop_and_the_run_goes_on_from_its_checkpoint(
     same_curve(alone, folder)
 
 
+@pytest.mark.slow
 def test_torchrun_that_is_asked_to_stop_leaves_a_checkpoint(shards: Shards, tmp_path: Path) -> None:
     home, folder = Home(tmp_path), tmp_path / "runs" / "a"
     process = started(command(shards, home, *FEW, *FOUR, "--steps", "4000", processes=2))

@@ -87,6 +87,7 @@ def con(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
+@pytest.mark.slow
 def test_ten_thousand_real_purchases_get_the_ids_of_the_build(tmp_path: Path) -> None:
     raw = tmp_path / "raw.parquet"
     purchases = DATA / "examples" / "purchase_cards" / "transactions.parquet"

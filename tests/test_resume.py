@@ -275,6 +275,7 @@ def test_a_finished_run_is_not_resumed(shards: Shards, unbroken: Path) -> None:
         train(shards, SETTINGS, Home(unbroken.parent.parent), "a", RESUMED)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_resumed_for_an_embedding_of_other_states(
     shards: Shards, unbroken: Path, tmp_path: Path
 ) -> None:
@@ -353,6 +354,7 @@ def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
     assert "--overwrite --batch-tokens 100000 --grad-accum 2" in said
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint_and_the_run_alive(
     shards: Shards, tmp_path: Path
 ) -> None:

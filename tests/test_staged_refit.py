@@ -162,6 +162,7 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     assert f"archive_{new[:12]}" in schemas(home)
 
 
+@pytest.mark.slow
 def test_a_refit_that_changes_nothing_says_so_and_names_the_cut(
     served: Home, dataset: Path, tmp_path: Path
 ) -> None:

@@ -187,43 +187,37 @@ CHANGED = Profile("user 05", "2024-08-01", {"region": "north", "age": "99"})
 ASKED = Label("late", "user 07", "2024-11-01", 1.0)
 
 
+QUICK = {
+    "a late event between two labels": (with_event(LATE), {"user 03"}, 2),
+    "a label that is gone": (without_a_label, set(), 0),
+    "a deleted event": (withdrawn, {"user 03"}, 2),
+    "an edited attribute": (with_edited_profile(attributes={"region": "north"}), {"user 03"}, 3),
+    "a deleted user": (without_a_user, set(), 0),
+    "all of it": (with_all_of_it, {"user 03", "user 05", "user 07", "a new user"}, 7),
+}
+MORE = {
+    "an event after all": (with_event(NEXT), {"user 03"}, 1),
+    "a late event before both labels": (with_event(VERY_LATE), {"user 03"}, 3),
+    "a new user": (with_event(NEW), {"a new user"}, 1),
+    "a changed profile": (with_profile(CHANGED), {"user 05"}, 3),
+    "a new label": (with_label(ASKED), {"user 07"}, 1),
+    "a corrected event": (corrected, {"user 03"}, 2),
+    "other ids of the same events": (named_otherwise, set(), 0),
+    "a profile of another day": (with_edited_profile(day="2024-02-01"), {"user 03"}, 3),
+    "a milestone of another day": (
+        with_edited_profile(lifelong={"first_login": "2024-05-05"}),
+        {"user 03"},
+        3,
+    ),
+    "a deleted profile": (without_a_profile, {"user 03"}, 3),
+}
+
+
 @pytest.mark.parametrize(
     ("change", "users", "moments"),
     [
-        (with_event(NEXT), {"user 03"}, 1),
-        (with_event(LATE), {"user 03"}, 2),
-        (with_event(VERY_LATE), {"user 03"}, 3),
-        (with_event(NEW), {"a new user"}, 1),
-        (with_profile(CHANGED), {"user 05"}, 3),
-        (with_label(ASKED), {"user 07"}, 1),
-        (without_a_label, set(), 0),
-        (corrected, {"user 03"}, 2),
-        (withdrawn, {"user 03"}, 2),
-        (named_otherwise, set(), 0),
-        (with_edited_profile(attributes={"region": "north"}), {"user 03"}, 3),
-        (with_edited_profile(day="2024-02-01"), {"user 03"}, 3),
-        (with_edited_profile(lifelong={"first_login": "2024-05-05"}), {"user 03"}, 3),
-        (without_a_profile, {"user 03"}, 3),
-        (without_a_user, set(), 0),
-        (with_all_of_it, {"user 03", "user 05", "user 07", "a new user"}, 7),
-    ],
-    ids=[
-        "an event after all",
-        "a late event between two labels",
-        "a late event before both labels",
-        "a new user",
-        "a changed profile",
-        "a new label",
-        "a label that is gone",
-        "a corrected event",
-        "a deleted event",
-        "other ids of the same events",
-        "an edited attribute",
-        "a profile of another day",
-        "a milestone of another day",
-        "a deleted profile",
-        "a deleted user",
-        "all of it",
+        *(pytest.param(*case, id=name) for name, case in QUICK.items()),
+        *(pytest.param(*case, id=name, marks=pytest.mark.slow) for name, case in MORE.items()),
     ],
 )
 def test_only_what_is_due_is_scored_and_the_table_is_as_if_made_anew(
@@ -237,6 +231,7 @@ def test_only_what_is_due_is_scored_and_the_table_is_as_if_made_anew(
     assert len(vectors.scored) == len(found)
 
 
+@pytest.mark.slow
 def test_tokens_that_were_built_without_vectors_are_made_up_for_later(vectors: Vectors) -> None:
     with_event(LATE)(vectors.place)
     vectors.build("+tokens")
