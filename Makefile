@@ -25,8 +25,8 @@ demo: $(STAMP) ## run the complete loop on real purchase cards, into ./warehouse
 test: $(STAMP) ## run all tests except the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not trial"
 
-test-slow: $(STAMP) ## run the slow tests
-	$(BIN)/pytest -m slow
+test-slow: $(STAMP) ## run the slow tests: rare variants, large datasets, the longest pages
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 trial: $(STAMP) ## run four real datasets through edits, corrections, deletions, a refit and another seed
 	$(BIN)/pytest -s -m trial tests/trial

@@ -232,7 +232,7 @@ def test_a_clock_that_jumped_to_1970_is_dealt_with_by_setting_its_rows_aside(
 ) -> None:
     events_with(ts=datetime(1970, 1, 1))(dataset)
     place = ("--home", str(workplace.home.root), "--contract", str(dataset))
-    fit = ("--var", "fit_until=2024-07-01")
+    fit = ("--var", "fit_until=2024-07-01", "--select", "+event_tokens")
     assert run("build", *place, *fit, monkeypatch=monkeypatch) == 1
     assert run("build", *place, *fit, "--quarantine", monkeypatch=monkeypatch) == 0
     assert "contract.rejected: events_ts_outside, rows: 3" in capsys.readouterr().err

@@ -129,7 +129,7 @@ def test_what_init_writes_builds_as_it_stands_also_without_fit_until(
     assert 'fit_until: ""' in (project / "dbt_project.yml").read_text()
 
     home = Home.of(project=project)
-    built = pragma("build", "--project", str(project))
+    built = pragma("build", "--project", str(project), "--select", "+event_tokens")
     assert built.exit_code == 0, built.exception
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         assert con.execute("select count(*) from tokens.event_tokens").fetchall() == [(240,)]

@@ -6,43 +6,26 @@ import histories_fixture as fixture
 import numpy as np
 import pytest
 
-from pragma_sql.formats.bundle import Bundle, BundleManifest
+from pragma_sql.formats.bundle import Bundle, open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.event_rows import RowKeys
-from pragma_sql.formats.packing import Float, PackedEvents, pack
+from pragma_sql.formats.packing import Float, PackedEvents
+from pragma_sql.formats.paths import Home
 from pragma_sql.scoring.caches import EventCache
 from pragma_sql.scoring.engines import OnnxEngine, Precision, chosen_precision, engine_of
 from pragma_sql.scoring.scorer import Scorer
 
 torch = pytest.importorskip("torch", reason="the `train` extra is not installed")
 
-from pragma_model.export.bundle import write_bundle  # noqa: E402
 from pragma_model.export.torch_engine import TorchEngine  # noqa: E402
-from pragma_model.model.model import PragmaModel  # noqa: E402
-from pragma_model.model.sizes import NANO  # noqa: E402
 
 USERS = fixture.histories([*fixture.ragged_users(), *fixture.shoppers(20)])
 MOMENTS = fixture.moments(len(USERS))
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("engines")
-    torch.manual_seed(0)
-    model = PragmaModel(NANO, fixture.VOCABULARY_SIZE).eval()
-    manifest = BundleManifest(
-        tokenizer_hash="0" * 64,
-        size="nano",
-        embedding_size=NANO.width,
-        vocabulary_size=fixture.VOCABULARY_SIZE,
-        max_events=6500,
-        trained_until=fixture.AS_OF,
-        metrics={},
-        settings={},
-    )
-    users = [pack(USERS.as_of(MOMENTS), MOMENTS, distinct=True)]
-    tokenizer = fixture.write_tokenizer(folder / "tokenizer")
-    return write_bundle(folder / "bundle", model, tokenizer, manifest, users)
+def bundle(trained: Home) -> Bundle:
+    return open_bundle(trained.runs / "toy" / "bundle")
 
 
 @pytest.fixture(scope="module")

@@ -188,6 +188,7 @@ def test_the_difference_is_the_largest_of_all_batches(model: PragmaModel, graphs
     assert largest_difference(bent, graphs, batches) == pytest.approx(0.25, abs=CLOSE)
 
 
+@pytest.mark.slow
 def test_weights_too_large_for_a_graph_lie_beside_it_and_are_guarded(
     model: PragmaModel, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_bundle_of_the_first_format_has_the_state_of_the_user_alone(
     np.testing.assert_array_equal(vectors, torch_vectors(model, batch)[:, :64])
 
 
+@pytest.mark.slow
 def test_scores_of_a_long_history_are_made_in_parts(tmp_path: Path) -> None:
     two = ModelSize("two", 64, 1, 1, 2)
     model = PragmaModel(two, VOCABULARY_SIZE).eval()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from io import StringIO
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -97,11 +98,18 @@ def keys_of(home: Home) -> Keys:
 
 
 @pytest.fixture(scope="module")
-def built(place: Workplace) -> tuple[Rows, Keys]:
-    """The features of the toy dataset and of the users above, and the fit's keys."""
+def first(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of the toy dataset and of the users above."""
     place.clear()
     place.write(ALL_EVENTS, ALL_PROFILES, ALL_LABELS)
-    home = place.build("+user_features", **FIT)
+    place.build("+user_features", **FIT)
+    return place.keep(tmp_path_factory.mktemp("features") / "first")
+
+
+@pytest.fixture(scope="module")
+def built(first: Path) -> tuple[Rows, Keys]:
+    """Its features, and the fit's keys."""
+    home = Home.of(first)
     return rows_of(home), keys_of(home)
 
 
@@ -193,12 +201,13 @@ def test_the_order_of_rows_has_no_say(built: tuple[Rows, Keys], workplace: Workp
 
 
 def test_the_number_of_columns_is_bounded_and_what_is_left_out_is_said(
-    workplace: Workplace, built: tuple[Rows, Keys]
+    workplace: Workplace, first: Path, built: tuple[Rows, Keys]
 ) -> None:
     said = StringIO()
+    workplace.restore(first)
     workplace.write(ALL_EVENTS, ALL_PROFILES, ALL_LABELS)
     variables = workplace.variables(feature_columns_max=40, **FIT)
-    build(workplace.home, variables, select=["+user_features"], progress=Console(file=said))
+    build(workplace.home, variables, select=["user_features"], progress=Console(file=said))
     found = rows_of(workplace.home)["zero", datetime.fromisoformat(MOMENT)]
     columns = list(of(built, "zero"))
     assert list(found) == columns[:40]

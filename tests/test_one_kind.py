@@ -118,14 +118,6 @@ ONE_KIND: Mapping[str, tuple[Sequence[Event], Sequence[Profile], Mapping[str, st
     ),
 }
 
-QUICK = {
-    "only categories, ids across 255",
-    "only numbers",
-    "only texts",
-    "a source and no key",
-    "milestones, and profiles without attributes",
-}
-
 OVERRIDES = """key,kind,static,dataset
 a,category,,
 b,category,,
@@ -148,19 +140,35 @@ def own_project(place: Workplace) -> Path:
     return folder / "dbt_project"
 
 
+EVERYTHING: tuple[str, ...] = ()
+QUICK = {
+    "only categories, ids across 255": EVERYTHING,
+    "only texts": ("+user_features", "+user_tokens"),
+    "a source and no key": EVERYTHING,
+    "milestones, and profiles without attributes": ("+user_features", "+user_tokens"),
+}
+
+
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in ONE_KIND],
+    ("name", "select"),
+    [
+        *QUICK.items(),
+        *(pytest.param(name, EVERYTHING, marks=pytest.mark.slow) for name in ONE_KIND),
+    ],
 )
 def test_a_dataset_of_one_kind_of_key_builds_as_the_slow_tokenizer_has_it(
-    name: str, workplace: Workplace, own_project: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    select: tuple[str, ...],
+    workplace: Workplace,
+    own_project: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events, profiles, kinds = ONE_KIND[name]
     monkeypatch.setattr("pragma_sql.warehouse.build.DBT_PROJECT", own_project)
     first = str(events[0].user_id)
     profiles = profiles or [Profile(first, "2024-01-01")]
     workplace.write(events, profiles, [Label("task", first, "2024-02-01", 1.0)])
-    home = workplace.build(fit_until="2024-02-01", fit_users="all", bins=64)
+    home = workplace.build(*select, fit_until="2024-02-01", fit_users="all", bins=64)
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         found = dict(con.execute("select key, kind from fit.fields").fetchall())
         assert found == {**kinds, "source": "category"}

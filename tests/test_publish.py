@@ -263,6 +263,7 @@ def test_the_command_builds_and_publishes_what_it_built(home: Home, workplace: W
     assert f"published anew: {home.published / 'bi.duckdb'}" in built.output
 
 
+@pytest.mark.slow
 def test_readers_read_while_a_build_writes(
     home: Home, workplace: Workplace, tmp_path: Path
 ) -> None:
@@ -292,7 +293,7 @@ os._exit(1)
 """A tool that opens the file to write, makes a table before or after a publication, and dies."""
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
 def test_what_a_tool_writes_into_the_old_database_is_not_in_the_new_one(
     home: Home, when: str
 ) -> None:

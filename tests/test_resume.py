@@ -44,7 +44,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
 def unbroken(shards: Shards, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing happened to."""
     home = Home(tmp_path_factory.mktemp("unbroken"))
-    finished(command(shards, home, *FEW))
+    finished(command(shards, home, *FEW, STEPS_ONLY))
     return home.runs / "a"
 
 
@@ -254,7 +254,7 @@ def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_pa
         train(shards, SETTINGS, Home(tmp_path), "b", RESUMED)
 
 
-def test_a_run_that_left_out_its_bundle_writes_it_when_resumed(
+def test_a_run_that_left_out_its_bundle_writes_it_when_resumed_and_is_finished_then(
     shards: Shards, tmp_path: Path
 ) -> None:
     home = Home(tmp_path)
@@ -268,20 +268,17 @@ def test_a_run_that_left_out_its_bundle_writes_it_when_resumed(
     assert resumed is not None
     assert resumed.bundle == open_bundle(home.runs / "a" / "bundle")
     assert lines(home.runs / "a") == steps
-
-
-def test_a_finished_run_is_not_resumed(shards: Shards, unbroken: Path) -> None:
     with pytest.raises(PragmaError, match=r"(?s)run 'a' is finished.*pragma register a"):
-        train(shards, SETTINGS, Home(unbroken.parent.parent), "a", RESUMED)
+        train(shards, SETTINGS, home, "a", RESUMED)
 
 
 @pytest.mark.slow
 def test_a_finished_run_is_resumed_for_an_embedding_of_other_states(
-    shards: Shards, unbroken: Path, tmp_path: Path
+    shards: Shards, tmp_path: Path
 ) -> None:
     home = Home(tmp_path)
-    shutil.copytree(unbroken, home.runs / "a")
-    both = open_bundle(unbroken / "bundle").manifest
+    train(shards, SETTINGS, home, "a", EVERY_STEP)
+    both = open_bundle(home.runs / "a" / "bundle").manifest
     settings = begun_settings(home.runs / "a")
     done = train(shards, settings, home, "a", replace(RESUMED, readout=Readout.USER))
     assert done is not None

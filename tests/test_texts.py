@@ -265,6 +265,7 @@ def test_training_lowers_the_error_of_texts(table: TextVectors) -> None:
     assert np.mean(errors[-5:]) < 0.6 * np.mean(errors[:5])
 
 
+@pytest.mark.slow
 def test_the_graphs_take_texts_and_none(
     model: PragmaModel, table: TextVectors, tmp_path: Path
 ) -> None:

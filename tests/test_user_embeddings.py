@@ -41,7 +41,7 @@ def first(embedded: Home, place: Workplace, tmp_path_factory: pytest.TempPathFac
     """A warehouse with a model and all its vectors, built from the dataset of the place."""
     place.restore(embedded.root)
     place.write()
-    place.build()
+    place.build("+user_embeddings")
     return place.keep(tmp_path_factory.mktemp("vectors") / "first")
 
 
@@ -188,14 +188,14 @@ ASKED = Label("late", "user 07", "2024-11-01", 1.0)
 
 
 QUICK = {
-    "a late event between two labels": (with_event(LATE), {"user 03"}, 2),
-    "a label that is gone": (without_a_label, set(), 0),
     "a deleted event": (withdrawn, {"user 03"}, 2),
     "an edited attribute": (with_edited_profile(attributes={"region": "north"}), {"user 03"}, 3),
     "a deleted user": (without_a_user, set(), 0),
     "all of it": (with_all_of_it, {"user 03", "user 05", "user 07", "a new user"}, 7),
 }
 MORE = {
+    "a late event between two labels": (with_event(LATE), {"user 03"}, 2),
+    "a label that is gone": (without_a_label, set(), 0),
     "an event after all": (with_event(NEXT), {"user 03"}, 1),
     "a late event before both labels": (with_event(VERY_LATE), {"user 03"}, 3),
     "a new user": (with_event(NEW), {"a new user"}, 1),
@@ -224,7 +224,7 @@ def test_only_what_is_due_is_scored_and_the_table_is_as_if_made_anew(
     change: Callable[[Workplace], object], users: set[str], moments: int, vectors: Vectors
 ) -> None:
     change(vectors.place)
-    found = vectors.build()
+    found = vectors.build("+user_embeddings")
     assert vectors.users() == users
     assert len(vectors.scored) == moments
     assert_same(found, all_anew(vectors))
@@ -280,7 +280,7 @@ def test_an_old_model_that_comes_back_has_its_vectors_brought_up_to_date(
     other = another_model(home, tmp_path / "other")
     register_bundle(open_bundle(tmp_path / "other"), home.warehouse)
     with_event(NEXT)(vectors.place)
-    vectors.build()
+    vectors.build("+user_embeddings")
     register_bundle(open_bundle(home.bundles / old), home.warehouse)
     found = vectors.build("models+")
     assert vectors.users() == {"user 03"}
