@@ -214,7 +214,7 @@ def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
     ]
     workplace.write(events)
     for _ in range(2):
-        home = workplace.build()
+        home = workplace.build("+user_features", "+user_tokens")
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         known = {key for (key,) in con.execute("select key from fit.fields").fetchall()}
         broken = con.execute("select rule from contract.checks where not passed").fetchall()

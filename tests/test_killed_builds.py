@@ -76,6 +76,7 @@ def undisturbed(first: Path, place: Workplace) -> tuple[Tables, Tables]:
     return before, tables(place.build("+tokens"))
 
 
+@pytest.mark.slow
 def test_a_first_build_that_was_killed_is_finished_by_the_next(
     workplace: Workplace, undisturbed: tuple[Tables, Tables]
 ) -> None:

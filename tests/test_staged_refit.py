@@ -176,6 +176,7 @@ def test_a_refit_that_changes_nothing_says_so_and_names_the_cut(
     assert "fit_next" not in schemas(home)
 
 
+@pytest.mark.slow
 def test_a_candidate_that_fails_leaves_what_is_served(
     served: Home, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def event_tokens(home: Home) -> list[tuple[object, ...]]:
         return con.execute("from tokens.event_tokens order by all").fetchall()
 
 
+@pytest.mark.slow
 def test_tokens_that_a_hand_wrote_are_found_by_validate_and_made_again_by_the_next_build(
     workplace: Workplace,
 ) -> None:
