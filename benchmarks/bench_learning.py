@@ -1,7 +1,7 @@
 """What the model learns: hidden values beside two guesses, probes beside pragmatiq and LightGBM.
 
 Needs the environment of `make bench-env`. What was found is kept in the work folder, so that an
-interrupted run goes on, and the section is written anew after each part.
+interrupted run goes on, and the section is written again after each part.
 Example: python benchmarks/bench_learning.py --work /tmp/bench --parts hidden features
 """
 

@@ -25,7 +25,7 @@ from programs import PRAGMATIQ, called
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.histories import Histories
 from pragma_sql.scoring.scorer import Scorer
-from pragma_sql.warehouse.connection import opened
+from pragma_sql.warehouse.connection import open_warehouse
 
 PRAGMATIQ_BUDGET = 16_384
 FOLDS = 5
@@ -102,7 +102,7 @@ class Paired:
         """What `embed_at` does, a few users at a time."""
         scorer = Scorer(open_bundle(bundle))
         keys = sorted({key for asked in questions(self.asked) for key in asked.keys})
-        with opened(self.dataset.home / "pragma.duckdb") as con:
+        with open_warehouse(self.dataset.home / "pragma.duckdb") as con:
             users = sorted({key.split("@")[0] for key in keys})
             rows = con.execute(HISTORIES, {"users": users}).to_arrow_table()
         histories = Histories.from_arrow(rows)

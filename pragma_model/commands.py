@@ -51,7 +51,7 @@ def train(
     need_packages("pragma train", ["torch", "safetensors", "onnx", "onnxscript"])
     from pragma_model.runs.metrics import StoppedError
     from pragma_model.runs.progress import progress
-    from pragma_model.training.sizing import resolved
+    from pragma_model.training.sizing import resolve_settings
     from pragma_model.training.trainer import train as train_run
 
     options = RunOptions(**options_given)  # type: ignore[arg-type] # by the fields' own types
@@ -59,26 +59,26 @@ def train(
     place, name = Home.of(home), run or size
     opened = open_shards(shards, text_encoder)
     # Of the processes that torchrun started, only one prints.
-    talk = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
-    settings, reasons = resolved(
+    console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+    settings, reasons = resolve_settings(
         settings_given,
         opened,
         begun=place.runs / name if options.resume else None,
         auto=auto,
     )
     for reason in reasons:
-        talk.print(reason, highlight=False)
+        console.print(reason, highlight=False)
     try:
-        with progress(settings.steps, talk) as watch:
+        with progress(settings.steps, console) as watch:
             summary = train_run(opened, settings, place, name, options, watch)
     except StoppedError as stopped:
-        talk.print(str(stopped), highlight=False)
+        console.print(str(stopped), highlight=False)
         raise typer.Exit(stopped.exit_code) from None
     if summary is not None:
-        print(summary.to_json() if as_json else _told(summary))
+        print(summary.to_json() if as_json else _settings_text(summary))
 
 
-def _told(summary: RunSummary) -> str:
+def _settings_text(summary: RunSummary) -> str:
     found, difference = summary.validation, summary.onnx_max_abs_diff
     rows = (
         ("run", f"{summary.run}: {summary.size}, {summary.parameters:,} parameters"),

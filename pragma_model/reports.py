@@ -49,8 +49,8 @@ def probe(
     ids = [_model_id(name, place) for name in [*(models or []), *(more or [])]]
     if examples is None and place.examples.is_file():
         check_made_from(place, "probe_examples")
-    talk = Console(stderr=True)
-    with talk.status("fitting LightGBM and logistic regression"):
+    console = Console(stderr=True)
+    with console.status("fitting LightGBM and logistic regression"):
         results = run(_present(examples or place.examples), range(seeds), ids, split_at)
     place.root.mkdir(parents=True, exist_ok=True)
     (place.root / "probe.json").write_text(to_json(results) + "\n")

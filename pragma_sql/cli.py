@@ -22,7 +22,7 @@ from pragma_sql.formats.options import (
     VarOption,
 )
 from pragma_sql.model_commands import publish, register, shards
-from pragma_sql.old_names import renamed
+from pragma_sql.old_names import rename_words
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +31,7 @@ app = typer.Typer(
     help="Event histories in a SQL warehouse: tokens by dbt, a PRAGMA encoder, embeddings in SQL.",
 )
 
-talk = Console(stderr=True)
+console = Console(stderr=True)
 result = Console()
 
 
@@ -69,7 +69,7 @@ def init(
     else:
         print(models_text(made), end="")
     for line in summary(made):
-        talk.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -82,7 +82,9 @@ def build(
     ] = None,
     more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     var: VarOption = None,
-    refit: Annotated[bool, typer.Option(help="Fit the tokenizer anew: other token ids.")] = False,
+    refit: Annotated[
+        bool, typer.Option(help="Make a new tokenizer, with other token ids.")
+    ] = False,
     until: Annotated[
         str | None, typer.Option(help="With --refit: fit on what is before this, or `latest`.")
     ] = None,
@@ -108,20 +110,20 @@ def build(
     chosen = selectors(select or [], more or [])
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))
-    dataset = dataset_vars(source.contract, source.pairs, source.project, talk)
+    dataset = dataset_vars(source.contract, source.pairs, source.project, console)
     if quarantine:
         dataset = {**dataset, "quarantine": True}
     check_until(until, refit)
     if refit:
         built = again(
-            place, dataset, until=until, select=chosen, project=source.project, progress=talk
+            place, dataset, until=until, select=chosen, project=source.project, progress=console
         )
     else:
         built = run(
-            place, dataset, select=chosen, strict=strict, project=source.project, progress=talk
+            place, dataset, select=chosen, strict=strict, project=source.project, progress=console
         )
     for line in republish(place):
-        talk.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     if as_json:
         print(json.dumps([asdict(model) for model in built]))
     else:
@@ -148,8 +150,8 @@ def validate(
 
     place = Home.of(home, project)
     source = source_of(place, Source(contract, project, var or []))
-    dataset = dataset_vars(source.contract, source.pairs, source.project, talk)
-    checks = run(place, dataset, strict=strict, project=source.project, progress=talk)
+    dataset = dataset_vars(source.contract, source.pairs, source.project, console)
+    checks = run(place, dataset, strict=strict, project=source.project, progress=console)
     if as_json:
         print(json.dumps(checks.to_pylist()))
     else:
@@ -169,7 +171,7 @@ def main() -> None:
     for command in entry_points(group="pragma.commands"):
         app.command(command.name)(command.load())
     with ending():
-        words, notes = renamed(sys.argv[1:])
+        words, notes = rename_words(sys.argv[1:])
         for note in notes:
-            talk.print(note, highlight=False, soft_wrap=True, markup=False)
+            console.print(note, highlight=False, soft_wrap=True, markup=False)
         app(words, prog_name="pragma")

@@ -24,7 +24,7 @@ from pragma_sql.formats.packages import TRAIN, need_packages
 from pragma_sql.formats.paths import DATA, DBT_PROJECT, MACROS, Home
 from pragma_sql.formats.shards import open_shards
 from pragma_sql.tables import Cell, plain_table
-from pragma_sql.warehouse.connection import opened
+from pragma_sql.warehouse.connection import open_warehouse
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def run_stages(stages: Sequence[Stage], stamps: Path, environment: dict[str, str
 
     Each stage is a process of its own, so that its memory is freed when it ends.
     """
-    talk = Console(stderr=True)
+    console = Console(stderr=True)
     stamps.mkdir(parents=True, exist_ok=True)
     outcomes = []
     before = ""
@@ -75,21 +75,21 @@ def run_stages(stages: Sequence[Stage], stamps: Path, environment: dict[str, str
         stamp_file = stamps / f"{stage.name}.json"
         stamp = _read(stamp_file)
         fresh = stamp is not None and stamp.digest == digest and stamp.produced == stage.produced()
-        talk.rule(
+        console.rule(
             f"{number}/{len(stages)} {stage.name}{' (unchanged)' if fresh else ''}", align="left"
         )
         if stamp is None or not fresh:
             stamp_file.unlink(missing_ok=True)
-            stamp = _run(stage, digest, talk, environment)
+            stamp = _run(stage, digest, console, environment)
             stamp_file.write_text(json.dumps(asdict(stamp)))
         outcomes.append(Outcome(stage.name, stamp, not fresh))
         before = digest
     return outcomes
 
 
-def _run(stage: Stage, digest: str, talk: Console, environment: dict[str, str]) -> Stamp:
+def _run(stage: Stage, digest: str, console: Console, environment: dict[str, str]) -> Stamp:
     shown = " ".join(f'"{word}"' if " " in word else word for word in stage.arguments)
-    talk.print(f"[dim]$ pragma {shown}[/dim]", highlight=False, soft_wrap=True)
+    console.print(f"[dim]$ pragma {shown}[/dim]", highlight=False, soft_wrap=True)
     start = time.monotonic()
     code = subprocess.run(  # noqa: S603 - our own command, no shell
         [sys.executable, "-m", "pragma_sql", *stage.arguments], env=environment, check=False
@@ -246,7 +246,7 @@ def _stage_table(outcomes: list[Outcome]) -> Table:
 def _query(home: Home, sql: str) -> str:
     """The first row of a query as text; empty if the warehouse cannot answer it."""
     try:
-        with opened(home.warehouse) as con:
+        with open_warehouse(home.warehouse) as con:
             row = con.execute(sql).fetchall()[0]
     except (PragmaError, duckdb.Error, IndexError):
         return ""

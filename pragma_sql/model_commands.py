@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pragma_sql.formats.options import HomeOption, JsonOption
 
-talk = Console(stderr=True)
+console = Console(stderr=True)
 result = Console()
 
 
@@ -36,7 +36,7 @@ def shards(
 
     place = Home.of(home)
     written = export_shards(place.warehouse, place.shards, until, current=current)
-    talk.print(f"of the tokenizer {written.manifest.tokenizer_hash[:12]}", highlight=False)
+    console.print(f"of the tokenizer {written.manifest.tokenizer_hash[:12]}", highlight=False)
     if as_json:
         print(json.dumps(asdict(written.manifest)))
     else:
@@ -67,7 +67,7 @@ def register(
     if run is not None:
         model_id = register_bundle(open_bundle(find_bundle(run, place.runs)), place.warehouse)
         print(model_id)
-        talk.print(next_build(place.warehouse), highlight=False, soft_wrap=True)
+        console.print(next_build(place.warehouse), highlight=False, soft_wrap=True)
         return
     models = models_of(place.warehouse)
     from pragma_sql.tables import json_of, table_of
@@ -78,7 +78,7 @@ def register(
         shown = ["model_id", "status", "size", "embedding_size", "registered", "problem"]
         result.print(table_of(models.select(shown), "models"))
     if waits := waiting_text(place):
-        talk.print(waits, highlight=False, soft_wrap=True, markup=False)
+        console.print(waits, highlight=False, soft_wrap=True, markup=False)
 
 
 def publish(
@@ -90,7 +90,7 @@ def publish(
 ) -> None:
     """Write the embedding tables as parquet, and bi.duckdb over them, for readers to open.
 
-    Builds to come publish to the same folder anew, whenever vectors or events have changed.
+    Builds to come publish to the same folder again, whenever vectors or events have changed.
 
     Example: pragma publish --to /shared/embeddings
     """
@@ -106,4 +106,6 @@ def publish(
         print(json.dumps([{**asdict(each), "folder": str(each.folder)} for each in published]))
     else:
         result.print(published_table(published))
-    talk.print(f"readers open {folder / DATABASE}", highlight=False, soft_wrap=True, markup=False)
+    console.print(
+        f"readers open {folder / DATABASE}", highlight=False, soft_wrap=True, markup=False
+    )

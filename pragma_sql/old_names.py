@@ -16,14 +16,14 @@ OPTIONS = {
 }
 
 
-def renamed(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def rename_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words after `pragma` with present names, and a note for each old name.
 
-    >>> renamed(["map", "--picture", "a.png"])
+    >>> rename_words(["map", "--picture", "a.png"])
     (['plot', '--picture', 'a.png'], ['note: `pragma map` is called `pragma plot` now'])
-    >>> renamed(["serve", "--triton", "demo", "--instances", "1"])[0]
+    >>> rename_words(["serve", "--triton", "demo", "--instances", "1"])[0]
     ['export-triton', 'demo', '--instances', '1']
-    >>> renamed(["train", "shards", "--budget=64"])[0]
+    >>> rename_words(["train", "shards", "--budget=64"])[0]
     ['train', 'shards', '--batch-tokens=64']
     """
     if not words:

@@ -15,7 +15,7 @@ from pragma_sql.warehouse.publish import Published
 
 Cell = str | int | float | bool | None | list[float] | Mapping[str, object]
 
-LONGEST_LIST, LONGEST_MAP = 4, 12
+MAX_LIST, MAX_MAP = 4, 12
 """Most values of a list and of a map that a cell shows."""
 
 
@@ -34,9 +34,9 @@ def cell(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     if isinstance(value, list | tuple):
-        return f"[{_listed([_inner(item) for item in value], LONGEST_LIST)}]"
+        return f"[{_join_list([_inner(item) for item in value], MAX_LIST)}]"
     if isinstance(value, dict):
-        return f"{{{_listed([f'{key}: {_inner(it)}' for key, it in value.items()], LONGEST_MAP)}}}"
+        return f"{{{_join_list([f'{key}: {_inner(it)}' for key, it in value.items()], MAX_MAP)}}}"
     return str(value)
 
 
@@ -44,7 +44,7 @@ def _inner(value: Cell) -> str:
     return "null" if value is None else cell(value)
 
 
-def _listed(shown: Sequence[str], most: int) -> str:
+def _join_list(shown: Sequence[str], most: int) -> str:
     rest = [f"... {len(shown)} in all"] if len(shown) > most else []
     return ", ".join([*shown[:most], *rest])
 

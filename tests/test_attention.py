@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pragma_model.model.attention.base import Attention, Kernel, Rows
 from pragma_model.model.attention.gpu import has_flash_package
-from pragma_model.model.attention.kernels import ARRANGE, arrange, available, chosen
+from pragma_model.model.attention.kernels import ARRANGE, arrange, available, select_kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.layers import Dropout
 from pragma_model.model.model import PragmaModel
@@ -250,8 +250,8 @@ def test_the_last_layer_gives_the_states_that_are_asked_for(model: PragmaModel) 
 def test_a_cpu_takes_the_grouped_kernel_and_an_export_the_padded_one() -> None:
     rows = rows_of([2, 3])
     assert isinstance(arrange(rows), type(ARRANGE[Kernel.GROUPED](rows)))
-    assert chosen("auto", CPU) is Kernel.GROUPED
-    assert chosen("padded", CPU) is Kernel.PADDED
+    assert select_kernel("auto", CPU) is Kernel.GROUPED
+    assert select_kernel("padded", CPU) is Kernel.PADDED
 
 
 @pytest.mark.parametrize(
@@ -260,12 +260,12 @@ def test_a_cpu_takes_the_grouped_kernel_and_an_export_the_padded_one() -> None:
 )
 def test_a_kernel_that_cannot_run_is_refused_with_those_that_can(name: str, said: str) -> None:
     with pytest.raises(PragmaError, match=rf"(?s){said}.*one of .*padded"):
-        chosen(name, CPU)
+        select_kernel(name, CPU)
 
 
 @needs_gpu
 def test_on_a_gpu_the_fastest_kernel_is_measured() -> None:
-    assert chosen("auto", GPU, [rows_of([9] * 500, GPU)]) in available(GPU)
+    assert select_kernel("auto", GPU, [rows_of([9] * 500, GPU)]) in available(GPU)
 
 
 # --- dropout ---

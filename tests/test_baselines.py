@@ -135,7 +135,7 @@ def test_when_pairs_are_too_many_the_frequent_ones_are_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strays = [shops(f"stray {value}", value, GYM) for value in range(30, 45)]
-    monkeypatch.setattr(baselines, "MOST_PAIRS", 4)
+    monkeypatch.setattr(baselines, "MAX_PAIRS", 4)
     monkeypatch.setattr(baselines, "SLICE_TOKENS", 100)
     fitted = fit_baselines(train_reader(tmp_path / "s", commuters(30) + strays))
     before = np.array([CAFE, OFFICE, GYM])

@@ -214,9 +214,9 @@ def test_labels_of_another_kind_are_left_out_and_said_to_be(
     plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
     write_labels(dataset, "fraud", [0, 1], moment="ts")
-    talk = Console(file=StringIO(), width=400)
-    dataset_vars(dataset, [], talk=talk)
-    assert talk.file.getvalue() == (  # type: ignore[attr-defined]
+    console = Console(file=StringIO(), width=400)
+    dataset_vars(dataset, [], console=console)
+    assert console.file.getvalue() == (  # type: ignore[attr-defined]
         f"{dataset}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)\n"
     )
     assert contract(workplace)["labels"] == plain["labels"]

@@ -1,4 +1,4 @@
-"""Whatever is done to a source, its tokens are those that a warehouse made anew would have."""
+"""Whatever is done to a source, its tokens are those that a warehouse made again would have."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def tables(home: Home) -> Tables:
         }
 
 
-def anew(place: Workplace) -> Tables:
-    """The same after all tokens are made anew, with the same fit."""
+def made_again(place: Workplace) -> Tables:
+    """The same after all tokens are made again, with the same fit."""
     with duckdb.connect(str(place.home.warehouse)) as con:
         con.execute("update tokens.event_tokens set tokenizer = 'another'")
     return tables(place.build("+user_tokens"))
@@ -133,8 +133,8 @@ def edited_profiles(profiles: list[Profile], chance: random.Random) -> list[Prof
     return profiles
 
 
-def edited_and_held_against_all_anew(seed: int, place: Workplace, first: Path) -> None:
-    """Builds after edits that the seed draws; each is one, the last is held against all anew."""
+def edited_and_held_against_all_again(seed: int, place: Workplace, first: Path) -> None:
+    """Builds after random edits; the last is compared with one that makes all tokens again."""
     chance = random.Random(seed)
     place.restore(first)
     parts, profiles = initial(), list(PROFILES)
@@ -146,7 +146,7 @@ def edited_and_held_against_all_anew(seed: int, place: Workplace, first: Path) -
         found = tables(place.build("+user_tokens"))
         rows = counts(place.home)
         assert rows[0] == rows[1] == len(found["event_tokens"])
-    assert found == anew(place)
+    assert found == made_again(place)
 
 
 BUILDS = settings(
@@ -161,7 +161,7 @@ BUILDS = settings(
 def test_after_any_edits_the_tables_are_as_if_made_anew(
     seed: int, place: Workplace, first: Path
 ) -> None:
-    edited_and_held_against_all_anew(seed, place, first)
+    edited_and_held_against_all_again(seed, place, first)
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_after_any_edits_the_tables_are_as_if_made_anew(
 def test_after_any_edits_of_ten_more_tables_they_are_as_if_made_anew(
     seed: int, place: Workplace, first: Path
 ) -> None:
-    edited_and_held_against_all_anew(seed, place, first)
+    edited_and_held_against_all_again(seed, place, first)
 
 
 def test_events_that_are_delivered_twice_count_once_everywhere(

@@ -41,7 +41,7 @@ class Shop:
         self.home = Home.of(project=self.project)
 
     def deliver(self, amount: str = AMOUNT, first: int = 0) -> None:
-        """Write the table anew."""
+        """Write the table again."""
         write_table(self.table, PURCHASES.format(amount=amount, first=first))
 
     def map(self, fields: str) -> None:

@@ -47,10 +47,10 @@ def events_of(home: Home) -> int:
 
 
 def said_by(home: Home, variables: Mapping[str, Value], project: Path | None = None) -> str:
-    talk = StringIO()
-    console = Console(file=talk, width=400)
+    console = StringIO()
+    console = Console(file=console, width=400)
     build(home, variables, select=["+events"], project=project, progress=console)
-    return talk.getvalue()
+    return console.getvalue()
 
 
 def test_a_build_that_names_no_dataset_builds_the_one_that_the_warehouse_holds(

@@ -105,15 +105,15 @@ class Later:
         **variables: object,
     ) -> list[str]:
         """Build; all lines that are said meanwhile."""
-        talk = io.StringIO()
+        console = io.StringIO()
         self.workplace.write(events, profiles, [])
         build(
             self.workplace.home,
             self.workplace.variables(**{**SETTINGS, **variables}),
             select=["+drift_lines", "token_drift"],
-            progress=Console(file=talk, width=200),
+            progress=Console(file=console, width=200),
         )
-        return talk.getvalue().splitlines()
+        return console.getvalue().splitlines()
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.workplace.home.warehouse), read_only=True) as con:
@@ -179,8 +179,8 @@ def test_each_drift_is_said_in_the_week_in_which_it_begins_the_worst_first(later
 def test_prices_a_fifth_higher_or_lower_are_heard_though_they_stay_among_the_others(
     factor: float, said_of: str, later: Later
 ) -> None:
-    dearer = [changed(e, times(e, "price", factor)) for e in WHOLE]
-    said = later.said([*FIT, *CALM, *dearer])
+    raised = [changed(e, times(e, "price", factor)) for e in WHOLE]
+    said = later.said([*FIT, *CALM, *raised])
     (line,) = [line for line in said if line.startswith("drift: price (card)")]
     assert f"of the values look as the fit's {said_of} since 2024-08-" in line
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pragma_sql.scoring.reader import SORTED_BY, settled
+from pragma_sql.scoring.reader import SORTED_BY, sort_ties
 
 COLUMNS = {
     "number": pa.int32(),
@@ -47,4 +47,4 @@ def test_the_order_is_that_of_a_sort_by_everything(rows: list[tuple[object, ...]
         everything = f"{SORTED_BY}, value_ids, key_ids, positions, texts"
         expected = con.execute(f"from given order by {everything}").to_arrow_table()
         sorted_rows = con.execute(f"from given order by {SORTED_BY}").to_arrow_table()
-    assert settled(sorted_rows).to_pylist() == expected.to_pylist()
+    assert sort_ties(sorted_rows).to_pylist() == expected.to_pylist()

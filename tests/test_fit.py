@@ -75,14 +75,14 @@ def without_labels(dataset: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def talk() -> io.StringIO:
+def console() -> io.StringIO:
     """What the build below said."""
     return io.StringIO()
 
 
 @pytest.fixture(scope="module")
 def difficult(
-    tmp_path_factory: pytest.TempPathFactory, talk: io.StringIO
+    tmp_path_factory: pytest.TempPathFactory, console: io.StringIO
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The fit of the difficult dataset, with overrides of its own."""
     root = tmp_path_factory.mktemp("difficult")
@@ -101,7 +101,7 @@ def difficult(
             home,
             {**dataset_vars(dataset, []), "fit_until": "2024-07-01", "fit_users": "all"},
             select=["+tokenizer"],
-            progress=Console(file=talk, width=200),
+            progress=Console(file=console, width=200),
         )
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         yield con
@@ -189,9 +189,9 @@ def test_a_static_attribute_is_fitted_whenever_its_snapshot_was_taken(
 
 
 def test_an_override_of_a_key_that_never_occurs_is_said(
-    difficult: duckdb.DuckDBPyConnection, talk: io.StringIO
+    difficult: duckdb.DuckDBPyConnection, console: io.StringIO
 ) -> None:
-    (line,) = [line for line in talk.getvalue().splitlines() if "never occur" in line]
+    (line,) = [line for line in console.getvalue().splitlines() if "never occur" in line]
     assert "1 of its keys never occurs" in line
     assert "amonut" in line
 
@@ -234,12 +234,12 @@ def population(home: Home) -> tuple[object, ...]:
 def test_without_labels_the_fit_sees_all_there_is_and_says_so(
     small: Path, workplace: Workplace
 ) -> None:
-    talk, home = io.StringIO(), workplace.home
-    progress = Console(file=talk, width=200)
+    console, home = io.StringIO(), workplace.home
+    progress = Console(file=console, width=200)
     build(home, dataset_vars(small, []), select=["+population"], progress=progress)
     until = datetime(2024, 7, 1, 0, 0, 0, 1)
     assert population(home) == (until, "just after the latest event and profile")
-    assert f"fit: training users, before {until}" in talk.getvalue()
+    assert f"fit: training users, before {until}" in console.getvalue()
 
 
 def test_with_labels_the_fit_ends_before_the_first_of_them(workplace: Workplace) -> None:

@@ -32,12 +32,12 @@ def home(toy: Home, workplace: Workplace) -> Home:
 
 
 def said_by(place: Workplace, refit: bool = False, **more: object) -> str:
-    talk = StringIO()
+    console = StringIO()
     build(
         place.home, place.variables(**more), select=EVENTS, refit=refit,
-        progress=Console(file=talk, width=400),
+        progress=Console(file=console, width=400),
     )  # fmt: skip
-    return talk.getvalue()
+    return console.getvalue()
 
 
 def test_a_build_as_before_has_nothing_to_say(home: Home, workplace: Workplace) -> None:
@@ -103,10 +103,10 @@ def test_vars_that_nobody_gives_again_are_those_of_the_fit(
     home: Home, workplace: Workplace
 ) -> None:
     """A folder of contract files has no place that would say them."""
-    talk = StringIO()
+    console = StringIO()
     told = {"dataset": "folder", "contract_dir": str(workplace.dataset)}
-    build(home, told, select=EVENTS, progress=Console(file=talk, width=400))
-    assert "warning" not in talk.getvalue()
+    build(home, told, select=EVENTS, progress=Console(file=console, width=400))
+    assert "warning" not in console.getvalue()
 
 
 def test_each_changed_override_is_named(tmp_path: Path) -> None:

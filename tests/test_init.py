@@ -185,10 +185,10 @@ def test_staging_follows_the_mapping_until_it_is_edited(project: Path) -> None:
     made = {entry.path.name: entry.fate for entry in init(project).models}
 
     assert made == {
-        "my_bank_events.sql": "made anew",
+        "my_bank_events.sql": "made again",
         "my_bank_profiles.sql": "left alone",
-        "my_bank_labels.sql": "made anew",
-        "my_bank_transfers.sql": "made anew",
+        "my_bank_labels.sql": "made again",
+        "my_bank_transfers.sql": "made again",
     }
     assert "'euros'" in events.read_text()
     assert profiles.read_text() == mine

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pragma_sql.scoring import caches as kept_vectors
-from pragma_sql.scoring.caches import FEW, KeptVectors
+from pragma_sql.scoring.caches import MAX_CHUNK_USERS, KeptVectors
 
 USERS = pa.array(["ann", "bob", None], pa.string())
 ALWAYS = pa.nulls(3, pa.timestamp("us"))
@@ -67,9 +67,9 @@ def test_in_a_warehouse_that_may_be_written_nothing_is_kept(warehouse: Path) -> 
 
 
 def test_a_scan_of_many_does_not_push_out_those_that_were_asked_for(kept: KeptVectors) -> None:
-    embed, many = Counted(), Counted(FEW + 1)
+    embed, many = Counted(), Counted(MAX_CHUNK_USERS + 1)
     kept.given("m", USERS, ALWAYS, embed)
-    crowd = pa.array([f"u{i}" for i in range(FEW + 1)])
+    crowd = pa.array([f"u{i}" for i in range(MAX_CHUNK_USERS + 1)])
     for _ in range(2):
         kept.given("m", crowd, pa.nulls(len(crowd), pa.timestamp("us")), many)
     kept.given("m", USERS, ALWAYS, embed)
@@ -79,7 +79,7 @@ def test_a_scan_of_many_does_not_push_out_those_that_were_asked_for(kept: KeptVe
 def test_the_one_asked_for_longest_ago_goes_first(
     kept: KeptVectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_vectors, "MOST_KEPT", 2)
+    monkeypatch.setattr(kept_vectors, "MAX_CACHED_USERS", 2)
 
     def ask(user: str) -> int:
         embed = Counted(2)

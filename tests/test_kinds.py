@@ -104,11 +104,15 @@ def test_a_first_fit_prints_the_kinds_with_the_doubtful_ones_on_top_and_later_bu
 
 def printed(home: Home, variables: Variables, refit: bool) -> str:
     """What a build says to a person."""
-    talk = io.StringIO()
+    console = io.StringIO()
     build(
-        home, variables, refit=refit, select=["+tokenizer"], progress=Console(file=talk, width=200)
+        home,
+        variables,
+        refit=refit,
+        select=["+tokenizer"],
+        progress=Console(file=console, width=200),
     )
-    return talk.getvalue()
+    return console.getvalue()
 
 
 def test_a_line_of_advice_is_csv_whatever_the_key_is_called() -> None:

@@ -68,9 +68,9 @@ def test_a_moment_after_the_rows_own_is_warned_of_by_init_and_by_a_build(bank: P
     said = "\n".join(summary(init(bank / "project")))
     warning = "warning: events.loans: closed lies after `time` (66 of 100, such as 2024-02-01"
     assert warning in said
-    talk = Console(file=StringIO())
-    dataset_vars(None, ["fit_until=2024-03-01"], bank / "project", talk)
-    assert warning in talk.file.getvalue()  # type: ignore[attr-defined]
+    console = Console(file=StringIO())
+    dataset_vars(None, ["fit_until=2024-03-01"], bank / "project", console)
+    assert warning in console.file.getvalue()  # type: ignore[attr-defined]
     assert "opened lies" not in said
 
 

@@ -29,7 +29,7 @@ def test_a_var_of_the_old_name_is_the_var_of_the_new_one() -> None:
 
 def test_a_var_of_the_old_name_is_noted() -> None:
     told = io.StringIO()
-    dataset_vars(None, ["book=purchase_cards"], talk=Console(file=told))
+    dataset_vars(None, ["book=purchase_cards"], console=Console(file=told))
     assert told.getvalue() == "note: --var book is called dataset now\n"
 
 

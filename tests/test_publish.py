@@ -181,8 +181,8 @@ def test_a_build_publishes_anew_to_each_folder_what_has_changed(home: Home, tmp_
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(ERASED)
     assert list(republish(home)) == [
-        f"published anew: {home.published / 'bi.duckdb'}",
-        f"published anew: {other / 'bi.duckdb'}",
+        f"published again: {home.published / 'bi.duckdb'}",
+        f"published again: {other / 'bi.duckdb'}",
     ]
     for folder in (home.published, other):
         assert len(ask(folder / "bi.duckdb", "from user_embeddings")) == 78
@@ -222,7 +222,7 @@ def test_a_folder_that_was_removed_is_said_once_and_not_made_again(home: Home) -
 
 def test_what_was_published_before_the_folders_were_remembered_follows_too(home: Home) -> None:
     publish_tables(home.warehouse, home.published)
-    assert list(republish(home)) == [f"published anew: {home.published / 'bi.duckdb'}"]
+    assert list(republish(home)) == [f"published again: {home.published / 'bi.duckdb'}"]
 
 
 def test_a_copy_of_a_home_publishes_to_its_own_folder_alone(home: Home, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_copy_of_a_home_publishes_to_its_own_folder_alone(home: Home, tmp_path
     copy = Home.of(shutil.copytree(home.root, tmp_path / "copy"))
     with duckdb.connect(str(copy.warehouse)) as con:
         con.execute(ERASED)
-    assert list(republish(copy)) == [f"published anew: {copy.published / 'bi.duckdb'}"]
+    assert list(republish(copy)) == [f"published again: {copy.published / 'bi.duckdb'}"]
     for folder in (home.published, other):
         assert len(ask(folder / "bi.duckdb", "from user_embeddings")) == 80
 
@@ -260,7 +260,7 @@ def test_the_command_builds_and_publishes_what_it_built(home: Home, workplace: W
     where = ["--home", str(home.root), "--contract", str(workplace.dataset)]
     built = CliRunner().invoke(app, ["build", *where, "--select", "transfers"])
     assert built.exit_code == 0, built.output
-    assert f"published anew: {home.published / 'bi.duckdb'}" in built.output
+    assert f"published again: {home.published / 'bi.duckdb'}" in built.output
 
 
 @pytest.mark.slow

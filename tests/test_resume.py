@@ -232,10 +232,10 @@ def test_a_misspelt_run_is_named_with_the_one_that_is_meant(halted: Home, shards
     refused = trained(shards, halted, "--run", "montly", "--resume")
     assert refused
     assert "there is no run 'montly'" in refused.what
-    meant, _, anew = refused.next_step.partition(", or ")
+    meant, _, other = refused.next_step.partition(", or ")
     assert meant == "--run monthly --resume"
     assert trained(shards, halted, *meant.split()) is None
-    assert anew == "leave out --resume to begin 'montly'"
+    assert other == "leave out --resume to begin 'montly'"
     assert trained(shards, halted, "--run", "montly") is None
 
 

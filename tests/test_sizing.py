@@ -15,7 +15,7 @@ from pragma_model.training import sizing
 from pragma_model.training.data import SplitReader
 from pragma_model.training.distributed import Processes
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_model.training.sizing import best_precision, resolved
+from pragma_model.training.sizing import best_precision, resolve_settings
 from pragma_model.training.steps import Learner, train_steps
 from pragma_model.training.trainer import reproducible
 from pragma_sql.formats.shards import Shards
@@ -75,7 +75,7 @@ def auto(
     shards: Shards, monkeypatch: pytest.MonkeyPatch, free: int, **given: object
 ) -> dict[str, object]:
     monkeypatch.setattr(sizing, "free_memory", lambda: free)
-    settings, reasons = resolved(given, shards, None, auto=True)
+    settings, reasons = resolve_settings(given, shards, None, auto=True)
     assert len(reasons) == 5 - len(given.keys() - {"size"})
     return settings.flat()
 
@@ -126,7 +126,7 @@ def test_batches_are_shared_evenly_by_the_processes_of_torchrun(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert auto(shards, monkeypatch, 2 * GB, size="small")["accumulation"] == 6
-    settings, _ = resolved({}, shards, None, auto=False)
+    settings, _ = resolve_settings({}, shards, None, auto=False)
     assert settings.accumulation == 3
 
 

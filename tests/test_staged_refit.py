@@ -80,10 +80,10 @@ def staged(
     """The same after a refit that moves the cut, and what that said."""
     home = Home.of(tmp_path_factory.mktemp("staged") / "home")
     shutil.copytree(served.root, home.root)
-    talk = StringIO()
-    console = Console(file=talk, width=400)
+    console = StringIO()
+    console = Console(file=console, width=400)
     refit(home, variables(dataset), until="latest", progress=console)
-    return home, talk.getvalue()
+    return home, console.getvalue()
 
 
 @pytest.fixture
@@ -169,10 +169,10 @@ def test_a_refit_that_changes_nothing_says_so_and_names_the_cut(
     home = Home.of(tmp_path / "home")
     shutil.copytree(served.root, home.root)
     write(dataset)
-    talk = StringIO()
-    refit(home, variables(dataset), progress=Console(file=talk, width=400))
+    console = StringIO()
+    refit(home, variables(dataset), progress=Console(file=console, width=400))
     for words in ("the tokenizer that there was", "2024-07-01", "--refit --until latest"):
-        assert words in talk.getvalue()
+        assert words in console.getvalue()
     assert "fit_next" not in schemas(home)
 
 

@@ -122,7 +122,7 @@ def test_each_distinct_string_is_encoded_once(
 def test_vectors_are_right_also_beyond_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["a b c", "d e f", "g h i"]
     expected = TextVectors([SENTINEL]).of(texts)
-    monkeypatch.setattr("pragma_sql.formats.text_encoder.KEPT_STRINGS", 1)
+    monkeypatch.setattr("pragma_sql.formats.text_encoder.MAX_CACHED_STRINGS", 1)
     small = TextVectors([SENTINEL])
     small.of(texts[:1])
     np.testing.assert_array_equal(small.of(texts), expected)

@@ -1,4 +1,4 @@
-"""vectors.user_embeddings pays for what is due, and ends as if it had been made anew."""
+"""vectors.user_embeddings pays for what is due, and ends as if it had been made again."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def assert_same(found: dict[Key, Float], expected: dict[Key, Float]) -> None:
         np.testing.assert_allclose(found[key], vector, atol=1e-5, err_msg=str(key))
 
 
-def all_anew(vectors: Vectors) -> dict[Key, Float]:
+def all_again(vectors: Vectors) -> dict[Key, Float]:
     return vectors.build("user_embeddings", refit=True)
 
 
@@ -227,7 +227,7 @@ def test_only_what_is_due_is_scored_and_the_table_is_as_if_made_anew(
     found = vectors.build("+user_embeddings")
     assert vectors.users() == users
     assert len(vectors.scored) == moments
-    assert_same(found, all_anew(vectors))
+    assert_same(found, all_again(vectors))
     assert len(vectors.scored) == len(found)
 
 
@@ -240,7 +240,7 @@ def test_tokens_that_were_built_without_vectors_are_made_up_for_later(vectors: V
     vectors.build("+tokens")
     found = vectors.build()
     assert vectors.users() == {"user 03"}
-    assert_same(found, all_anew(vectors))
+    assert_same(found, all_again(vectors))
 
 
 def another_model(home: Home, folder: Path, **changes: object) -> BundleManifest:
@@ -338,7 +338,7 @@ def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> Non
 
 def test_a_build_that_was_killed_goes_on_after_the_last_whole_batch(vectors: Vectors) -> None:
     home = vectors.place.home
-    expected = all_anew(vectors)
+    expected = all_again(vectors)
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("delete from vectors.user_embeddings; delete from vectors._embedding_state")
     variables = {**vectors.place.variables(), "embedding_batch_events": 40}

@@ -21,7 +21,7 @@ COUNTED_TOKENS = 32_000_000
 SLICE_TOKENS = 2_000_000
 """About how many tokens are counted at a time."""
 
-MOST_PAIRS = 4_000_000
+MAX_PAIRS = 4_000_000
 """Most distinct pairs that are kept; beyond it the rarest are dropped."""
 
 NONE = -1
@@ -62,7 +62,7 @@ class Baselines:
 def fit_baselines(reader: SplitReader) -> Baselines:
     """Count a split's values without [UNK]; of equally frequent values the smallest id wins.
 
-    It needs the memory of `SLICE_TOKENS` tokens, of one user, or of `MOST_PAIRS` pairs.
+    It needs the memory of `SLICE_TOKENS` tokens, of one user, or of `MAX_PAIRS` pairs.
     """
     size = reader.shards.manifest.vocabulary_size
     values, pairs = _Tally(), _Tally()
@@ -121,8 +121,8 @@ class _Tally:
         merged, place = np.unique(np.concatenate([self._numbers, found]), return_inverse=True)
         summed = np.zeros(len(merged), np.int64)
         np.add.at(summed, place, np.concatenate([self._counts, counts]))
-        if len(merged) > MOST_PAIRS:
-            kept = np.sort(np.argsort(-summed, kind="stable")[:MOST_PAIRS])
+        if len(merged) > MAX_PAIRS:
+            kept = np.sort(np.argsort(-summed, kind="stable")[:MAX_PAIRS])
             merged, summed = merged[kept], summed[kept]
         self._numbers, self._counts = merged, summed
 

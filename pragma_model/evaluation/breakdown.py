@@ -45,14 +45,14 @@ class Breakdown:
 
     def by_mask(self) -> dict[str, Found]:
         """Figures by kind of mask, without kinds that hid nothing."""
-        return _found(self.sums.sum(2), dict(enumerate(KINDS)))
+        return _accuracy_of(self.sums.sum(2), dict(enumerate(KINDS)))
 
     def by_field(self, names: Mapping[int, str]) -> dict[str, Found]:
         """Figures by key; `names` gives the keys' names by id."""
-        return _found(self.sums.sum(1), names)
+        return _accuracy_of(self.sums.sum(1), names)
 
 
-def _found(sums: Tensor, names: Mapping[int, str]) -> dict[str, Found]:
+def _accuracy_of(sums: Tensor, names: Mapping[int, str]) -> dict[str, Found]:
     """Means by name, from sums [3, n] of values, losses and hits."""
     rows: Sequence[tuple[float, float, float]] = sums.T.tolist()
     return {

@@ -16,13 +16,13 @@ from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import ProbeScore
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
-from pragma_sql.formats.packing import Float, budgeted, pack
+from pragma_sql.formats.packing import Float, pack, split_by_budget
 from pragma_sql.formats.shards import Shards, Split
 
-MOST_USERS = 2_000
+MAX_USERS = 2_000
 """Most users of each split: this is a quick look, unlike `pragma probe`."""
 
-LONGEST_EVENT = 25
+MAX_EVENT_TOKENS = 25
 """Most tokens of an event, marker included; bounds how many events of a user fit the budget."""
 
 NEVER = np.iinfo(np.int64).max
@@ -91,11 +91,11 @@ class LinearProbe:
     def _vectors(self, model: PragmaModel, asked: Asked, budget: int) -> Float:
         """The user vectors, [users, width of an embedding]."""
         device = model.embedding.table.weight.device
-        most = max(1, budget // LONGEST_EVENT)
+        most = max(1, budget // MAX_EVENT_TOKENS)
         cut = asked.histories.as_of(asked.moments, min(most, self._most_events))
         sizes = cut.token_offsets[cut.event_offsets[1:]] - cut.token_offsets[cut.event_offsets[:-1]]
         vectors = np.zeros((len(cut), model.embedding_size), np.float32)
-        for users in budgeted(sizes + np.diff(cut.event_offsets), budget):
+        for users in split_by_budget(sizes + np.diff(cut.event_offsets), budget):
             packed = pack(cut.select(users), asked.moments[users], distinct=True)
             with torch.inference_mode():
                 batch = Batch.of(packed, device)
@@ -134,8 +134,8 @@ def _asked(shards: Shards, split: Split, answers: dict[str, tuple[int, int]]) ->
     for file in shards.files(split):
         table = shards.open(file)
         rows = np.flatnonzero(pc.is_in(table["user_id"], wanted).to_numpy())
-        tables.append(table.take(rows[: MOST_USERS - sum(map(len, tables))]))
-        if sum(map(len, tables)) >= MOST_USERS:
+        tables.append(table.take(rows[: MAX_USERS - sum(map(len, tables))]))
+        if sum(map(len, tables)) >= MAX_USERS:
             break
     if not sum(map(len, tables)):
         return None

@@ -29,7 +29,7 @@ COLOURS = ("#332288", "#cc6677", "#88ccee", "#117733", "#ddcc77", "#aa4499", "#4
 """Paul Tol's "muted" scheme, which colour-blind readers can tell apart; largest group first."""
 GREY, FRAME, INK, PALE_INK = "#c8ccd2", "#dddddd", "#222222", "#666666"
 NO_VALUE = "(no value)"
-LONGEST_NAME = 24
+MAX_NAME_LENGTH = 24
 FIGURE_SPACE = "\u2007"
 """A space as wide as a digit."""
 
@@ -214,4 +214,4 @@ def _legend(
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"

@@ -18,7 +18,7 @@ from pragma_sql.formats.histories import Int
 from pragma_sql.formats.packages import need_packages
 from pragma_sql.formats.shards import SPLITS, Split
 
-FEWEST_USERS = 10
+MIN_USERS = 10
 """Least number of users in each split for a task to be probed."""
 
 FEATURES, BOTH = "LightGBM on features", "LightGBM on both"
@@ -130,8 +130,8 @@ def _unscored(given: Examples, rows: Rows) -> Iterator[str]:
     """The reasons why a task cannot be probed."""
     users = {split: len(np.unique(given.users[rows[split]])) for split in SPLITS}
     for split, count in users.items():
-        if count < FEWEST_USERS:
-            yield f"{count} {split} users, of {FEWEST_USERS} that are needed"
+        if count < MIN_USERS:
+            yield f"{count} {split} users, of {MIN_USERS} that are needed"
     one_class = [s for s in SPLITS if users[s] and np.ptp(given.labels[rows[s]]) == 0]
     if one_class:
         yield f"one class only in {', '.join(one_class)}"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from pragma_model.evaluation.plot import Float, vectors_of
-from pragma_sql.formats.errors import PragmaError, counted
+from pragma_sql.formats.errors import PragmaError, count_of
 from pragma_sql.formats.histories import Int
 from pragma_sql.formats.shards import SPLITS
 
@@ -164,10 +164,10 @@ def _problems(rows: pa.Table, *, by_user: bool) -> Iterator[str]:
         yield f"labels other than 0 and 1, such as {min(map(str, odd))}"
     grain = ["task", "user_id", "eval_ts"]
     if repeats := len(rows) - len(rows.group_by(grain).aggregate([])):
-        yield f"{counted(repeats, 'row')} with the task, user and moment of another"
+        yield f"{count_of(repeats, 'row')} with the task, user and moment of another"
     if odd := set(rows["split"].unique().to_pylist()) - set(SPLITS):
         yield f"splits other than {', '.join(SPLITS)}, such as {min(map(str, odd))}"
     splits = Counter(rows.group_by(["user_id", "split"]).aggregate([])["user_id"].to_pylist())
     if by_user and (astray := [user for user, count in splits.items() if count > 1]):
         example = min(map(str, astray))
-        yield f"{counted(len(astray), 'user')} in more than one split, such as {example}"
+        yield f"{count_of(len(astray), 'user')} in more than one split, such as {example}"

@@ -10,7 +10,7 @@ import numpy as np
 from pragma_model.evaluation.plot import Float
 from pragma_sql.formats.histories import Int
 
-MOST_WORDS = 32
+MAX_CATEGORIES = 32
 """Most words of a feature that a logistic regression tells apart."""
 
 
@@ -109,7 +109,7 @@ def _columns(inputs: Float, words: Sequence[int], tamed: int) -> Iterator[Scorer
         if 0 < len(known) < len(given) and place < tamed:
             yield _missing(place)
         if place in words:
-            yield from (_word(place, rank) for rank in np.unique(known) if rank < MOST_WORDS)
+            yield from (_word(place, rank) for rank in np.unique(known) if rank < MAX_CATEGORIES)
         elif len(known) and np.ptp(known) > 0:
             yield _standard(place, known, is_tamed=place < tamed)
 

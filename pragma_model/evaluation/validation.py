@@ -51,7 +51,7 @@ def validate(
             found = reconstruct(model, masked, settings.smoothing)
         breakdown.add(masked, found)
         loss += float(found.loss) * len(masked.values)
-        guessed += _guessed(masked, baselines)
+        guessed += _predict(masked, baselines)
     seen, _, hit = breakdown.sums.sum(1).numpy(force=True)  # by key
     values = int(seen.sum())
     if not values:
@@ -71,7 +71,7 @@ def validate(
     )
 
 
-def _guessed(masked: Masked, baselines: Baselines) -> Int:
+def _predict(masked: Masked, baselines: Baselines) -> Int:
     """The number of hidden values that each baseline finds, [2], from what is not hidden."""
     events = masked.batch.events
     key, value, position = events.event_tokens[:, :3].T.numpy(force=True)

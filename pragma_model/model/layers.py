@@ -40,7 +40,7 @@ class Dropout(nn.Dropout):
 
 ROPE_BASE = 10_000.0
 
-FED = 1024
+FEED_FORWARD_ROWS = 1024
 """Tokens that the feed-forward network processes at a time on a CPU."""
 
 
@@ -113,7 +113,8 @@ class Layer(nn.Module):
         """[n, D] -> [n, D], on a CPU a few tokens at a time, so that inner states stay in cache."""
         whole = x.is_cuda or torch.compiler.is_exporting()
         parts = [
-            self.down(F.gelu(self.up(part))) for part in ([x] if whole else torch.split(x, FED))
+            self.down(F.gelu(self.up(part)))
+            for part in ([x] if whole else torch.split(x, FEED_FORWARD_ROWS))
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

@@ -112,7 +112,7 @@ def new_folder(home: Home, run: str, overwrite: bool) -> Path:
 
 
 @contextmanager
-def described(folder: Path, content: Mapping[str, object], state: RunState) -> Iterator[None]:
+def record_run(folder: Path, content: Mapping[str, object], state: RunState) -> Iterator[None]:
     """Keep `run.json` up to date: the run, its progress and how it ended."""
 
     def write(ended: str) -> None:

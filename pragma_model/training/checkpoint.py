@@ -33,7 +33,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import check_hashes, replaced_folder, sha256
 
 FORMAT_VERSION = 1
-KEPT = 2
+MAX_CHECKPOINTS = 2
 """Checkpoints that are kept: the last one, and the one before in case the last is damaged."""
 
 CHECKPOINTS = "checkpoints"
@@ -89,7 +89,7 @@ def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunSt
         _to_disk(folder)
     except SafetensorError as error:
         raise as_os_error(error) from error
-    for path in _by_age(folder)[KEPT:]:
+    for path in _by_age(folder)[MAX_CHECKPOINTS:]:
         shutil.rmtree(path)
 
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
-from pragma_sql.formats.packing import Packed, budgeted, pack
+from pragma_sql.formats.packing import Packed, pack, split_by_budget
 from pragma_sql.formats.shards import ShardFile, Shards, Split
 
 JITTER = 0.1
@@ -121,7 +121,7 @@ class SplitReader:
         """Groups of rows of users of similar size, in random order; each user occurs once."""
         share_read = np.minimum(1.0, self.longest / part.events)
         sizes = part.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(part.tokens))
-        groups = list(budgeted(np.ceil(sizes).astype(np.int64), self.budget))
+        groups = list(split_by_budget(np.ceil(sizes).astype(np.int64), self.budget))
         return [part.users[groups[i]] for i in random.permutation(len(groups))]
 
     def read(self, group: Group) -> list[Packed]:

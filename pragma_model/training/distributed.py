@@ -56,7 +56,7 @@ class Processes:
 
 
 @contextmanager
-def joined(next_attempt: Callable[[], str]) -> Iterator[Processes]:
+def init_distributed(next_attempt: Callable[[], str]) -> Iterator[Processes]:
     """Join the processes that `torchrun` started, if it did.
 
     Args:

@@ -58,7 +58,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def explained(settings: TrainSettings, next_attempt: Callable[[], str]) -> Iterator[None]:
+def explain_errors(settings: TrainSettings, next_attempt: Callable[[], str]) -> Iterator[None]:
     """Turn a lack of memory or disk into a sentence.
 
     Args:

@@ -217,4 +217,4 @@ class RunOptions:
         if self.parallel not in (None, *get_args(Parallel)):
             raise PragmaError(f"parallel is {self.parallel!r}", "--parallel ddp or fsdp")
         if self.resume and self.overwrite:
-            raise PragmaError("--resume goes on and --overwrite starts anew", "choose one of them")
+            raise PragmaError("--resume goes on and --overwrite starts again", "choose one of them")

@@ -17,7 +17,7 @@ from pragma_sql.formats.shards import ShardManifest, Shards
 PASSES = 4
 """Passes over the corpus under `--auto`, about those of the paper's two days on 16 H100."""
 
-FEWEST_STEPS = 200
+MIN_STEPS = 200
 STEP_TOKENS = 16_384
 """Tokens per step that `--auto` aims at, and `WARM_UP_STEPS`: the paper gives neither, and these
 are what others use for this model."""
@@ -27,15 +27,15 @@ STEP_USERS = 16
 """Users per step that `--auto` aims at by the length of windows: with fewer, each step unlearns
 those of the last (docs/LOG.md)."""
 
-KEPT_WIDTHS = 34
+SAVED_WIDTHS = 34
 """Numbers per token and unit of width that a layer keeps for the backward pass, about: norms,
 queries, keys and values before and after padding, scores, and two states of the feed-forward."""
 
-MOST_MEMORY = 0.5
+MAX_MEMORY_SHARE = 0.5
 """Share of the free memory that a batch may take; the rest is for gradients, copies, fragments."""
 
 
-def resolved(
+def resolve_settings(
     given: Mapping[str, object], shards: Shards, begun: Path | None, auto: bool
 ) -> tuple[TrainSettings, list[str]]:
     """The settings of a run.
@@ -58,7 +58,7 @@ def resolved(
     if not auto:
         return settings, []
     reasons = []
-    for name, value, why in _sized(settings, shards.manifest, processes, known):
+    for name, value, why in _fit_to_memory(settings, shards.manifest, processes, known):
         settings = settings.having({name: value})
         reasons.append(f"{flag_of(TrainSettings, name)} {value:,}: {why}")
     return settings, reasons
@@ -72,7 +72,7 @@ def best_precision() -> Precision:
     return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"
 
 
-def _sized(
+def _fit_to_memory(
     settings: TrainSettings, manifest: ShardManifest, processes: int, known: Mapping[str, object]
 ) -> Iterator[tuple[str, int | float, str]]:
     """Settings that were not given, with their values and the reason for each."""
@@ -81,7 +81,7 @@ def _sized(
     if "budget" not in known:
         token, free = bytes_a_token(size), free_memory()
         weights = 16 * (12 * size.width**2 * _layers(size) + manifest.vocabulary_size * size.width)
-        fitting = max(SMALLEST_BUDGET, int((MOST_MEMORY * free - weights) / token))
+        fitting = max(SMALLEST_BUDGET, int((MAX_MEMORY_SHARE * free - weights) / token))
         budget = min(STEP_TOKENS, 2 ** (fitting.bit_length() - 1))
         why = f"{free / 1e9:.1f} GB are free, and a token takes about {token / 1e3:.0f} kB"
         yield "budget", budget, f"{why}; no more than {STEP_TOKENS:,} a step are needed"
@@ -106,8 +106,8 @@ def _sized(
     steps = settings.steps
     if "steps" not in known:
         tokens = manifest.count("tokens", "train")
-        steps = max(FEWEST_STEPS, round(PASSES * tokens / (budget * accumulation)))
-        yield "steps", steps, f"{PASSES} passes over {tokens:,} tokens, but {FEWEST_STEPS} at least"
+        steps = max(MIN_STEPS, round(PASSES * tokens / (budget * accumulation)))
+        yield "steps", steps, f"{PASSES} passes over {tokens:,} tokens, but {MIN_STEPS} at least"
     if "warm_up" not in known:
         share = round(min(0.1, WARM_UP_STEPS / steps), 6)
         yield "warm_up", share, f"of the steps: a tenth, but {WARM_UP_STEPS} at most"
@@ -115,7 +115,7 @@ def _sized(
 
 def bytes_a_token(size: ModelSize) -> int:
     """About how many bytes a token of the budget needs in the event encoder, forward and back."""
-    return 4 * KEPT_WIDTHS * size.width * (size.event_layers + 1)
+    return 4 * SAVED_WIDTHS * size.width * (size.event_layers + 1)
 
 
 def free_memory() -> int:

@@ -30,7 +30,7 @@ from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import Packed
 
-MOST_BAD_STEPS = 50
+MAX_BAD_STEPS = 50
 """Most steps in a row without a finite loss before a run fails."""
 
 
@@ -154,7 +154,7 @@ def train_steps(
     """Train step by step from `state` on, and keep it up to date.
 
     Raises:
-        PragmaError: `MOST_BAD_STEPS` steps in a row had no finite loss.
+        PragmaError: `MAX_BAD_STEPS` steps in a row had no finite loss.
     """
     names = key_names(reader.shards.tokenizer)
     before, start = state.seconds, time.perf_counter()
@@ -168,9 +168,9 @@ def train_steps(
         state.filled += 1 - metrics.padding
         state.bad_in_a_row = state.bad_in_a_row + 1 if metrics.skipped else 0
         yield metrics
-        if state.bad_in_a_row >= MOST_BAD_STEPS:
+        if state.bad_in_a_row >= MAX_BAD_STEPS:
             raise PragmaError(
-                f"the loss or its gradient was no number in {MOST_BAD_STEPS} steps in a row, the "
+                f"the loss or its gradient was no number in {MAX_BAD_STEPS} steps in a row, the "
                 f"last of them step {state.step}; the batches lie in {bad_batches}",
                 "a lower --learning-rate and --muon-learning-rate, and another --run",
             )

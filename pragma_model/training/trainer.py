@@ -14,11 +14,11 @@ import torch
 
 from pragma_model.export.bundle import finish
 from pragma_model.model.attention.base import Kernel
-from pragma_model.model.attention.kernels import chosen
+from pragma_model.model.attention.kernels import select_kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.model.sizes import Readout
-from pragma_model.runs.log import RunLog, described, new_folder, run_folder
+from pragma_model.runs.log import RunLog, new_folder, record_run, run_folder
 from pragma_model.runs.metrics import RunState, RunSummary, StoppedError, Validation, Watch
 from pragma_model.runs.trackers import trackers_of
 from pragma_model.training.checkpoint import (
@@ -30,9 +30,9 @@ from pragma_model.training.checkpoint import (
     resumable,
 )
 from pragma_model.training.data import SplitReader
-from pragma_model.training.distributed import Processes, joined
+from pragma_model.training.distributed import Processes, init_distributed
 from pragma_model.training.evaluator import Examiner
-from pragma_model.training.interrupts import explained, stop_requests
+from pragma_model.training.interrupts import explain_errors, stop_requests
 from pragma_model.training.optimizers import whole_weights
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_model.training.steps import Learner, train_steps
@@ -77,8 +77,8 @@ def train(
     options, watch = options or RunOptions(), watch or Watch()
     attempt = partial(next_attempt, run_folder(home, run))
     with (
-        joined(attempt) as processes,
-        explained(settings, attempt),
+        init_distributed(attempt) as processes,
+        explain_errors(settings, attempt),
         reproducible(settings.seed),
     ):
         # In its own function, so that distributed objects are freed before the processes leave.
@@ -122,7 +122,7 @@ def _train(
     trackers = trackers_of(folder, run, settings, options) if processes.leads else []
     about = _about(run, settings, shards, processes, parameters)
     with (
-        described(folder, about, state) if processes.leads else nullcontext(),
+        record_run(folder, about, state) if processes.leads else nullcontext(),
         RunLog(folder, trackers, state.metrics_bytes, leads=processes.leads) as log,
         stop_requests() as request,
     ):
@@ -185,7 +185,7 @@ def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> Sp
 def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) -> Kernel:
     """The attention kernel asked for, or the fastest on the run's batches."""
     layouts = (Batch.of(packed, device).events.rows for packed in reader.epoch(0, 0))
-    return chosen(settings.attention, device, islice(layouts, MEASURED_BATCHES))
+    return select_kernel(settings.attention, device, islice(layouts, MEASURED_BATCHES))
 
 
 def _about(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pragma_sql.checks.rule import EVENT_USERS, Rule, quoted
+from pragma_sql.checks.rule import EVENT_USERS, Rule, sql_literal
 from pragma_sql.checks.rules import contract_rules
 from pragma_sql.formats.errors import PragmaError
 
@@ -161,7 +161,7 @@ def _listing(rule: Rule, source: str, columns: Mapping[str, str]) -> str:
     return f"""
         insert into {REJECTED}
         select {"distinct" if rule.relation == "events" else ""}
-            '{rule.relation}', '{rule.name}', {quoted(rule.problem)},
+            '{rule.relation}', '{rule.name}', {sql_literal(rule.problem)},
             to_json(struct_pack({packed}))
         from {source if rule.row_by_row else rule.scan.over(source)}
         where {rule.condition}

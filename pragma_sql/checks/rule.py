@@ -143,10 +143,10 @@ def is_blank(text: str) -> str:
     return rf"({text} is null or regexp_full_match({text}, '\s*'))"
 
 
-def quoted(text: str) -> str:
+def sql_literal(text: str) -> str:
     r"""A string literal for any text.
 
-    >>> quoted("it's")
+    >>> sql_literal("it's")
     "'it''s'"
     """
     return exp.Literal.string(text).sql("duckdb")

@@ -19,7 +19,7 @@ from pragma_sql.checks.rule import (
     Rule,
     Scan,
     is_blank,
-    quoted,
+    sql_literal,
 )
 
 
@@ -96,7 +96,7 @@ def texts(scan: Scan, column: str, limits: Limits, known_keys: Sequence[str]) ->
 
 def _unknown_key(scan: Scan, column: str, known_keys: Sequence[str]) -> Rule:
     # A cast to an enum looks each key up in a hash table, however many keys are known.
-    known = f"enum({', '.join(quoted(key) for key in sorted(set(known_keys)))})"
+    known = f"enum({', '.join(sql_literal(key) for key in sorted(set(known_keys)))})"
     unknown = f"list_filter(map_keys({column}), lambda key: try_cast(key as {known}) is null)"
     return Rule(
         name=f"{scan.relation}_{column}_key_unknown",

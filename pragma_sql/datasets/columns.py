@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from pragma_sql.datasets.from_clause import column, filled
+from pragma_sql.datasets.from_clause import column, fill_template
 from pragma_sql.datasets.mapping import RESERVED_KEYS, Picked, Rows
 from pragma_sql.datasets.user_tables import Found, UserTables
 from pragma_sql.formats.errors import PragmaError
@@ -40,7 +40,7 @@ def scalar(found: Found, key: str, text: str) -> exp.Expr:
     known = {name.lower(): name for name in found.columns}
     if text.lower() in known:
         return column(known[text.lower()])
-    tree = _parsed(found, key, text)
+    tree = _parse_expression(found, key, text)
     for node in tree.walk():
         node.pop_comments()
     for reference in list(tree.find_all(exp.Column)):
@@ -73,22 +73,22 @@ def field_map(found: Found, picked: Picked, parts: Iterable[exp.Expr], key: str)
     taken = {part.name.lower() for part in parts if isinstance(part, exp.Column)}
     chosen = fields(found, picked, taken, key)
     if not chosen:
-        return filled("cast(map() as map(varchar, varchar))")
+        return fill_template("cast(map() as map(varchar, varchar))")
     entries = [
-        filled(
+        fill_template(
             "{'key': $name, 'value': cast($value as varchar)}",
             name=exp.Literal.string(name),
             value=value,
         )
         for name, value in chosen.items()
     ]
-    return filled(
+    return fill_template(
         "map_from_entries(list_filter($entries, lambda field: field.value is not null))",
         entries=exp.Array(expressions=entries),
     )
 
 
-def checked(tables: UserTables, found: Found, columns: Sequence[exp.Expr]) -> exp.Select:
+def check_query(tables: UserTables, found: Found, columns: Sequence[exp.Expr]) -> exp.Select:
     """A query of these columns of a table, after DuckDB has planned it."""
     query = found.select(*columns)
     tables.check(found.place, query)
@@ -132,7 +132,7 @@ def fields(found: Found, picked: Picked, taken: set[str], key: str) -> dict[str,
     return chosen
 
 
-def _parsed(found: Found, key: str, text: str) -> exp.Expr:
+def _parse_expression(found: Found, key: str, text: str) -> exp.Expr:
     try:
         statements = sqlglot.parse(text, read="duckdb")
     except SqlglotError:

@@ -21,7 +21,7 @@ from pragma_sql.datasets.user_project import (
 from pragma_sql.formats.contract import EVENTS, LABEL_MOMENTS, LABELS, PROFILES, TRANSFERS
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import DATA, DBT_PROJECT, Home
-from pragma_sql.warehouse.connection import is_fitted, opened
+from pragma_sql.warehouse.connection import is_fitted, open_warehouse
 
 Variables = Mapping[str, Value]
 
@@ -30,7 +30,7 @@ def dataset_vars(
     contract: Path | None,
     pairs: Sequence[str],
     project: Path | None = None,
-    talk: Console | None = None,
+    console: Console | None = None,
 ) -> Variables:
     """The dbt vars of a build, after a check of the files that it will read.
 
@@ -38,18 +38,18 @@ def dataset_vars(
         contract: folder of contract parquet files; None for the dataset that the vars name.
         pairs: NAME=VALUE as typed.
         project: a user's dbt project, whose dataset is built then.
-        talk: gets notes about skipped label files and about fields that may leak the label.
+        console: gets notes about skipped label files and about fields that may leak the label.
     """
     for name, new in OLD_NAMES.items():
-        if talk is not None and any(pair.startswith(f"{name}=") for pair in pairs):
-            talk.print(f"note: --var {name} is called {new} now", highlight=False)
+        if console is not None and any(pair.startswith(f"{name}=") for pair in pairs):
+            console.print(f"note: --var {name} is called {new} now", highlight=False)
     if project is not None:
-        return _vars_of_project(project, contract, pairs, talk)
+        return _vars_of_project(project, contract, pairs, console)
     variables = parse_vars(pairs, default_vars())
     con = duckdb.connect()
     try:
         if contract is not None:
-            _check_folder(con, contract, talk)
+            _check_folder(con, contract, console)
             return {**variables, "dataset": "folder", "contract_dir": str(contract.resolve())}
         if variables.get("dataset", default_vars()["dataset"]) == "purchase_cards":
             _check_declared(con, variables, "purchase_cards")
@@ -59,13 +59,13 @@ def dataset_vars(
 
 
 def _vars_of_project(
-    project: Path, contract: Path | None, pairs: Sequence[str], talk: Console | None
+    project: Path, contract: Path | None, pairs: Sequence[str], console: Console | None
 ) -> Variables:
     if contract is not None:
         raise PragmaError("--project and --contract each name a dataset", "give one of them")
     for said in (*check_project(project), *old_names(project)):
-        if talk is not None:
-            talk.print(said, highlight=False, soft_wrap=True, markup=False)
+        if console is not None:
+            console.print(said, highlight=False, soft_wrap=True, markup=False)
     own = project_vars(project)
     known: Variables = {**own, **default_vars()}
     variables = parse_vars(pairs, known)
@@ -73,7 +73,7 @@ def _vars_of_project(
     return variables
 
 
-def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
+def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, console: Console | None) -> None:
     if not folder.is_dir():
         raise PragmaError(
             f"--contract {folder}: no such folder", "give the folder of events.parquet"
@@ -87,10 +87,10 @@ def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | 
         if path.exists() or not relation.is_optional:
             empty = relation.is_optional
             check_source(con, path, relation.required, relation.optional, may_be_empty=empty)
-    _check_labels(con, folder, talk)
+    _check_labels(con, folder, console)
 
 
-def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | None) -> None:
+def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, console: Console | None) -> None:
     of_all_tasks = folder / "labels.parquet"
     if of_all_tasks.exists():
         columns = _label_columns(columns_of(con, of_all_tasks))
@@ -101,10 +101,10 @@ def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, talk: Console | 
         lacking = [name for name in columns if name not in there]
         if not lacking:
             check_source(con, file, columns, LABELS.optional, may_be_empty=True)
-        elif talk is not None:
+        elif console is not None:
             said = " and ".join(lacking).replace("eval_ts", "eval_ts (or observed_through)")
             what = f"{file} is not read: it lacks {said}"
-            talk.print(what, style="dim", highlight=False, soft_wrap=True)
+            console.print(what, style="dim", highlight=False, soft_wrap=True)
 
 
 def _label_columns(there: Sequence[str]) -> Mapping[str, str]:
@@ -199,7 +199,7 @@ def _check_name(held: Dataset, asked: Source, home: Home) -> None:
         kind, name = "folder", asked.contract.resolve().name
     else:
         return
-    with opened(home.warehouse) as con:
+    with open_warehouse(home.warehouse) as con:
         fitted = is_fitted(con)
     if fitted and (kind, name) != (held.kind, held.name):
         at = f" ({held.root})" if held.root else ""
@@ -214,7 +214,7 @@ def dataset_of(warehouse: Path) -> Dataset | None:
     """The dataset that a warehouse holds; None without a warehouse or a record of its dataset."""
     if not warehouse.is_file():
         return None
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         try:
             rows = con.execute("select kind, name, root, mapping from contract.dataset").fetchall()
         except duckdb.CatalogException:

@@ -22,18 +22,18 @@ AS_WRITTEN = {TokenType.STRING, TokenType.IDENTIFIER}
 """The tokens in quotes, which keep their case."""
 
 
-def filled(template: str, **values: exp.Expr) -> exp.Expr:
+def fill_template(template: str, **values: exp.Expr) -> exp.Expr:
     '''A template with an expression in place of each `$name`.
 
-    >>> print(to_sql(filled("select $x as x", x=column('a "b"'))))
+    >>> print(to_sql(fill_template("select $x as x", x=column('a "b"'))))
     SELECT "a ""b""" AS x
     '''
     return exp.replace_placeholders(sqlglot.parse_one(template, read="duckdb"), **values)
 
 
-def selected(template: str, **values: exp.Expr) -> exp.Select:
-    """`filled` for a template that is a SELECT."""
-    query = filled(template, **values)
+def select_template(template: str, **values: exp.Expr) -> exp.Select:
+    """`fill_template` for a template that is a SELECT."""
+    query = fill_template(template, **values)
     assert isinstance(query, exp.Select)
     return query
 
@@ -65,7 +65,7 @@ def to_model(query: exp.Expr) -> str:
     return lower_keywords(safe.sql("duckdb", pretty=True, indent=4, pad=4)) + "\n"
 
 
-def chained(steps: Sequence[tuple[str, exp.Query]]) -> exp.Select:
+def chain_steps(steps: Sequence[tuple[str, exp.Query]]) -> exp.Select:
     """A query with the steps as common table expressions, which selects the last one."""
     query = exp.select("*").from_(steps[-1][0])
     for name, step in steps:
@@ -121,12 +121,12 @@ def kind_of(rows: Rows) -> str:
 def reader(files: tuple[str, ...], kind: str) -> exp.Expr:
     """`read_parquet(...)`, or `read_csv(...)` with every column read as text."""
     many = len(files) > 1
-    paths = [located(name) for name in files]
-    named = literals(paths) if many else exp.Literal.string(paths[0])
+    paths = [locate_path(name) for name in files]
+    written = literals(paths) if many else exp.Literal.string(paths[0])
     options = ["all_varchar = true, header = true"] if kind == "csv" else []
     options += ["union_by_name = true"] if many or "*" in files[0] else []
     template = ", ".join(["$files", *options])
-    query = filled(f"select * from read_{kind}({template})", files=named)  # noqa: S608
+    query = fill_template(f"select * from read_{kind}({template})", files=written)  # noqa: S608
     table = query.find(exp.Table)
     assert table is not None
     return table
@@ -141,23 +141,25 @@ def query_of(rows: Rows) -> exp.Expr:
     query = statements[0]
     if len(statements) != 1 or not isinstance(query, exp.Query):
         raise PragmaError(f"mapping.yml: {rows.place}.sql is not one SELECT", "write one SELECT")
-    return query.transform(_located)
+    return query.transform(_locate_files)
 
 
-def located(path: str) -> str:
+def locate_path(path: str) -> str:
     """A path or pattern; a relative one is placed in the project's folder."""
     return path if "://" in path or Path(path).is_absolute() else f"{FOLDER}/{path}"
 
 
-def _located(node: exp.Expr) -> exp.Expr:
+def _locate_files(node: exp.Expr) -> exp.Expr:
     """Place the file names of a query: `from 'a.parquet'` and arguments of `read_parquet`."""
     if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier) and not node.db:
         name = node.name.lower()
         for suffixes, read in ((PARQUET, "read_parquet"), (CSV, "read_csv")):
             if name.endswith(suffixes):
-                node.set("this", filled(f"{read}($path)", path=exp.Literal.string(node.name)))
+                node.set(
+                    "this", fill_template(f"{read}($path)", path=exp.Literal.string(node.name))
+                )
     elif isinstance(node, exp.Literal) and node.is_string and _is_read(node):
-        node.set("this", located(node.this))
+        node.set("this", locate_path(node.this))
     return node
 
 
@@ -169,7 +171,7 @@ def _is_read(literal: exp.Literal) -> bool:
     return isinstance(call, exp.ReadParquet | exp.ReadCSV)
 
 
-def named(rows: Rows) -> exp.Table:
+def table_of(rows: Rows) -> exp.Table:
     """A table of a database, each part of its name quoted."""
     try:
         table = exp.to_table(rows.table, dialect="duckdb")

@@ -14,7 +14,7 @@ import yaml
 from sqlglot import exp
 
 from pragma_sql.datasets.columns import NESTED, scalar
-from pragma_sql.datasets.from_clause import column, filled, lower_keywords, to_sql
+from pragma_sql.datasets.from_clause import column, fill_template, lower_keywords, to_sql
 from pragma_sql.datasets.leaks import left_out
 from pragma_sql.datasets.mapping import RESERVED_KEYS, Rows, Time, Unit
 from pragma_sql.datasets.timestamps import moment
@@ -183,7 +183,7 @@ def _candidates(found: Found, name: str) -> list[Time]:
     formats = [Time(name, format=layout) for layout in FORMATS]
     if found.columns[name] == "VARCHAR":
         # The row of a month is known only when the month ends.
-        parsed = filled(
+        parsed = fill_template(
             "last_day(strptime($month, $layout))",
             month=column(name),
             layout=exp.Literal.string("%Y-%m"),

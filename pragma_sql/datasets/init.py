@@ -12,7 +12,7 @@ import yaml
 
 from pragma_sql.datasets.from_clause import to_model
 from pragma_sql.datasets.infer import CHOOSE, guess_mapping
-from pragma_sql.datasets.managed_file import inspect, stamped
+from pragma_sql.datasets.managed_file import add_header, inspect
 from pragma_sql.datasets.mapping import DatasetMapping
 from pragma_sql.datasets.mapping_file import parse_mapping, read_mapping
 from pragma_sql.datasets.scaffold import (
@@ -27,7 +27,7 @@ from pragma_sql.datasets.staging import staging
 from pragma_sql.datasets.user_tables import user_tables
 from pragma_sql.formats.errors import PragmaError
 
-Fate = Literal["made", "made anew", "unchanged", "left alone"]
+Fate = Literal["made", "made again", "unchanged", "left alone"]
 
 MAPPING = Path("mapping.yml")
 
@@ -128,7 +128,7 @@ def _complete(folder: Path) -> Project:
     files = project_files(dataset, None, mapping.zone)
     missing = {path: text for path, text in files.items() if not (folder / path).exists()}
     entries = [*_entries(missing, "made"), *(_entry(folder, *item) for item in made.items())]
-    _write(folder, {e.path: e.text for e in entries if e.fate in ("made", "made anew")})
+    _write(folder, {e.path: e.text for e in entries if e.fate in ("made", "made again")})
     return Project(folder, tuple(entries), notes)
 
 
@@ -154,12 +154,12 @@ def _staging(
     with user_tables(folder, mapping.databases) as tables:
         made = staging(mapping, tables, dataset)
     files = {
-        STAGING / f"{dataset}_{relation}.sql": stamped(to_model(query), mapping.digest, "--")
+        STAGING / f"{dataset}_{relation}.sql": add_header(to_model(query), mapping.digest, "--")
         for relation, query in made.queries.items()
     }
     return {
         **files,
-        STAGING / "_staging.yml": stamped(staging_yml(dataset), mapping.digest, "#"),
+        STAGING / "_staging.yml": add_header(staging_yml(dataset), mapping.digest, "#"),
     }, made.notes
 
 
@@ -170,7 +170,7 @@ def _entry(folder: Path, path: Path, text: str) -> Entry:
     if state == "edited":
         return Entry(path, "left alone", text)
     same = (folder / path).read_text(encoding="utf-8") == text
-    return Entry(path, "unchanged" if same else "made anew", text)
+    return Entry(path, "unchanged" if same else "made again", text)
 
 
 def _entries(files: Mapping[Path, str], fate: Fate) -> tuple[Entry, ...]:
@@ -203,7 +203,9 @@ def summary(project: Project) -> list[str]:
     lines = [f"  {entry.fate:10} {project.folder / entry.path}" for entry in project.entries]
     edited = [str(entry.path) for entry in project.entries if entry.fate == "left alone"]
     if edited:
-        lines.append(f"edited by hand, so left alone: {', '.join(edited)}; delete to have anew")
+        lines.append(
+            f"edited by hand, so left alone: {', '.join(edited)}; delete the file to get a new one"
+        )
     lines += [note if note.startswith("warning") else f"note: {note}" for note in project.notes]
     ready = project.models != []
     step = "pragma validate --project" if ready else "edit mapping.yml, then pragma init"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlglot import exp
 
 from pragma_sql.datasets.columns import fields, look, scalar
-from pragma_sql.datasets.from_clause import column, filled
+from pragma_sql.datasets.from_clause import column, fill_template
 from pragma_sql.datasets.mapping import DatasetMapping, Events, Picked, Rows, Time
 from pragma_sql.datasets.timestamps import moment
 from pragma_sql.datasets.user_tables import Found, UserTables
@@ -61,7 +61,7 @@ def later_columns(
         dated = not found.columns[name].startswith("VARCHAR")
         asked[f"v{number}"] = text
         asked[f"m{number}"] = (
-            exp.cast(column(name), "timestamp") if dated else filled(PARSED, text=text)
+            exp.cast(column(name), "timestamp") if dated else fill_template(PARSED, text=text)
         )
         later = f"filter (m{number}::date > at::date)"
         counts.append(

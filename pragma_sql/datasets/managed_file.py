@@ -26,7 +26,7 @@ class Made:
     """The digest of the mapping that the file was generated from."""
 
 
-def stamped(body: str, mapping: str, comment: str) -> str:
+def add_header(body: str, mapping: str, comment: str) -> str:
     """The text of a file: the line with the hashes, then the body."""
     header = HEADER.format(comment=comment, mapping=mapping, content=_hash(body))
     return f"{header}\n{body}"

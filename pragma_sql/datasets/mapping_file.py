@@ -25,7 +25,7 @@ from pragma_sql.formats.errors import PragmaError
 TABLE = ("files", "table", "sql", "where", "distinct")
 """The keys of every section that reads a table."""
 
-TAKEN = ("main", "memory", "pragma", "system", "temp")
+RESERVED_DATABASES = ("main", "memory", "pragma", "system", "temp")
 """Names of databases that DuckDB and the warehouse use themselves."""
 
 
@@ -64,7 +64,7 @@ def parse_mapping(text: str) -> DatasetMapping:
 
 def _databases(section: Section) -> dict[str, str]:
     for name, _ in section.items():
-        if name.lower() in TAKEN:
+        if name.lower() in RESERVED_DATABASES:
             raise PragmaError(f"mapping.yml: databases: {name} is taken", "choose another name")
     return {name: text_of(section.at(name), path) for name, path in section.items()}
 

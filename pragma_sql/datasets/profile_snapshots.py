@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from pragma_sql.datasets.from_clause import chained, filled, model
+from pragma_sql.datasets.from_clause import chain_steps, fill_template, model
 from pragma_sql.datasets.mapping import AsOf
 
 FIRST_EVENTS = "select user_id, min(ts) as first_event from events group by user_id"
@@ -102,7 +102,7 @@ def snapshots(
     steps: list[tuple[str, exp.Query]] = []
 
     def step(name: str, query: str | exp.Query) -> None:
-        parsed = filled(query) if isinstance(query, str) else query
+        parsed = fill_template(query) if isinstance(query, str) else query
         assert isinstance(parsed, exp.Query)
         steps.append((name, parsed))
 
@@ -116,7 +116,7 @@ def snapshots(
         step("attributes", attributes.rows)
         step("dated", DATED[attributes.as_of])
     if occurrences:
-        step("occurrences", united(occurrences))
+        step("occurrences", union_all(occurrences))
         step("milestones", FIRSTS)
         step("lifelong", LIFELONG)
         step("starts", STARTS)
@@ -129,9 +129,9 @@ def snapshots(
     else:
         step("snapshots", "select * from starts" if occurrences else BARE)
     step("final", WITH_MILESTONES if occurrences else WITHOUT_MILESTONES)
-    return chained(steps)
+    return chain_steps(steps)
 
 
-def united(queries: Sequence[exp.Query]) -> exp.Query:
+def union_all(queries: Sequence[exp.Query]) -> exp.Query:
     """All rows of all queries."""
     return exp.union(*queries, distinct=False) if len(queries) > 1 else queries[0]

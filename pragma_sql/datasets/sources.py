@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from pragma_sql.formats.errors import PragmaError, counted
+from pragma_sql.formats.errors import PragmaError, count_of
 
 FAMILIES = (
     (r"timestamp with time zone|timestamptz|timestamp_\w+|timestamp|datetime|date", "moment"),
@@ -27,7 +27,7 @@ FAMILIES = (
 
 READ = "read_parquet($file, hive_partitioning = false)"
 
-WHY = {
+REASONS = {
     "as_of": "add as_of, from when on the attributes hold; without it nobody can tell what was "
     "known at a moment",
 }
@@ -62,7 +62,7 @@ def check_source(
         rows += count
     if not rows and not may_be_empty:
         raise PragmaError(
-            f"{path} is empty: 0 rows in {counted(len(files), 'file')}", "export it again"
+            f"{path} is empty: 0 rows in {count_of(len(files), 'file')}", "export it again"
         )
 
 
@@ -118,7 +118,7 @@ def _check_columns(
     if missing:
         near = {name: get_close_matches(name.lower(), kinds, 1) for name in missing}
         renames = [f"{match[0]} to {name}" for name, match in near.items() if match]
-        add = "; ".join(WHY[name] for name in missing if name in WHY)
+        add = "; ".join(REASONS[name] for name in missing if name in REASONS)
         raise PragmaError(
             f"{file} lacks the column {' and '.join(missing)}; it has {', '.join(found)}",
             f"rename {', '.join(renames)}"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from pragma_sql.datasets.columns import checked, condition, field_map, look, scalar
-from pragma_sql.datasets.from_clause import chained, column, selected
+from pragma_sql.datasets.columns import check_query, condition, field_map, look, scalar
+from pragma_sql.datasets.from_clause import chain_steps, column, select_template
 from pragma_sql.datasets.leaks import answers_in, leaks
 from pragma_sql.datasets.mapping import DatasetMapping, Events, Labels, Profiles, Transfers
-from pragma_sql.datasets.profile_snapshots import Attributes, snapshots, united
+from pragma_sql.datasets.profile_snapshots import Attributes, snapshots, union_all
 from pragma_sql.datasets.timestamps import moment
 from pragma_sql.datasets.user_tables import Found, UserTables
 
@@ -63,7 +63,7 @@ def _attributes(mapping: DatasetMapping, tables: UserTables, found: Found) -> At
         parts.append(latest)
     picked = field_map(found, profiles.attributes, parts, "attributes")
     columns.append(exp.alias_(picked, "attributes"))
-    rows = checked(tables, found, columns)
+    rows = check_query(tables, found, columns)
     if latest:
         moments = [each.this for each in columns[1:-1]]
         rows = rows.qualify(_is_latest([user, *moments], latest))
@@ -157,14 +157,14 @@ def staging(mapping: DatasetMapping, tables: UserTables, dataset: str) -> Stagin
         {
             "events": _events(mapping, tables, found),
             "profiles": profiles,
-            "labels": _united(
+            "labels": _union_or_empty(
                 (
                     _label_rows(labels, tables, mapping.zone, with_split=with_split)
                     for labels in mapping.labels
                 ),
                 NO_LABELS,
             ),
-            "transfers": _united(
+            "transfers": _union_or_empty(
                 (_transfer_rows(one, tables, mapping.zone) for one in mapping.transfers),
                 NO_TRANSFERS,
             ),
@@ -184,9 +184,9 @@ def _events(mapping: DatasetMapping, tables: UserTables, found: Mapping[str, Fou
             legs.append(exp.select("user_id", "ts", "source", "fields", "event_id").from_(name))
         else:
             hashed = name.replace("from_", "hashed_", 1)
-            steps.append((hashed, selected(HASHED, rows=exp.to_table(name))))
-            legs.append(selected(NUMBERED, rows=exp.to_table(hashed)))
-    return chained([*steps, ("final", united(legs))])
+            steps.append((hashed, select_template(HASHED, rows=exp.to_table(name))))
+            legs.append(select_template(NUMBERED, rows=exp.to_table(hashed)))
+    return chain_steps([*steps, ("final", union_all(legs))])
 
 
 def _event_rows(
@@ -205,7 +205,7 @@ def _event_rows(
         parts.append(scalar(found, "id", events.id))
         columns.append(exp.alias_(exp.cast(parts[-1], "varchar"), "event_id"))
     columns.insert(3, exp.alias_(field_map(found, events.fields, parts, "fields"), "fields"))
-    return checked(tables, found, columns)
+    return check_query(tables, found, columns)
 
 
 def _label_rows(labels: Labels, tables: UserTables, zone: str, *, with_split: bool) -> exp.Select:
@@ -219,12 +219,12 @@ def _label_rows(labels: Labels, tables: UserTables, zone: str, *, with_split: bo
     if with_split:
         given = scalar(found, "split", labels.split) if labels.split else exp.null()
         columns.append(exp.alias_(exp.cast(given, "varchar"), "split"))
-    return checked(tables, found, columns)
+    return check_query(tables, found, columns)
 
 
 def _transfer_rows(transfers: Transfers, tables: UserTables, zone: str) -> exp.Select:
     found = look(tables, transfers.rows)
-    return checked(
+    return check_query(
         tables,
         found,
         [
@@ -238,9 +238,9 @@ def _transfer_rows(transfers: Transfers, tables: UserTables, zone: str) -> exp.S
     )
 
 
-def _united(legs: Iterable[exp.Query], empty: str) -> exp.Query:
+def _union_or_empty(legs: Iterable[exp.Query], empty: str) -> exp.Query:
     queries = list(legs)
-    return united(queries) if queries else selected(empty)
+    return union_all(queries) if queries else select_template(empty)
 
 
 def _step_names(sources: Iterable[str]) -> dict[str, str]:

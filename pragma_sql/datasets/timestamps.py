@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlglot import exp
 
 from pragma_sql.datasets.columns import scalar
-from pragma_sql.datasets.from_clause import filled
+from pragma_sql.datasets.from_clause import fill_template
 from pragma_sql.datasets.mapping import Time
 from pragma_sql.datasets.user_tables import Found, UserTables
 from pragma_sql.formats.errors import PragmaError
@@ -54,7 +54,7 @@ def moment(tables: UserTables, found: Found, key: str, time: Time, zone: str) ->
         )
     _check_sample(tables, found, key, value, parsed)
     if zoned:
-        return filled("timezone('UTC', $t)", t=parsed)
+        return fill_template("timezone('UTC', $t)", t=parsed)
     return parsed if time.unit else _utc(parsed, local)
 
 
@@ -67,10 +67,12 @@ def _parse(tables: UserTables, found: Found, key: str, time: Time, value: exp.Ex
             INTEGERS.fullmatch(kind) or NUMBERS.fullmatch(kind) or kind == "VARCHAR"
         ):
             raise PragmaError(f"{place}: {time.value} is {kind}", "leave out `unit`")
-        return filled(FROM_EPOCH[time.unit], t=value)
+        return fill_template(FROM_EPOCH[time.unit], t=value)
     if time.format:
         text = _padded(value, kind, time.format)
-        return filled("try_strptime($t, $format)", t=text, format=exp.Literal.string(time.format))
+        return fill_template(
+            "try_strptime($t, $format)", t=text, format=exp.Literal.string(time.format)
+        )
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return value if kind in (ZONED, "TIMESTAMP") else exp.cast(value, "timestamp")
     if kind == "VARCHAR":
@@ -97,14 +99,16 @@ def _padded(value: exp.Expr, kind: str, layout: str) -> exp.Expr:
     if not INTEGERS.fullmatch(kind) or "".join(codes) != layout or set(codes) - set(DIGITS):
         return text
     width = exp.Literal.number(sum(DIGITS[code] for code in codes))
-    return filled("lpad($t, $width, '0')", t=text, width=width)
+    return fill_template("lpad($t, $width, '0')", t=text, width=width)
 
 
 def _utc(local: exp.Expr, zone: str) -> exp.Expr:
     """A local time in UTC. A time that occurs twice is the later one; a skipped one moves on."""
     if zone == "UTC":
         return local
-    return filled("timezone('UTC', timezone($zone, $t))", zone=exp.Literal.string(zone), t=local)
+    return fill_template(
+        "timezone('UTC', timezone($zone, $t))", zone=exp.Literal.string(zone), t=local
+    )
 
 
 def _check_sample(

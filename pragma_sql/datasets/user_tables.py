@@ -15,7 +15,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from pragma_sql.datasets.from_clause import kind_of, named, query_of, reader, to_sql
+from pragma_sql.datasets.from_clause import kind_of, query_of, reader, table_of, to_sql
 from pragma_sql.datasets.mapping import Rows
 from pragma_sql.datasets.sources import check_source
 from pragma_sql.formats.errors import PragmaError
@@ -70,7 +70,7 @@ class UserTables:
                 self._check_file(rows, name, kind)
             origin, name = reader(rows.files, kind), ", ".join(rows.files)
         elif rows.table:
-            origin, name = named(rows), rows.table
+            origin, name = table_of(rows), rows.table
         else:
             origin, name = (
                 exp.Subquery(this=query_of(rows), alias=exp.to_identifier("rows")),

@@ -19,10 +19,10 @@ class PragmaError(Exception):
         self.next_step = next_step
 
 
-def counted(number: int, thing: str) -> str:
+def count_of(number: int, thing: str) -> str:
     """A number with its noun, whose plural ends in s.
 
-    >>> counted(1, "row"), counted(0, "row"), counted(1204311, "file")
+    >>> count_of(1, "row"), count_of(0, "row"), count_of(1204311, "file")
     ('1 row', '0 rows', '1,204,311 files')
     """
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

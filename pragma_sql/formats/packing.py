@@ -191,13 +191,13 @@ def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUser
     )
 
 
-def budgeted(sizes: Int, budget: int) -> Iterator[Int]:
+def split_by_budget(sizes: Int, budget: int) -> Iterator[Int]:
     """Split users into batches of at most `budget` padded size, longest first.
 
     A batch is as wide as its longest member, so its cost is members times the longest. A member
     over the budget is a batch of its own.
 
-    >>> [b.tolist() for b in budgeted(np.array([1, 9, 4, 5]), 10)]
+    >>> [b.tolist() for b in split_by_budget(np.array([1, 9, 4, 5]), 10)]
     [[1], [3, 2], [0]]
     """
     order = np.argsort(-sizes, kind="stable")

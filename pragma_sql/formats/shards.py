@@ -35,7 +35,7 @@ COLUMNS = {"user_id", "ts", "hour", "weekday", "monthday", "event_lengths"} | {
 } | {"profile_as_of", "profile_ts", "profile_lengths"}  # fmt: skip
 """Columns that a shard must have; more are allowed."""
 
-AGAIN = "write them again: pragma shards"
+REWRITE_ADVICE = "write them again: pragma shards"
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -145,9 +145,9 @@ class Shards:
         except (pa.ArrowInvalid, OSError) as error:
             if isinstance(error, OSError) and error.errno == ENOMEM:
                 raise MemoryError(str(error)) from error
-            raise PragmaError(f"{path} is no whole Arrow file: {error}", AGAIN) from None
+            raise PragmaError(f"{path} is no whole Arrow file: {error}", REWRITE_ADVICE) from None
         if missing := sorted(COLUMNS - set(table.column_names)):
-            raise PragmaError(f"{path} has no column {', '.join(missing)}", AGAIN)
+            raise PragmaError(f"{path} has no column {', '.join(missing)}", REWRITE_ADVICE)
         held = {
             "users": len(table),
             "events": _values(table, "ts"),
@@ -157,7 +157,7 @@ class Shards:
             if found != getattr(file, what):
                 raise PragmaError(
                     f"{path} holds {found:,} {what}, its manifest says {getattr(file, what):,}",
-                    AGAIN,
+                    REWRITE_ADVICE,
                 )
         return table
 
@@ -186,20 +186,22 @@ def open_shards(folder: Path, encoder: str = NGRAMS) -> Shards:
 
     path = folder / "manifest.json"
     if not path.is_file():
-        raise PragmaError(f"{folder} holds no shards: no manifest.json", AGAIN)
+        raise PragmaError(f"{folder} holds no shards: no manifest.json", REWRITE_ADVICE)
     try:
         text = path.read_text()
         version = json.loads(text).get("format_version", FORMAT_VERSION)
     except (ValueError, AttributeError) as error:
-        raise PragmaError(f"{path}: not a shard manifest ({error})", AGAIN) from None
+        raise PragmaError(f"{path}: not a shard manifest ({error})", REWRITE_ADVICE) from None
     if version != FORMAT_VERSION:
         raise PragmaError(
-            f"{path}: format version {version}, this program reads {FORMAT_VERSION}", AGAIN
+            f"{path}: format version {version}, this program reads {FORMAT_VERSION}", REWRITE_ADVICE
         )
-    manifest = validate_json(ShardManifest, text, Wording("the manifest", AGAIN, file=str(path)))
+    manifest = validate_json(
+        ShardManifest, text, Wording("the manifest", REWRITE_ADVICE, file=str(path))
+    )
     hashes = {shard.file: shard.sha256 for shard in manifest.shards}
     hashes |= {f"tokenizer/{name}": value for name, value in manifest.tokenizer_files.items()}
-    check_hashes(folder, hashes, AGAIN)
+    check_hashes(folder, hashes, REWRITE_ADVICE)
     opened = Shards(folder, manifest, text_vectors(folder / "tokenizer", encoder))
     _check_vocabulary(opened)
     return opened
@@ -210,13 +212,13 @@ def _check_vocabulary(shards: Shards) -> None:
     try:
         ids = pq.read_table(path, columns=["token_id"])["token_id"]
     except (pa.ArrowInvalid, OSError) as error:
-        raise PragmaError(f"{path} is no vocabulary: {error}", AGAIN) from None
+        raise PragmaError(f"{path} is no vocabulary: {error}", REWRITE_ADVICE) from None
     highest = pc.max(ids).as_py()
     if highest is None or highest >= shards.manifest.vocabulary_size:
         raise PragmaError(
             f"{path} ends at token id {highest}, and the manifest says there are "
             f"{shards.manifest.vocabulary_size}",
-            AGAIN,
+            REWRITE_ADVICE,
         )
 
 

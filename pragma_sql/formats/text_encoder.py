@@ -27,7 +27,7 @@ Float = npt.NDArray[np.float32]
 NGRAMS = "ngrams"
 """Name of the built-in encoder."""
 
-KEPT_STRINGS = 1_000_000
+MAX_CACHED_STRINGS = 1_000_000
 """Most vectors that are cached; a further string is encoded each time it occurs."""
 
 
@@ -135,11 +135,11 @@ class TextVectors:
         """Vectors of distinct strings, [len(texts), width], with components of order one."""
         with self._lock:
             new = [text for text in texts if text not in self._kept]
-            found = dict(zip(new, _scaled(self.encoder.encode(new)), strict=True)) if new else {}
+            found = dict(zip(new, _scale(self.encoder.encode(new)), strict=True)) if new else {}
             vectors = np.empty((len(texts), self.encoder.width), np.float32)
             for row, text in enumerate(texts):
                 vectors[row] = found[text] if text in found else self._kept[text]
-            if len(self._kept) + len(found) <= KEPT_STRINGS:
+            if len(self._kept) + len(found) <= MAX_CACHED_STRINGS:
                 self._kept |= found
         return vectors
 
@@ -224,7 +224,7 @@ def strings_of(rows: pa.StructArray) -> list[pa.Array]:
     return [rows.field(name).flatten() for name in columns]
 
 
-def _scaled(vectors: Float) -> Float:
+def _scale(vectors: Float) -> Float:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Float = vectors / np.maximum(norms, 1e-12) * np.float32(vectors.shape[1] ** 0.5)
     return scaled

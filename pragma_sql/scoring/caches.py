@@ -85,10 +85,10 @@ class EventCache:
         self._slot = self._slot[kept]
 
 
-MOST_KEPT = 50_000
+MAX_CACHED_USERS = 50_000
 """Most vectors of users that are kept: 25 MB at width 128."""
 
-FEW = 64
+MAX_CHUNK_USERS = 64
 """A query's chunk with more users is not kept, as a scan of all would evict the others."""
 
 VectorKey = tuple[str, str | None, int | None]
@@ -107,7 +107,7 @@ class KeptVectors:
         self, model_id: str, users: pa.Array, moments: pa.Array, embed: Callable[[], pa.Array]
     ) -> pa.Array:
         """The vectors of users at moments, list<float32>; `embed` computes those not kept."""
-        if len(users) > FEW or not self._nothing_changes:
+        if len(users) > MAX_CHUNK_USERS or not self._nothing_changes:
             return embed()
         at = moments.cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
         keys = [(model_id, *asked) for asked in zip(users.to_pylist(), at, strict=True)]
@@ -130,7 +130,7 @@ class KeptVectors:
         made = [None if v is None else np.array(v, np.float32) for v in vectors.to_pylist()]
         with self._lock:
             self._vectors.update(zip(keys, made, strict=True))
-            while len(self._vectors) > MOST_KEPT:
+            while len(self._vectors) > MAX_CACHED_USERS:
                 self._vectors.popitem(last=False)
 
     @cached_property

@@ -176,11 +176,11 @@ def _session(graph: Path, int8: bool) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     with tempfile.TemporaryDirectory(prefix="pragma-") as folder:
-        path = _quantised(graph, Path(folder)) if int8 else graph
+        path = _quantise(graph, Path(folder)) if int8 else graph
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _quantised(graph: Path, folder: Path) -> Path:
+def _quantise(graph: Path, folder: Path) -> Path:
     """The graph with the weights of its matrix products in 8 bits."""
     need_packages(f"{SETTING}=int8", ["onnx"])
     quantization, onnx = import_module("onnxruntime.quantization"), import_module("onnx")

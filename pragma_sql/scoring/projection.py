@@ -56,7 +56,7 @@ def layout(rows: pa.Table, clusters: int) -> pa.Table:
     )
 
 
-def unplaced(rows: pa.Table) -> pa.Table:
+def without_coordinates(rows: pa.Table) -> pa.Table:
     """The columns of `layout` for users without events: cluster 0, and null coordinates.
 
     Their vectors depend on profiles only, so users with equal profiles would coincide.

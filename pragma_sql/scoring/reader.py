@@ -27,7 +27,7 @@ SORTED_BY = "number, ts, event_id nulls first"
 ARRAYS = ("value_ids", "key_ids", "positions")
 
 
-def settled(rows: pa.Table) -> pa.Table:
+def sort_ties(rows: pa.Table) -> pa.Table:
     """Sort events of one user, moment and id by their arrays, then by their texts.
 
     Args:
@@ -147,7 +147,7 @@ class TokenReader:
             if len(users):
                 own = items.slice(first, end - first)
                 names = user_ids.take(pa.array(users)).to_pylist()
-                yield Slice(users, _histories(names, users, settled(part), own, texts))
+                yield Slice(users, _histories(names, users, sort_ties(part), own, texts))
 
     def _read(
         self, table: str, columns: str, order: str, user_ids: pa.Array
@@ -190,12 +190,12 @@ def _histories(
         numbered, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], strings, texts)
     return Histories(
         user_ids=names,
-        event_offsets=_counted(events, users),
+        event_offsets=_row_offsets(events, users),
         ts=_micros(events["ts"]),
         calendar=np.stack([_ints(events[name]) for name in ("hour", "weekday", "monthday")], 1),
         token_offsets=_lengths(events),
         tokens=tokens,
-        item_offsets=_counted(items, users),
+        item_offsets=_row_offsets(items, users),
         item_as_of=_micros(items["as_of"]),
         item_ts=_micros(items["ts"]),
         item_token_offsets=_lengths(items),
@@ -214,7 +214,7 @@ def _lengths(rows: pa.Table) -> Int:
     return offsets_of(np.asarray(_whole(rows["key_ids"]).value_lengths(), np.int64))
 
 
-def _counted(rows: pa.Table, users: Int) -> Int:
+def _row_offsets(rows: pa.Table, users: Int) -> Int:
     """The offsets of each user's rows, and the end of the last ones."""
     number = np.asarray(rows["number"], np.int64)
     return np.append(np.searchsorted(number, users), len(number)).astype(np.int64)

@@ -14,7 +14,7 @@ from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.event_rows import RowKeys
 from pragma_sql.formats.histories import Histories, Int, ranges
-from pragma_sql.formats.packing import Float, budgeted, pack_events, pack_users
+from pragma_sql.formats.packing import Float, pack_events, pack_users, split_by_budget
 from pragma_sql.formats.text_encoder import TextVectors, text_vectors
 from pragma_sql.scoring.caches import EventCache
 from pragma_sql.scoring.engines import Precision, engine_of
@@ -93,7 +93,7 @@ class Scorer:
             packed = pack_users(users_alone.select(users), moments[users], own_rows)
             vectors[users] = self._engine.user_vectors(packed, event_vectors)
 
-        self._each(score, budgeted(counts + 1, self._engine.history_budget))
+        self._each(score, split_by_budget(counts + 1, self._engine.history_budget))
         return vectors
 
     def _event_vectors(self, cut: Histories) -> tuple[Float, Int]:
@@ -109,7 +109,7 @@ class Scorer:
 
         with self._encoding:  # another thread may encode the same events
             new = np.flatnonzero(~self._cache.fill(keys, vectors))
-            batches = budgeted(lengths[new] + 1, self._engine.token_budget)
+            batches = split_by_budget(lengths[new] + 1, self._engine.token_budget)
             self._each(encode, (new[batch] for batch in batches))
             self._cache.keep(keys.take(new), vectors[new])
         return vectors, event_row

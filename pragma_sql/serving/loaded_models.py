@@ -11,7 +11,7 @@ from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.serving.online import RecordScorer
 from pragma_sql.warehouse.registry import current_bundle, registered_bundle
 
-LOADED = 2
+MAX_LOADED_MODELS = 2
 """Models that stay loaded: the current one, and one to compare it with."""
 
 
@@ -22,7 +22,9 @@ class Models:
         """`warehouse` gives the DuckDB file, which the registry lies beside."""
         self._warehouse = warehouse
         self._lock = threading.Lock()
-        self._load = lru_cache(maxsize=LOADED)(lambda folder: RecordScorer(open_bundle(folder)))
+        self._load = lru_cache(maxsize=MAX_LOADED_MODELS)(
+            lambda folder: RecordScorer(open_bundle(folder))
+        )
 
     def current(self) -> RecordScorer:
         """The model that `embed` uses; raises if there is none, or if its files have changed."""

@@ -49,7 +49,7 @@ UNITS: Mapping[str, Callable[[int], int]] = {
     "milliseconds": lambda number: number * 1_000,
     "nanoseconds": lambda number: number // 1_000,
 }
-LONGEST_NUMBER = 20
+MAX_NUMBER_LENGTH = 20
 """Most characters of a moment as a number; Python refuses to read thousands of digits."""
 
 
@@ -122,7 +122,7 @@ def _moment(value: Json) -> int:
 
 
 def _micros(text: str) -> int:
-    if len(text) > LONGEST_NUMBER or not text.lstrip("-").isdigit():
+    if len(text) > MAX_NUMBER_LENGTH or not text.lstrip("-").isdigit():
         raise not_a("a whole number of microseconds")
     number = int(text)
     for unit, micros in UNITS.items():

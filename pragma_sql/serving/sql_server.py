@@ -15,10 +15,10 @@ import sqlglot
 from sqlglot import exp
 
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.warehouse.connection import need_extension, opened
+from pragma_sql.warehouse.connection import need_extension, open_warehouse
 
 EXTENSIONS = ("httpfs", "quack")
-FEWEST_LETTERS = 16
+MIN_TOKEN_LENGTH = 16
 """Least length of a token, in characters."""
 
 
@@ -63,9 +63,9 @@ def address_of(host: str, port: int, token_file: Path | None) -> Address:
         token = token_file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PragmaError(f"{token_file} cannot be read: {error}", "write a token there") from None
-    if len(token) < FEWEST_LETTERS:
+    if len(token) < MIN_TOKEN_LENGTH:
         raise PragmaError(
-            f"{token_file}: the token has {len(token)} characters, and needs {FEWEST_LETTERS}",
+            f"{token_file}: the token has {len(token)} characters, and needs {MIN_TOKEN_LENGTH}",
             "python -c 'import secrets; print(secrets.token_urlsafe())' > FILE",
         )
     return Address(host, port, token)
@@ -107,7 +107,7 @@ def serve_until_stopped(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         start(con, warehouse, address, register)
         ready()
         while not stopped.wait(0.2):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pragma_sql.formats.errors import PragmaError, counted
+from pragma_sql.formats.errors import PragmaError, count_of
 from pragma_sql.formats.histories import NO_TIME, Histories, Int, offsets_of
 from pragma_sql.formats.packing import Float
 from pragma_sql.scoring.scorer import Scorer
@@ -99,7 +99,7 @@ def _check(request: Tensors, vocabulary_size: int) -> None:
         for name in names[1:]:
             if size[name] != size[names[0]]:
                 raise PragmaError(
-                    f"{name} has {counted(size[name], 'entry')}, "
+                    f"{name} has {count_of(size[name], 'entry')}, "
                     f"but {names[0]} has {size[names[0]]:,}",
                     "send whole rows of tokens.user_tokens",
                 )

@@ -18,15 +18,15 @@ from pragma_sql.formats.bundle import read_manifest
 from pragma_sql.checks.gate import data_docs_page
 from pragma_sql.warehouse.gc_paused import without_collecting
 from pragma_sql.warehouse.dbt_project import readable
-from pragma_sql.formats.errors import PragmaError, counted
-from pragma_sql.warehouse.fit_settings import differences, ignored, made_with, remembered
+from pragma_sql.formats.errors import PragmaError, count_of
+from pragma_sql.warehouse.fit_settings import differences, ignored_settings_error, made_with, remember_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.kinds import show_kinds
 from pragma_sql.warehouse.dbt_project import ParsedProject
 from pragma_sql.formats.paths import DBT_PROJECT
 from pragma_sql.warehouse.selection import check_matched, lacking, unmatched, with_seeds
 from pragma_sql.datasets.user_project import package_of
-from pragma_sql.warehouse.connection import opened
+from pragma_sql.warehouse.connection import open_warehouse
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunResult
@@ -83,10 +83,10 @@ def build(
     home.root.mkdir(parents=True, exist_ok=True)
     os.environ["PRAGMA_HOME"] = str(home.root)
     made = made_with(home.warehouse)
-    kept = {} if project else remembered(made)
+    kept = {} if project else remember_vars(made)
     all_variables = {**_embedding_size(home), **kept, **variables}
     if comparing and not refit and (lines := differences(made, all_variables, project)):
-        _warn(ignored(lines), strict, progress)
+        _warn(ignored_settings_error(lines), strict, progress)
     folder = (project or DBT_PROJECT).resolve()
     if project and package_of(folder):
         installed = _dbt(home, folder, ["deps"], progress)
@@ -134,7 +134,7 @@ def _raise_or_warn(results: Sequence[RunResult], strict: bool, progress: Console
     for result in results:
         if result.status in ("fail", "warn"):
             node = result.node
-            what = f"{node.description or node.name}: {counted(result.failures or 0, 'row')}"
+            what = f"{node.description or node.name}: {count_of(result.failures or 0, 'row')}"
             broken = FailedTestError(what, str(node.config.meta.get("next", "look at them in SQL")))
             _warn(broken, strict or result.status == "fail", progress)
 
@@ -184,7 +184,7 @@ def validate(
     if progress is not None:
         page = f"Data Docs: {data_docs_page(home.data_docs)}"
         progress.print(page, highlight=False, soft_wrap=True)
-    with opened(home.warehouse) as con:
+    with open_warehouse(home.warehouse) as con:
         query = (
             "select rule, severity, rows, total, example, passed, fix from contract.checks"
             " order by passed, severity, relation, rule"
@@ -205,7 +205,7 @@ def built_table(built: Sequence[Built]) -> Table:
 
 
 def _with_rows(warehouse: Path, models: Sequence[tuple[str, float]]) -> list[Built]:
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         tables = dict(
             con.execute(
                 "select schema_name || '.' || table_name, estimated_size from duckdb_tables()"

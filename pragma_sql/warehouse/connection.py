@@ -12,7 +12,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 
 @contextmanager
-def opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection, closed on leaving."""
     if not warehouse.is_file():
         raise PragmaError(f"there is no warehouse at {warehouse}", "pragma build")

@@ -33,7 +33,7 @@ PARSED_WITH = (
 model's SQL is rendered, so a cached project stays valid when they change."""
 
 PARTS = ("dbt-core", "dbt-duckdb", "duckdb")
-KEPT = 20
+MAX_PARSED = 20
 """Most parsed projects in the cache: one for each set of these vars."""
 
 
@@ -76,7 +76,7 @@ class ParsedProject:
             draft.write_bytes((target / "partial_parse.msgpack").read_bytes())
             draft.replace(self.file)
             kept = sorted(self._folder.glob("*.msgpack"), key=lambda file: file.stat().st_mtime)
-            for file in kept[:-KEPT]:
+            for file in kept[:-MAX_PARSED]:
                 file.unlink()
 
 

@@ -24,7 +24,7 @@ from pragma_sql.formats.shards import (
     write_split,
 )
 from pragma_sql.formats.text_encoder import TextVectors
-from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, opened, read_tokenizer
+from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, open_warehouse, read_tokenizer
 
 USERS_PER_READ = 2_048
 
@@ -44,7 +44,7 @@ def export_shards(
         until: cut-off as an ISO moment, UTC; by default the tokenizer's `fit_until`.
         current: export tokens of the present tokenizer even if there is a candidate.
     """
-    with opened(warehouse) as con, replaced_folder(folder) as draft:
+    with open_warehouse(warehouse) as con, replaced_folder(folder) as draft:
         candidate = None if current else candidate_of(con)
         tokenizer = candidate or read_tokenizer(con)
         fit, tokens = (CANDIDATE, "tokens_next") if candidate else ("fit", "tokens")

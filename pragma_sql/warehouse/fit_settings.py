@@ -11,18 +11,18 @@ import duckdb
 import yaml
 
 from pragma_sql.datasets.dataset import Variables, default_vars
-from pragma_sql.formats.errors import PragmaError, counted
+from pragma_sql.formats.errors import PragmaError, count_of
 from pragma_sql.formats.paths import DBT_PROJECT
 from pragma_sql.datasets.scaffold import OVERRIDES
 from pragma_sql.datasets.user_project import project_vars
-from pragma_sql.warehouse.connection import is_fitted, opened
+from pragma_sql.warehouse.connection import is_fitted, open_warehouse
 
 Settings = Mapping[str, str]
 """Name of a var, or `field_overrides.csv: <key>` -> its value as text, which is not empty."""
 
 OVERRIDE = "field_overrides.csv: "
 MOVED = "refit_until"
-AGAIN = "make the fit anew with `pragma build --refit`, or put back what it was made with"
+REFIT_ADVICE = "make a new fit with `pragma build --refit`, or put back what it was made with"
 
 
 def made_with(warehouse: Path) -> Settings | None:
@@ -33,7 +33,7 @@ def made_with(warehouse: Path) -> Settings | None:
     if not warehouse.is_file():
         return None
     try:
-        with opened(warehouse) as con:
+        with open_warehouse(warehouse) as con:
             if not is_fitted(con):
                 return None
             rows = con.execute("select kind, name, value from fit.settings").fetchall()
@@ -51,7 +51,7 @@ def asked_for(made: Settings, variables: Variables, project: Path | None) -> Set
     return {**{name: _text(asked[name]) for name in made if name in asked}, **overrides}
 
 
-def remembered(made: Settings | None) -> Variables:
+def remember_vars(made: Settings | None) -> Variables:
     """The vars that the fit was made with, if they differ from the defaults.
 
     A dataset without a project has no other place that keeps them.
@@ -82,10 +82,10 @@ def differences(made: Settings | None, variables: Variables, project: Path | Non
     ]
 
 
-def ignored(lines: list[str]) -> PragmaError:
+def ignored_settings_error(lines: list[str]) -> PragmaError:
     """The error for settings that the fit ignores."""
-    what = f"{counted(len(lines), 'setting')} of the fit would be others today, and are ignored"
-    return PragmaError("\n  ".join([what, *lines]), AGAIN)
+    what = f"{count_of(len(lines), 'setting')} of the fit would be others today, and are ignored"
+    return PragmaError("\n  ".join([what, *lines]), REFIT_ADVICE)
 
 
 def _overrides(project: Path, dataset: str) -> Settings:

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pragma_sql.datasets.scaffold import OVERRIDES
-from pragma_sql.formats.errors import counted
+from pragma_sql.formats.errors import count_of
 from pragma_sql.formats.paths import Home
-from pragma_sql.warehouse.connection import opened
+from pragma_sql.warehouse.connection import open_warehouse
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunResult
@@ -72,7 +72,7 @@ def kinds_of(warehouse: Path, schema: str = "fit") -> list[Kind]:
         warehouse: the DuckDB file.
         schema: the schema of the fit; a candidate has a schema of its own.
     """
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         rows = (
             con.table(f"{schema}.fields")
             .filter("key not in ('source', 'milestone')")
@@ -86,7 +86,7 @@ def kinds_of(warehouse: Path, schema: str = "fit") -> list[Kind]:
 def kinds_table(kinds: Sequence[Kind], schema: str = "fit") -> Table:
     """A row for each doubtful key with the evidence for and against, then a row per kind."""
     doubtful = [kind for kind in kinds if kind.doubt]
-    table = Table(title=f"kinds: {counted(len(kinds), 'key')}", title_justify="left")
+    table = Table(title=f"kinds: {count_of(len(kinds), 'key')}", title_justify="left")
     for name in ("kind", "keys", "why"):
         table.add_column(name, no_wrap=name == "kind", overflow="fold")
     for kind in doubtful[:SHOWN]:

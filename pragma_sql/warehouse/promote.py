@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, opened, read_tokenizer
+from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, open_warehouse, read_tokenizer
 
 
 def schema_of(warehouse: Path, tokenizer_hash: str) -> str | None:
     """The schema that holds the tokenizer of this hash: the candidate's or an archive, else None."""
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         candidate = candidate_of(con)
         if candidate is not None and candidate.tokenizer_hash == tokenizer_hash:
             return CANDIDATE
@@ -54,7 +54,7 @@ def put_into_force(warehouse: Path, schema: str) -> None:
 
 def next_build(warehouse: Path) -> str:
     """What to build after a model was registered: everything, if its tokens do not exist yet."""
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         ((same,),) = con.execute(
             "select count(*) > 0 from fit.tokenizer where left(tokenizer_hash, 12) ="
             " (select tokenizer from tokens.event_tokens limit 1)"

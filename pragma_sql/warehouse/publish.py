@@ -20,11 +20,11 @@ from sqlglot import exp
 
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import glob_literal
-from pragma_sql.datasets.from_clause import column, filled, to_sql
-from pragma_sql.warehouse.connection import opened
+from pragma_sql.datasets.from_clause import column, fill_template, to_sql
+from pragma_sql.warehouse.connection import open_warehouse
 
 DATABASE = "bi.duckdb"
-KEPT = 2
+MAX_VERSIONS = 2
 """Versions that are kept: the new one, and the one that readers may still have open."""
 
 
@@ -82,7 +82,7 @@ def publish_tables(warehouse: Path, folder: Path, *, at_once: bool = False) -> l
             written. Readers see no change then.
     """
     folder = folder.resolve()
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         _check(con)
         folder.mkdir(parents=True, exist_ok=True)
         version = folder / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -127,7 +127,7 @@ def _write(con: duckdb.DuckDBPyConnection, publication: Publication, folder: Pat
     schema, _, name = publication.relation.partition(".")
     rows = exp.select("*").from_(exp.table_(name, db=schema))
     if publication.month_of:
-        month = filled("strftime($moment, '%Y-%m')", moment=column(publication.month_of))
+        month = fill_template("strftime($moment, '%Y-%m')", moment=column(publication.month_of))
         rows = rows.select(exp.alias_(month, "month"))
     options = ["format parquet", "compression zstd"]
     try:
@@ -163,7 +163,7 @@ def _replace_database(folder: Path, version: Path, types: dict[str, dict[str, st
             )
             for name, columns in types.items():
                 files = exp.Literal.string(str(_pattern(version / name)))
-                source = filled("read_parquet($files, hive_types_autocast = false)", files=files)
+                source = fill_template("read_parquet($files, hive_types_autocast = false)", files=files)
                 typed = [
                     exp.alias_(exp.cast(column(each), kind, dialect="duckdb"), each, quoted=True)
                     for each, kind in columns.items()
@@ -173,7 +173,7 @@ def _replace_database(folder: Path, version: Path, types: dict[str, dict[str, st
                 width = _width(columns)
                 if width:
                     flat: list[exp.Expr] = [column(each) for each in columns if each != "embedding"]
-                    flat += [filled(f"embedding[{i}]").as_(f"e{i}") for i in range(1, width + 1)]
+                    flat += [fill_template(f"embedding[{i}]").as_(f"e{i}") for i in range(1, width + 1)]
                     query = exp.select(*flat).from_(name)
                     con.execute(f"create view {name}_flat as {to_sql(query)}")
         own = _database_of(version)
@@ -235,9 +235,9 @@ def forget_old(folder: Path, *, at_once: bool) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path.suffix == ".link":
             path.unlink(missing_ok=True)
-    for path in old[: 1 - KEPT]:
+    for path in old[: 1 - MAX_VERSIONS]:
         _remove(path)
-    for path in old[1 - KEPT :]:
+    for path in old[1 - MAX_VERSIONS :]:
         if at_once and not path.is_symlink():
             aside = folder / f".{path.name}.old"
             path.rename(aside)

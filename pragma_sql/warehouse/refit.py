@@ -18,7 +18,7 @@ from pragma_sql.warehouse.build import Built, FailedTestError, build
 from pragma_sql.formats.bundle import read_manifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
-from pragma_sql.warehouse.connection import CANDIDATE, Tokenizer, candidate_of, opened, read_tokenizer
+from pragma_sql.warehouse.connection import CANDIDATE, Tokenizer, candidate_of, open_warehouse, read_tokenizer
 
 CANDIDATE_TOKENS = ("new_tokens", "event_tokens", "profile_tokens", "user_tokens", "texts")
 LATEST = "latest"
@@ -65,7 +65,7 @@ def refit(
     _begin(home)
     candidate = {**variables, "candidate": True}
     built += build(home, candidate, select=["fit"], refit=True, project=project, progress=progress)
-    with opened(home.warehouse) as con:
+    with open_warehouse(home.warehouse) as con:
         made = read_tokenizer(con, CANDIDATE)
     if _say_if_same(before, made, progress):
         drop_candidate(home)
@@ -90,7 +90,7 @@ def candidate_text(made: Tokenizer, home: Home) -> str:
 
 def waiting_text(home: Home) -> str:
     """`candidate_text` for the waiting candidate; empty if there is none."""
-    with opened(home.warehouse) as con:
+    with open_warehouse(home.warehouse) as con:
         candidate = candidate_of(con)
     return candidate_text(candidate, home) if candidate else ""
 
@@ -139,7 +139,7 @@ def _in_force(home: Home) -> Tokenizer | None:
     if not home.warehouse.is_file():
         return None
     try:
-        with opened(home.warehouse) as con:
+        with open_warehouse(home.warehouse) as con:
             return read_tokenizer(con)
     except PragmaError:
         return None

@@ -20,7 +20,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import replaced_folder
 from pragma_sql.warehouse.promote import put_into_force, schema_of
 from pragma_sql.warehouse.render import load_macros
-from pragma_sql.warehouse.connection import opened, read_tokenizer
+from pragma_sql.warehouse.connection import open_warehouse, read_tokenizer
 
 MODEL_ID = re.compile("[0-9a-f]{12}")
 """The form of a registered bundle's folder name, which drafts do not have."""
@@ -65,7 +65,7 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
         PragmaError: the bundle was trained on a tokenizer that the warehouse does not have.
     """
     manifest, bundles = bundle.manifest, _bundles(warehouse)
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         tokenizer_hash = read_tokenizer(con).tokenizer_hash
     is_other = manifest.tokenizer_hash != tokenizer_hash
     waiting = schema_of(warehouse, manifest.tokenizer_hash) if is_other else None
@@ -140,7 +140,7 @@ def registered_models(warehouse: Path, tokenizer_hash: str) -> pa.Table:
 
 def models_of(warehouse: Path) -> pa.Table:
     """The registry of a warehouse, see `registered_models`."""
-    with opened(warehouse) as con:
+    with open_warehouse(warehouse) as con:
         tokenizer_hash = read_tokenizer(con).tokenizer_hash
     return registered_models(warehouse, tokenizer_hash)
 
@@ -151,7 +151,7 @@ def _row(folder: Path, is_current: bool, tokenizer_hash: str) -> dict[str, objec
         "model_id": folder.name,
         "is_current": is_current,
         "created": datetime.fromtimestamp(written, UTC).replace(tzinfo=None),
-        "registered": _registered(folder),
+        "registered": _registered_models(folder),
     }
     try:
         manifest = read_manifest(folder)
@@ -171,7 +171,7 @@ def _row(folder: Path, is_current: bool, tokenizer_hash: str) -> dict[str, objec
     return row | {"status": "current" if is_current else "available"}
 
 
-def _registered(folder: Path) -> datetime | None:
+def _registered_models(folder: Path) -> datetime | None:
     """When the bundle was last made current; None if no `pragma register` recorded it."""
     try:
         return datetime.fromisoformat((folder / REGISTERED).read_text().strip())

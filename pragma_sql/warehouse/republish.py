@@ -12,7 +12,7 @@ import duckdb
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.publish import DATABASE, Published, forget_old, publish_tables
-from pragma_sql.warehouse.connection import opened
+from pragma_sql.warehouse.connection import open_warehouse
 
 HELD = (
     "contract.event_partitions",
@@ -27,7 +27,7 @@ def publish(home: Home, folder: Path | None = None, *, at_once: bool = False) ->
     """Publish to a folder, HOME/published by default, and record it for later builds."""
     place = (folder or home.published).resolve()
     published = publish_tables(home.warehouse, place, at_once=at_once)
-    _remember(home, {**_remembered(home), str(place): _state(home)})
+    _remember(home, {**_read_places(home), str(place): _state(home)})
     return published
 
 
@@ -37,14 +37,14 @@ def republish(home: Home) -> Iterator[str]:
     Older versions are removed at once, because an event behind them may have been deleted. Yields
     lines on what was done, and on what failed.
     """
-    states = _remembered(home)
+    states = _read_places(home)
     if not states:
         return
     state = _state(home)
     for name, published in states.items():
         folder = Path(name)
         if not (folder / DATABASE).is_file():
-            _remember(home, {key: one for key, one in _remembered(home).items() if key != name})
+            _remember(home, {key: one for key, one in _read_places(home).items() if key != name})
             yield f"note: {folder / DATABASE} is gone, so it is not published to any more"
         elif published == state:
             forget_old(folder, at_once=True)
@@ -56,12 +56,12 @@ def republish(home: Home) -> Iterator[str]:
                 yield f"warning: {folder} still holds what was published before: {what}"
                 yield f"next: pragma publish --to {folder}"
             else:
-                yield f"published anew: {folder / DATABASE}"
+                yield f"published again: {folder / DATABASE}"
 
 
 def _state(home: Home) -> str:
     """A text that changes with the content that is published."""
-    with opened(home.warehouse) as con:
+    with open_warehouse(home.warehouse) as con:
         return " ".join(_content(con, relation) for relation in HELD)
 
 
@@ -77,7 +77,7 @@ def _file(home: Home) -> Path:
     return home.root / "published.json"
 
 
-def _remembered(home: Home) -> Mapping[str, str]:
+def _read_places(home: Home) -> Mapping[str, str]:
     """Folder -> the state that was published to it, which is unknown for an old HOME/published.
 
     A copy of a home does not publish to the original's folders, except HOME/published.

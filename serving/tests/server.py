@@ -106,7 +106,7 @@ class Server:
         return self.post(f"/v2/models/{model}/infer", json.dumps({"inputs": [inputs]}).encode())
 
     def load(self, model: str) -> Reply:
-        """Ask the server to load a model anew."""
+        """Ask the server to load a model again."""
         return self.post(f"/v2/repository/models/{model}/load", b"{}")
 
     def metrics(self) -> dict[str, float]:

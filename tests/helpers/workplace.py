@@ -1,6 +1,6 @@
 """One home and one folder for a dataset, used by one test after another.
 
-dbt reads its project anew, for two seconds, where the paths of a build are not those of the one
+dbt reads its project again, for two seconds, where the paths of a build are not those of the one
 before. So tests that write build at the same two paths, and start from copies of what was built.
 """
 

@@ -83,7 +83,7 @@ class Delivery:
         )
 
     def write(self) -> None:
-        """Write the files anew; one whose content is the same is not touched."""
+        """Write the files again; one whose content is the same is not touched."""
         files = [f for (f,) in self.con.execute("select distinct file from delivered").fetchall()]
         for gone in {path.name for path in (self.folder / "events").iterdir()} - set(files):
             (self.folder / "events" / gone).unlink()

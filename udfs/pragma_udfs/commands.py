@@ -28,10 +28,10 @@ def sql(
 
     from pragma_sql.formats.paths import Home
     from pragma_sql.tables import json_of, table_of
-    from pragma_sql.warehouse.connection import opened
+    from pragma_sql.warehouse.connection import open_warehouse
     from pragma_udfs.functions import register
 
-    with opened(Home.of(home).warehouse) as con:
+    with open_warehouse(Home.of(home).warehouse) as con:
         register(con)
         try:
             rows = con.execute(query).to_arrow_table()
@@ -123,12 +123,12 @@ def _serve_sql(host: str, port: int, token_file: Path | None, home: Path | None)
     from pragma_sql.serving.sql_server import address_of, serve_until_stopped
     from pragma_udfs.functions import register
 
-    talk = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     address = address_of(host, port, token_file)
 
     def say() -> None:
-        talk.print(f"{address.uri} answers until Ctrl-C; docs/sql.md says how to ask")
+        console.print(f"{address.uri} answers until Ctrl-C; docs/sql.md says how to ask")
         if token_file is None:
-            talk.print(f"token: {address.token}")
+            console.print(f"token: {address.token}")
 
     serve_until_stopped(Home.of(home).warehouse, address, register, say)

@@ -18,7 +18,7 @@ from torch.nn.attention.varlen import varlen_attn
 
 from pragma_model.model.attention.base import Attention, Rows
 
-HALF = (torch.bfloat16, torch.float16)
+HALF_PRECISION = (torch.bfloat16, torch.float16)
 
 
 class VarlenAttention(Attention):
@@ -46,7 +46,7 @@ class VarlenAttention(Attention):
         if not len(q):
             return q  # a flash kernel may crash on empty input
         kind = q.dtype
-        if kind not in HALF:
+        if kind not in HALF_PRECISION:
             q, k, v = (tensor.to(torch.bfloat16) for tensor in (q, k, v))
         attend = _package_kernel() if self._package else varlen_attn
         mixed = attend(q, k, v, offsets, self._offsets, longest, self._longest)

@@ -58,7 +58,7 @@ def available(device: torch.device) -> list[Kernel]:
     return [*gpu, Kernel.FLEX, Kernel.PADDED]
 
 
-def chosen(name: str, device: torch.device, batches: Iterable[Rows] = ()) -> Kernel:
+def select_kernel(name: str, device: torch.device, batches: Iterable[Rows] = ()) -> Kernel:
     """The kernel of a run: the named one, or with `auto` the fastest on the device.
 
     On a CPU the choice is fixed, so that runs are reproducible; on a GPU it is measured.
