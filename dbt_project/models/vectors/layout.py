@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from pragma_sql.scoring.projection import SAMPLE, layout, unplaced
+from pragma_sql.scoring.projection import SAMPLE, layout, without_coordinates
 
 
 def model(dbt, session):
@@ -11,4 +11,4 @@ def model(dbt, session):
     users = {"users": int(dbt.config.get("users"))}
     placed = session.execute(SAMPLE.format(whose="in"), users).to_arrow_table()
     apart = session.execute(SAMPLE.format(whose="not in"), users).to_arrow_table()
-    return pa.concat_tables([layout(placed, int(dbt.config.get("clusters"))), unplaced(apart)])
+    return pa.concat_tables([layout(placed, int(dbt.config.get("clusters"))), without_coordinates(apart)])
