@@ -192,9 +192,10 @@ def test_tokenize_sql_is_the_warehouses_own_sql(toy: Home, tmp_path: Path) -> No
             con.execute(f"create temp view {name} as from {relation}")
         con.execute(tokenize_sql(spec, tokenizer_hash))
         for relation in ("event_tokens", "profile_tokens"):
+            columns = ", ".join(con.table(relation).columns)
+            own = f"from {relation} intersect all select {columns} from tokens.{relation}"
             counts = con.execute(
-                f"select (select count(*) from {relation}),"
-                f" (select count(*) from (from {relation} intersect all from tokens.{relation}))"
+                f"select (select count(*) from {relation}), (select count(*) from ({own}))"
             ).fetchall()
             assert counts[0][0] == counts[0][1] > 0
         differing = con.execute(

@@ -5,7 +5,7 @@
     {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- if var('book', '') -%} {%- do print('note: the var `book` is called `dataset` now; rename it in dbt_project.yml') -%} {%- endif -%}
     {%- set asked, held = _asked_dataset(), _held_dataset() -%}
-    {%- if held and load_relation(_fit_relation('tokenizer')) is not none -%} {%- do _check_same(asked, held) -%} {%- endif -%}
+    {%- if held and load_relation(fit_relation('tokenizer')) is not none -%} {%- do _check_same(asked, held) -%} {%- endif -%}
     create schema if not exists contract;
     create or replace table {{ _dataset_relation() }} as
     select

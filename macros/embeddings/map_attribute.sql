@@ -4,7 +4,7 @@
 -#}
 {% macro map_attribute() -%}
     {%- set asked = var('map_attribute') -%}
-    {%- set values = _fit_relation('source_values') -%}
+    {%- set values = fit_relation('source_values') -%}
     {%- if not execute or load_relation(values) is none -%} {{ return(asked) }} {%- endif -%}
     {%- set known = run_query(
         'select key, count(*) between 2 and 50 as few from ' ~ values ~ " where source is null and key <> 'milestone'"

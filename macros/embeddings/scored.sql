@@ -61,10 +61,10 @@
             'register a model of the same size, or make the table again without the old vectors: pragma build --select user_embeddings+ --refit'
         ) }}
     {%- endif -%}
-    {%- if held and current and current.tokenizer_hash != _tokenizer_hash() -%}
+    {%- if held and current and current.tokenizer_hash != present_tokenizer_hash() -%}
         {{ refuse(
             'model ' ~ current.id ~ ' was trained on tokenizer ' ~ current.tokenizer_hash[:12]
-            ~ ', but these tokens are of ' ~ _tokenizer_hash()[:12],
+            ~ ', but these tokens are of ' ~ present_tokenizer_hash()[:12],
             'train on the present tokens: pragma shards, pragma train, pragma register'
         ) }}
     {%- endif -%}

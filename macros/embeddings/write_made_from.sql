@@ -4,7 +4,7 @@
 -#}
 {% macro write_made_from() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run')
-        and ['vectors', 'made_from'] in _tables(['vectors']) -%}
+        and ['vectors', 'made_from'] in tables_in(['vectors']) -%}
     {{ copy_made_from() }}
     {%- endif -%}
 {%- endmacro %}

@@ -44,7 +44,7 @@
 {%- endmacro %}
 
 {% macro _tokens_again() -%}
-    {%- set spec = tokenizer_spec(_fit_relation('tokenizer')) -%}
+    {%- set spec = tokenizer_spec(fit_relation('tokenizer')) -%}
     create or replace temp table events_again as
     select events.*
     from {{ contract_relation('events') }} as events

@@ -4,7 +4,7 @@
 -#}
 {% macro tokens_are_stale() -%}
     {%- set ingested, event_tokens = tokens_relation('_ingested'), tokens_relation('event_tokens') -%}
-    {%- set tokenizer = _fit_relation('tokenizer') -%}
+    {%- set tokenizer = fit_relation('tokenizer') -%}
     {%- if not execute or flags.FULL_REFRESH or not load_relation(tokenizer)
         or not load_relation(ingested) or not has_column(event_tokens, 'tokenizer') -%}
         {{ return(true) }}

@@ -1,0 +1,3 @@
+{% macro fit_relation(name) -%}
+    {{ return(api.Relation.create(database=target.database, schema='fit', identifier=name)) }}
+{%- endmacro %}
