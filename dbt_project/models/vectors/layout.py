@@ -11,4 +11,6 @@ def model(dbt, session):
     users = {"users": int(dbt.config.get("users"))}
     placed = session.execute(SAMPLE.format(whose="in"), users).to_arrow_table()
     apart = session.execute(SAMPLE.format(whose="not in"), users).to_arrow_table()
-    return pa.concat_tables([layout(placed, int(dbt.config.get("clusters"))), without_coordinates(apart)])
+    return pa.concat_tables(
+        [layout(placed, int(dbt.config.get("clusters"))), without_coordinates(apart)]
+    )
