@@ -149,12 +149,12 @@ def test_after_a_part_was_checked_older_bad_rows_stay_away_too(
     )
     spoil(dataset, "insert into contract.events values (null, '2024-03-02', 'card', map {}, 'new')")
     dataset.execute(
-        "create table tokens.new_events as from contract.events where ts > '2024-03-01'"
+        "create table contract.new_events as from contract.events where ts > '2024-03-01'"
     )
-    set_aside(dataset, [ERRORS["events_user_id_blank"]], events="tokens.new_events")
+    set_aside(dataset, [ERRORS["events_user_id_blank"]], events="contract.new_events")
     assert dataset.execute(f"select rule from {REJECTED}").fetchall() == [("events_user_id_blank",)]
     assert dataset.execute("select count(*) from contract.events").fetchall() == [(5,)]
-    assert dataset.execute("select count(*) from tokens.new_events").fetchall() == [(2,)]
+    assert dataset.execute("select count(*) from contract.new_events").fetchall() == [(2,)]
 
 
 def test_a_dataset_of_bad_rows_alone_is_refused(dataset: duckdb.DuckDBPyConnection) -> None:
