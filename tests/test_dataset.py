@@ -47,10 +47,10 @@ def events_of(home: Home) -> int:
 
 
 def said_by(home: Home, variables: Mapping[str, Value], project: Path | None = None) -> str:
-    console = StringIO()
-    console = Console(file=console, width=400)
+    printed = StringIO()
+    console = Console(file=printed, width=400)
     build(home, variables, select=["+events"], project=project, progress=console)
-    return console.getvalue()
+    return printed.getvalue()
 
 
 def test_a_build_that_names_no_dataset_builds_the_one_that_the_warehouse_holds(

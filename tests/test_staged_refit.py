@@ -80,10 +80,10 @@ def staged(
     """The same after a refit that moves the cut, and what that said."""
     home = Home.of(tmp_path_factory.mktemp("staged") / "home")
     shutil.copytree(served.root, home.root)
-    console = StringIO()
-    console = Console(file=console, width=400)
+    printed = StringIO()
+    console = Console(file=printed, width=400)
     refit(home, variables(dataset), until="latest", progress=console)
-    return home, console.getvalue()
+    return home, printed.getvalue()
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def build(
         # The tests are not about a candidate's tables.
         *(["--exclude-resource-type", "test"] if variables.get("candidate") else []),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
-        *(["--select", *with_seeds(select)] if select else []),
+        *(["--select", *with_seeds(select, alone=bool(variables.get("candidate")))] if select else []),
         *(["--full-refresh"] if refit else []),
     ]
     parsed = ParsedProject(folder, all_variables) if project is None else None

@@ -33,8 +33,8 @@ WITH = {
 """Models that a selection of another brings along: they find what is due, or remember what was made."""
 
 
-def with_seeds(selected: Sequence[str]) -> list[str]:
-    """A selection with the seeds upstream, which its models read, and the models of `WITH`.
+def with_seeds(selected: Sequence[str], *, alone: bool = False) -> list[str]:
+    """A selection with the seeds upstream, which its models read, and, unless `alone`, `WITH`.
 
     >>> with_seeds(["fit", "2+models+", "tokens,tag:a"])[3:]
     ['+fit,resource_type:seed', '+models+,resource_type:seed', '+tokens,+tag:a,resource_type:seed']
@@ -42,7 +42,7 @@ def with_seeds(selected: Sequence[str]) -> list[str]:
     ['_embedding_state', 'stale_embeddings']
     """
     seeds = [f"{_upstream(each)},resource_type:seed" for each in selected]
-    names = {each.strip("0123456789+").rpartition(".")[2] for each in selected}
+    names = set() if alone else {each.strip("0123456789+").rpartition(".")[2] for each in selected}
     return [*selected, *seeds, *(more for name in WITH if name in names for more in WITH[name])]
 
 
