@@ -10,6 +10,7 @@ from pathlib import Path
 import datasets
 import duckdb
 import pytest
+from older_warehouse import with_state_of_hooks
 from rich.console import Console
 from trained import another_bundle
 from typer.testing import CliRunner
@@ -22,6 +23,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 from pragma_sql.warehouse.export_shards import export_shards
+from pragma_sql.warehouse.promote import put_into_force
 from pragma_sql.warehouse.refit import refit
 from pragma_sql.warehouse.registry import models_of, register_bundle
 from pragma_udfs.functions import register
@@ -160,6 +162,23 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     build(home, variables(dataset))
     assert query(home, "from tokens.event_tokens order by all") == before
     assert f"archive_{new[:12]}" in schemas(home)
+
+
+@pytest.mark.slow
+def test_a_candidate_of_an_older_version_is_put_into_force_after_a_build(
+    home: Home, dataset: Path
+) -> None:
+    new = tokenizer(home, "fit_next")
+    with_state_of_hooks(home)
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("alter table tokens_next.event_tokens drop column tokenizer")
+    with pytest.raises(PragmaError, match="built by an older version") as refused:
+        put_into_force(home.warehouse, "fit_next")
+    assert refused.value.next_step == "pragma build, then register again"
+    build(home, variables(dataset))
+    put_into_force(home.warehouse, "fit_next")
+    assert tokenizer(home) == new
+    assert query(home, "select distinct tokenizer from tokens.event_tokens") == [(new[:12],)]
 
 
 @pytest.mark.slow

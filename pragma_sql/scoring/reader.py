@@ -20,6 +20,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import NO_TIME, Bool, Histories, Int, offsets_of
 from pragma_sql.formats.packing import Layout
 from pragma_sql.formats.text_encoder import Texts, TextVectors
+from pragma_sql.warehouse.connection import tokenizer_of_tokens
 
 SORTED_BY = "number, ts, event_id nulls first"
 """The order in which the database sorts; this module breaks the remaining ties."""
@@ -101,13 +102,6 @@ class Slice(NamedTuple):
     histories: Histories  # B users
 
 
-TOKENIZER_QUERIES = (
-    "select tokenizer from tokens.event_tokens limit 1",
-    # As older versions recorded it, until the next build.
-    "select tokenizer_hash from tokens.built where relation = 'event_tokens'",
-)
-
-
 class TokenReader:
     """Reads `tokens.event_tokens` and `tokens.profile_tokens`; threads may share it."""
 
@@ -117,16 +111,10 @@ class TokenReader:
 
     def tokenizer_hash(self) -> str:
         """The first 12 digits of the hash of the tokenizer that made the tokens."""
-        rows: list[tuple[str]] = []
-        for query in TOKENIZER_QUERIES:
-            try:
-                rows = self._connect().execute(query).fetchall()
-                break
-            except (duckdb.BinderException, duckdb.CatalogException):
-                continue
-        if not rows:
+        found = tokenizer_of_tokens(self._connect())
+        if found is None:
             raise PragmaError("embed: this warehouse has no tokens", "pragma build")
-        return str(rows[0][0])[:12]
+        return found
 
     def slices(self, user_ids: pa.Array, texts: TextVectors | None) -> Iterator[Slice]:
         """The histories of the users who have tokens, in the order asked for.

@@ -85,6 +85,24 @@ def read_tokenizer(con: duckdb.DuckDBPyConnection, schema: str = "fit") -> Token
     return Tokenizer(*row)
 
 
+MADE_BY = (
+    "select tokenizer from tokens.event_tokens limit 1",
+    # As older versions recorded it; the next build moves it.
+    "select left(tokenizer_hash, 12) from tokens.built where relation = 'event_tokens'",
+)
+
+
+def tokenizer_of_tokens(con: duckdb.DuckDBPyConnection) -> str | None:
+    """The first 12 digits of the hash of the tokenizer that made the tokens; None without tokens."""
+    for query in MADE_BY:
+        try:
+            rows = con.execute(query).fetchall()
+        except (duckdb.BinderException, duckdb.CatalogException):
+            continue
+        return str(rows[0][0]) if rows else None
+    return None
+
+
 def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Load an extension that DuckDB has installed, or that its Python package carries.
 

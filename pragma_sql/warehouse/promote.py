@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, open_warehouse, read_tokenizer
+from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, open_warehouse, read_tokenizer, tokenizer_of_tokens
 
 
 def schema_of(warehouse: Path, tokenizer_hash: str) -> str | None:
@@ -30,7 +30,7 @@ def put_into_force(warehouse: Path, schema: str) -> None:
     next build updates them. The next build makes the tokens of an archived tokenizer.
 
     Raises:
-        PragmaError: another process has the warehouse open.
+        PragmaError: another process has the warehouse open, or an older version built it.
     """
     try:
         con = duckdb.connect(str(warehouse))
@@ -40,6 +40,10 @@ def put_into_force(warehouse: Path, schema: str) -> None:
             "close it, then register again",
         ) from None
     try:
+        if schema == CANDIDATE and "_ingested" not in _tables(con, "tokens"):
+            raise PragmaError(
+                f"{warehouse} was built by an older version", "pragma build, then register again"
+            )
         archive = f"archive_{read_tokenizer(con).tokenizer_hash[:12]}"
         con.execute("begin")
         _copy(con, "fit", archive)
@@ -55,10 +59,7 @@ def put_into_force(warehouse: Path, schema: str) -> None:
 def next_build(warehouse: Path) -> str:
     """What to build after a model was registered: everything, if its tokens do not exist yet."""
     with open_warehouse(warehouse) as con:
-        ((same,),) = con.execute(
-            "select count(*) > 0 from fit.tokenizer where left(tokenizer_hash, 12) ="
-            " (select tokenizer from tokens.event_tokens limit 1)"
-        ).fetchall()
+        same = tokenizer_of_tokens(con) == read_tokenizer(con).tokenizer_hash[:12]
     if same:
         return "next: pragma build --select models+   # its embeddings"
     return "next: pragma build   # the tokens of its tokenizer, then its embeddings"
@@ -70,8 +71,14 @@ def _bring_tokens(con: duckdb.DuckDBPyConnection) -> None:
         "select sql from duckdb_views() where schema_name = 'tokens_next'"
         " and view_name = 'user_tokens'"
     ).fetchall()
-    for name in ("event_tokens", "profile_tokens"):
-        con.execute(f"create or replace table tokens.{name} as from tokens_next.{name}")
+    # The candidates of older versions lack the column.
+    named = "tokenizer" in con.table("tokens_next.event_tokens").columns
+    tokenizer = "" if named else ", (select left(tokenizer_hash, 12) from fit.tokenizer) as tokenizer"
+    con.execute(
+        f"create or replace table tokens.event_tokens as select *{tokenizer}"  # noqa: S608
+        " from tokens_next.event_tokens"
+    )
+    con.execute("create or replace table tokens.profile_tokens as from tokens_next.profile_tokens")
     con.execute("drop view if exists tokens.user_tokens")
     con.execute(str(view).replace("tokens_next.", "tokens."))
     con.execute("drop schema tokens_next cascade")

@@ -14,20 +14,26 @@
 with
 
 {% if whole -%}
--- All tokens were made at once: one version, of the dataset and its tokenizer, stands for every history.
+-- All tokens were made at once, so the dataset, its tokenizer and the number of events stand for a history.
 dataset as (
     select {{ checksum_of(['day', 'bucket', 'events', 'checksum']) }} as checksum
     from {{ ref('event_partitions') }}
 ),
 
 tokenised as (
-    select distinct user_id from {{ event_tokens }}
+    select
+        user_id,
+        count(*) as events
+    from {{ event_tokens }}
+    group by user_id
 ),
 
 final as (
     select
         tokenised.user_id,
-        {{ content_hash([literal(tokenizer_spec(ref('tokenizer')).tokenizer_hash), 'dataset.checksum']) }} as version,
+        {{ content_hash([
+            literal(tokenizer_spec(ref('tokenizer')).tokenizer_hash), 'dataset.checksum', 'tokenised.events'
+        ]) }} as version,
         null::ubigint as previous,
         null::timestamp as changed_since,
         null::ubigint as change
