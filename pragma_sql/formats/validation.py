@@ -35,14 +35,14 @@ EXPECTED: Mapping[str, str] = {
 }
 """What is expected, by pydantic's type of error."""
 
-LONGEST = 60
+MAX_SHOWN = 60
 """Most characters of a value, or of a key, that a message shows."""
 
 
 def as_json(value: object) -> str:
     """A value as JSON, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _place(place: Place) -> str:
 
 
 def _is_plain(key: str) -> bool:
-    return key.isprintable() and bool(key.strip()) and len(key) <= LONGEST
+    return key.isprintable() and bool(key.strip()) and len(key) <= MAX_SHOWN
 
 
 def _known_keys(kind: type, place: Place) -> list[str]:
