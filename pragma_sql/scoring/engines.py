@@ -181,7 +181,10 @@ def _session(graph: Path, int8: bool) -> onnxruntime.InferenceSession:
 
 
 def _quantise(graph: Path, folder: Path) -> Path:
-    """The graph with the weights of its matrix products in 8 bits."""
+    """The graph with the weights of its matrix products in 8 bits, of which they use 7.
+
+    Without VNNI, an x86 CPU adds two 8-bit products in 16 bits, which overflow at full range.
+    """
     need_packages(f"{SETTING}=int8", ["onnx"])
     quantization, onnx = import_module("onnxruntime.quantization"), import_module("onnx")
     model = onnx.load(graph)
@@ -193,6 +196,7 @@ def _quantise(graph: Path, folder: Path) -> Path:
         op_types_to_quantize=["MatMul", "Gemm"],
         weight_type=quantization.QuantType.QInt8,
         per_channel=True,
+        reduce_range=True,
         extra_options={"MatMulConstBOnly": True},
     )
     return target
