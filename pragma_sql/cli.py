@@ -85,6 +85,9 @@ def build(
     refit: Annotated[
         bool, typer.Option(help="Make a new tokenizer, with other token ids.")
     ] = False,
+    full_refresh: Annotated[
+        bool, typer.Option(help="Make incremental tables again as a whole; the tokenizer stays.")
+    ] = False,
     until: Annotated[
         str | None, typer.Option(help="With --refit: fit on what is before this, or `latest`.")
     ] = None,
@@ -102,7 +105,7 @@ def build(
     from pragma_sql.formats.paths import Home
     from pragma_sql.warehouse.build import build as run
     from pragma_sql.warehouse.build import built_table
-    from pragma_sql.warehouse.refit import check_until
+    from pragma_sql.warehouse.refit import check_until, check_whole
     from pragma_sql.warehouse.refit import refit as again
     from pragma_sql.warehouse.republish import republish
     from pragma_sql.warehouse.selection import selectors
@@ -115,12 +118,17 @@ def build(
         dataset = {**dataset, "quarantine": True}
     check_until(until, refit)
     if refit:
-        built = again(
-            place, dataset, until=until, select=chosen, project=source.project, progress=console
-        )
+        check_whole(chosen, full_refresh)
+        built = again(place, dataset, until=until, project=source.project, progress=console)
     else:
         built = run(
-            place, dataset, select=chosen, strict=strict, project=source.project, progress=console
+            place,
+            dataset,
+            select=chosen,
+            full_refresh=full_refresh,
+            strict=strict,
+            project=source.project,
+            progress=console,
         )
     for line in republish(place):
         console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -80,9 +80,9 @@ def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, workplace: Workplac
 
 def test_a_refit_is_asked_for_by_name(workplace: Workplace, toy: Home) -> None:
     workplace.write(EVENTS[::2])
-    before = tokenizer(workplace.build("+tokenizer"))
+    before = tokenizer(workplace.build("+fit"))
     workplace.write(EVENTS)
-    assert tokenizer(workplace.build("+tokenizer")) == before
-    after = tokenizer(workplace.build("+tokenizer", refit=True))
+    assert tokenizer(workplace.build("+fit")) == before
+    after = tokenizer(workplace.refit())
     assert after != before
     assert after == tokenizer(toy)

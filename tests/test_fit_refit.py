@@ -1,4 +1,4 @@
-"""A refit: the old tokenizer is kept while a model needs it, and a failed one changes nothing."""
+"""A refit while nobody is served: the new fit is made beside the old one and then replaces it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import datasets
 import duckdb
 import pyarrow as pa
 import pytest
+from rich.console import Console
 from workplace import Workplace
 
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.promote import schema_of
+from pragma_sql.warehouse.refit import refit
 
 Value = str | int | float
 Tables = dict[str, list[tuple[object, ...]]]
@@ -53,10 +57,18 @@ def tables(home: Home, *schemas: str) -> Tables:
         return {name: con.execute(f"from {name} order by all").fetchall() for (name,) in names}
 
 
-def archives(home: Home) -> list[str]:
+def old_fits(home: Home) -> list[str]:
+    """The schemas of earlier tokenizers, and of candidates."""
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        query = "select schema_name from duckdb_schemas() where schema_name like 'archive%'"
+        query = (
+            "select schema_name from duckdb_schemas() where schema_name like 'fit\\__%' escape '\\'"
+        )
         return sorted({name for (name,) in con.execute(query).fetchall()})
+
+
+def without_state(found: Tables) -> Tables:
+    """Without what a build remembers of the builds before it."""
+    return {name: rows for name, rows in found.items() if "._" not in name}
 
 
 def tokenizer_hash(home: Home) -> str:
@@ -76,63 +88,66 @@ def test_an_ordinary_build_never_refits_whatever_the_vars_say(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
     before = tables(home, "fit")
-    build(home, {**variables, "bins": 4, "fit_until": "2024-03-01"}, select=FIT)
+    asked = {**variables, "bins": 4, "fit_until": "2024-03-01"}
+    said = StringIO()
+    console = Console(file=said, width=400)
+    build(home, asked, select=FIT, full_refresh=True, progress=console)
     assert tables(home, "fit") == before
-    assert archives(home) == []
+    assert "the tokenizer stays as it is under --full-refresh" in said.getvalue()
+    assert old_fits(home) == []
 
 
 def test_a_refit_to_the_same_hash_keeps_everything_as_it_was(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
-    register_model_of(home, tokenizer_hash(home))
     before = tables(home, "fit", "tokens")
-    build(home, variables, select=FIT, refit=True)
-    assert tables(home, "fit", "tokens") == before
-    assert archives(home) == []
+    refit(home, variables)
+    assert without_state(tables(home, "fit", "tokens")) == without_state(before)
+    assert old_fits(home) == []
 
 
-def test_the_old_tables_stay_as_long_as_a_registered_model_is_of_them(
+def test_an_old_tokenizer_stays_as_long_as_a_registered_model_is_of_it(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
     old_hash = tokenizer_hash(home)
     old = {name.split(".")[1]: rows for name, rows in tables(home, "fit").items()}
     bundle = register_model_of(home, old_hash)
-    archive = f"archive_{old_hash[:12]}"
+    place = f"fit_{old_hash[:12]}"
 
-    build(home, {**variables, "bins": 4}, select=FIT, refit=True)
+    refit(home, {**variables, "bins": 4})
     assert tokenizer_hash(home) != old_hash
-    assert archives(home) == [archive]
-    kept = tables(home, archive)
+    assert old_fits(home) == [place]
+    kept = tables(home, place)
     assert {name.split(".")[1]: rows for name, rows in kept.items()} == old
-
-    build(home, {**variables, "bins": 4}, select=FIT)
-    assert tables(home, archive) == kept
 
     shutil.rmtree(bundle)
     build(home, {**variables, "bins": 4}, select=FIT)
-    assert archives(home) == []
+    assert old_fits(home) == []
 
 
-def test_a_refit_that_no_model_minds_leaves_nothing_behind(
-    home: Home, variables: Mapping[str, Value]
+def test_a_refit_gives_what_a_first_build_would(
+    home: Home, variables: Mapping[str, Value], tmp_path: Path
 ) -> None:
-    register_model_of(home, "0" * 64)
-    build(home, {**variables, "bins": 4}, select=FIT, refit=True)
-    assert archives(home) == []
+    refit(home, {**variables, "bins": 4})
+    fresh = Home.of(tmp_path / "fresh")
+    build(fresh, {**variables, "bins": 4}, select=WITH_CONTRACT)
+    found, expected = (without_state(tables(place, "fit", "tokens")) for place in (home, fresh))
+    assert found == expected
+    assert old_fits(home) == [], "no model is registered, so none needs the old one"
 
 
 @pytest.mark.slow
-def test_going_back_to_an_archived_tokenizer_puts_it_into_force(
+def test_going_back_to_an_old_tokenizer_by_a_refit_gives_its_tokens_again(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
     old_hash = tokenizer_hash(home)
     register_model_of(home, old_hash)
-    before = tables(home, "fit", "tokens")
-    build(home, {**variables, "bins": 4}, select=FIT, refit=True)
-    build(home, variables, select=FIT, refit=True)
+    before = without_state(tables(home, "fit", "tokens"))
+    refit(home, {**variables, "bins": 4})
+    refit(home, variables)
     assert tokenizer_hash(home) == old_hash
-    assert tables(home, "fit", "tokens") == before
-    assert archives(home) == []
+    assert without_state(tables(home, "fit", "tokens")) == before
+    assert old_fits(home) == []
 
 
 def test_a_refit_that_fails_half_way_leaves_the_old_fit_whole(
@@ -140,47 +155,45 @@ def test_a_refit_that_fails_half_way_leaves_the_old_fit_whole(
 ) -> None:
     before = tables(home, "fit", "tokens")
     with pytest.raises(PragmaError, match="vocabulary_size is 270"):
-        build(home, {**variables, "bins": 4, "vocabulary_size": 270}, select=FIT, refit=True)
+        refit(home, {**variables, "bins": 4, "vocabulary_size": 270})
     assert tables(home, "fit", "tokens") == before
-    assert archives(home) == []
+    build(home, variables, select=FIT)
+    assert old_fits(home) == []
 
 
-def leave_unfinished(con: duckdb.DuckDBPyConnection, archive: str) -> None:
-    """What a refit that is killed leaves: a copy of the fit as it was, and a mark."""
-    con.execute(f"create schema {archive}")
-    for name in tables_of_fit(con):
-        con.execute(f"create table {archive}.{name} as from fit.{name}")
-    con.execute(f"create table {archive}.unfinished as select now() as since")
-
-
-@pytest.mark.parametrize(
-    "refit", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["build", "refit"]
-)
-def test_a_refit_killed_half_way_is_undone_by_the_next_build(
-    refit: bool, home: Home, variables: Mapping[str, Value]
+@pytest.mark.slow
+def test_a_refit_that_an_older_version_left_half_done_is_undone_by_the_next_build(
+    home: Home, variables: Mapping[str, Value]
 ) -> None:
     before = tables(home, "fit", "tokens")
     archive = f"archive_{tokenizer_hash(home)[:12]}"
     with duckdb.connect(str(home.warehouse)) as con:
-        leave_unfinished(con, archive)
+        copy_fit(con, archive)
+        con.execute(f"create table {archive}.unfinished as select now() as since")
         con.execute("update fit.numeric_bins set upper_edge = upper_edge + 1")
         con.execute("delete from fit.bpe")
-    build(home, variables, select=FIT, refit=refit)
-    assert tables(home, "fit", "tokens") == before
-    assert archives(home) == []
-
-
-@pytest.mark.slow
-def test_a_refit_killed_before_its_tokens_were_made_is_undone(
-    home: Home, variables: Mapping[str, Value]
-) -> None:
-    before, archive = tables(home, "fit", "tokens"), f"archive_{tokenizer_hash(home)[:12]}"
-    with duckdb.connect(str(home.warehouse)) as con:
-        leave_unfinished(con, archive)
-        con.execute("update fit.tokenizer set tokenizer_hash = repeat('f', 64)")
     build(home, variables, select=FIT)
     assert tables(home, "fit", "tokens") == before
-    assert archives(home) == []
+    assert old_fits(home) == []
+
+
+def test_an_old_tokenizer_of_an_older_version_is_kept_for_its_model(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    register_model_of(home, "0" * 64)
+    with duckdb.connect(str(home.warehouse)) as con:
+        copy_fit(con, f"archive_{'0' * 12}")
+    kept = tables(home, f"archive_{'0' * 12}")
+    assert schema_of(home.warehouse, tokenizer_hash(home)) is None
+    build(home, variables, select=FIT)
+    assert old_fits(home) == [f"fit_{'0' * 12}"]
+    assert list(tables(home, f"fit_{'0' * 12}").values()) == list(kept.values())
+
+
+def copy_fit(con: duckdb.DuckDBPyConnection, schema: str) -> None:
+    con.execute(f"create schema {schema}")
+    for name in tables_of_fit(con):
+        con.execute(f"create table {schema}.{name} as from fit.{name}")
 
 
 def refuse_texts(texts: pa.Array, tokenizer: object) -> pa.Array:
@@ -195,10 +208,12 @@ def test_a_refit_whose_tokens_fail_leaves_the_old_fit(
     with monkeypatch.context() as broken:
         broken.setattr("pragma_sql.warehouse.functions.encode", refuse_texts)
         with pytest.raises(PragmaError, match="no text can be encoded"):
-            build(home, {**variables, "bins": 4}, select=FIT, refit=True)
-    assert tables(home, "fit") == {name: before[name] for name in before if name[:4] == "fit."}
+            refit(home, {**variables, "bins": 4})
+    held = tables(home, "fit", "tokens")
+    assert {name: held[name] for name in before} == before
     build(home, variables, select=FIT)
     assert tables(home, "fit", "tokens") == before
+    assert old_fits(home) == []
 
 
 def test_a_key_that_turns_from_numbers_to_words_becomes_unknown_not_another_kind(

@@ -31,10 +31,10 @@ def home(toy: Home, workplace: Workplace) -> Home:
     return home
 
 
-def said_by(place: Workplace, refit: bool = False, **more: object) -> str:
+def said_by(place: Workplace, **more: object) -> str:
     console = StringIO()
     build(
-        place.home, place.variables(**more), select=EVENTS, refit=refit,
+        place.home, place.variables(**more), select=EVENTS,
         progress=Console(file=console, width=400),
     )  # fmt: skip
     return console.getvalue()

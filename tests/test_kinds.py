@@ -17,6 +17,7 @@ from pragma_sql.datasets.dataset import Variables
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 from pragma_sql.warehouse.kinds import Kind, advice, kinds_of
+from pragma_sql.warehouse.refit import refit
 
 KEYS = corpus()
 LEARNT = [key for key in KEYS if not key.held]
@@ -89,8 +90,8 @@ def test_a_first_fit_prints_the_kinds_with_the_doubtful_ones_on_top_and_later_bu
     workplace.write(events, [datasets.Profile("user 1", "2024-01-01")])
     (workplace.dataset / "labels.parquet").unlink()
     said = [
-        printed(workplace.home, workplace.variables(fit_until="", fit_users="all"), refit)
-        for refit in (False, False, True)
+        printed(workplace.home, workplace.variables(fit_until="", fit_users="all"), again)
+        for again in (False, False, True)
     ]
     assert "kinds:" not in said[1]
     for text in (said[0], said[2]):
@@ -102,16 +103,14 @@ def test_a_first_fit_prints_the_kinds_with_the_doubtful_ones_on_top_and_later_bu
         assert "steps,numeric,,folder" in text.splitlines()
 
 
-def printed(home: Home, variables: Variables, refit: bool) -> str:
-    """What a build says to a person."""
+def printed(home: Home, variables: Variables, again: bool) -> str:
+    """What a build, or a refit, says to a person."""
     console = io.StringIO()
-    build(
-        home,
-        variables,
-        refit=refit,
-        select=["+tokenizer"],
-        progress=Console(file=console, width=200),
-    )
+    progress = Console(file=console, width=200)
+    if again:
+        refit(home, variables, progress=progress)
+    else:
+        build(home, variables, select=["+fit"], progress=progress)
     return console.getvalue()
 
 

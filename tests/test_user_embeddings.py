@@ -52,10 +52,10 @@ class Vectors:
     place: Workplace
     scored: Scored
 
-    def build(self, *select: str, refit: bool = False, **more: object) -> dict[Key, Float]:
+    def build(self, *select: str, full_refresh: bool = False, **more: object) -> dict[Key, Float]:
         """Build and read the table; `scored` is then of this build."""
         self.scored.clear()
-        self.place.build(*select, refit=refit, **more)
+        self.place.build(*select, full_refresh=full_refresh, **more)
         return table(self.place.home)
 
     def users(self) -> set[str]:
@@ -96,7 +96,7 @@ def assert_same(found: dict[Key, Float], expected: dict[Key, Float]) -> None:
 
 
 def all_again(vectors: Vectors) -> dict[Key, Float]:
-    return vectors.build("user_embeddings", refit=True)
+    return vectors.build("user_embeddings", full_refresh=True)
 
 
 def test_everyone_has_a_vector_at_each_label_and_after_all_that_is_known(vectors: Vectors) -> None:
@@ -302,15 +302,13 @@ def test_vectors_of_another_length_are_refused_while_there_are_others(
         vectors.build("models+")
     assert "vectors.user_embeddings holds FLOAT[128] of 1 model" in refusal.value.what
     assert "gives FLOAT[96]" in refusal.value.what
-    assert "pragma build --select user_embeddings+ --refit" in refusal.value.next_step
+    assert "pragma build --select user_embeddings+ --full-refresh" in refusal.value.next_step
     assert_same(table(home), before)
 
 
-def test_dbt_alone_does_not_refit_what_a_model_is_served_by(vectors: Vectors) -> None:
+def test_a_full_refresh_makes_no_new_tokenizer_whatever_the_vars_say(vectors: Vectors) -> None:
     before = table(vectors.place.home)
-    with pytest.raises(PragmaError, match="is served by the tokenizer"):
-        vectors.build(refit=True, bins=5)
-    assert_same(table(vectors.place.home), before)
+    assert_same(vectors.build(full_refresh=True, bins=5), before)
 
 
 def test_vectors_of_an_older_warehouse_are_not_computed_again(vectors: Vectors) -> None:

@@ -58,7 +58,7 @@
             'vectors.user_embeddings holds ' ~ type ~ ' of ' ~ (held | length) ~ ' model' ~ ('s' if held | length > 1)
             ~ ' (' ~ held[0][0] ~ ', ' ~ held[0][1] ~ ' rows), but the current model'
             ~ (' ' ~ current.id if current) ~ ' gives FLOAT[' ~ var('embedding_size') ~ ']',
-            'register a model of the same size, or make the table again without the old vectors: pragma build --select user_embeddings+ --refit'
+            'register a model of the same size, or make the table again without the old vectors: pragma build --select user_embeddings+ --full-refresh'
         ) }}
     {%- endif -%}
     {%- if held and current and current.tokenizer_hash != present_tokenizer_hash() -%}

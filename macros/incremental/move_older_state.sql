@@ -1,6 +1,6 @@
 {#- A warehouse that is even older, whose record of partitions lacks columns, makes all its tokens again. -#}
 {% macro move_older_state() -%}
-    {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set older = tables_in(['tokens', 'vectors']) -%}
     {%- if ['tokens', 'event_tokens'] in older and not has_column(tokens_relation('event_tokens'), 'tokenizer') %}
         alter table {{ tokens_relation('event_tokens') }} add column tokenizer varchar;

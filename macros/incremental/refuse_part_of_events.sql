@@ -4,7 +4,7 @@
         {%- if ready is not none and ready.is_table -%}
             {{ refuse(
                 'tokens.event_tokens has to be made again, but tokens.new_events holds only what arrived last',
-                'pragma build --select +event_tokens' ~ (' --refit' if flags.FULL_REFRESH)
+                'pragma build --select +event_tokens' ~ (' --full-refresh' if flags.FULL_REFRESH)
             ) }}
         {%- endif -%}
     {%- endif -%}

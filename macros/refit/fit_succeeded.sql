@@ -1,12 +1,10 @@
 {% macro fit_succeeded(results) -%}
-    {%- set layers, statuses = [], [] -%}
+    {%- set made, failed = [], [] -%}
     {%- for result in results if result.node.resource_type == 'model' and result.node.package_name == 'pragma'
         and (result.node.fqn[1] == 'fit' or result.node.name in ('texts', 'event_tokens', 'profile_tokens', 'user_tokens')) -%}
-        {%- do layers.append(result.node.fqn[1]) -%}
-        {%- do statuses.append([result.node.name, result.status | string]) -%}
+        {%- do (made if result.status | string == 'success' else failed).append(result.node.unique_id) -%}
     {%- endfor -%}
-    {{ return(
-        statuses | rejectattr(1, 'equalto', 'success') | list | length == 0
-        and ('fit' not in layers or ['tokenizer', 'success'] in statuses)
-    ) }}
+    {%- set fit = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+        | selectattr('package_name', 'equalto', 'pragma') | selectattr('fqn.1', 'equalto', 'fit') | map(attribute='unique_id') -%}
+    {{ return(not failed and fit | reject('in', made) | list | length == 0) }}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#-
-    A table that is made once. Later builds leave it as it is, so a token id never changes under a
-    model; `pragma build --refit` (dbt's `--full-refresh`) makes it again. All tables of the fit freeze
-    together, once a build has also made the tokens: the remains of a failed first build are made again.
+    A table that is made once. Later builds leave it as it is, also under `--full-refresh`, so a token id never changes
+    under a model; `pragma build --refit` makes another fit beside it. All tables of the fit freeze together, once a
+    build has also made the tokens: the remains of a failed first build are made again.
 -#}
 {% materialization frozen, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- if is_frozen() -%}

@@ -1,4 +1,3 @@
 {% macro is_frozen() -%}
-    {%- set tokenizer = api.Relation.create(database=this.database, schema=this.schema, identifier='tokenizer') -%}
-    {{ return(load_cached_relation(tokenizer) is not none and not should_full_refresh() and not fit_is_unfinished()) }}
+    {{ return(not is_candidate() and load_relation(fit_relation('tokenizer')) is not none and not fit_is_unfinished()) }}
 {%- endmacro %}

@@ -186,7 +186,7 @@ class Texts:
                 raise PragmaError(
                     f"{int(stands.sum())} tokens stand for a string, but {len(strings)} strings "
                     "are there",
-                    "build the tokens again: pragma build --refit",
+                    "build the tokens again: pragma build --full-refresh",
                 )
             number = np.full((len(rows), 1), -1)
             number[stands, 0] = numbers[start : start + len(strings)]

@@ -54,7 +54,8 @@ def build(
     variables: Variables,
     *,
     select: Sequence[str] = (),
-    refit: bool = False,
+    full_refresh: bool = False,
+    candidate: bool = False,
     strict: bool = False,
     comparing: bool = True,
     project: Path | None = None,
@@ -66,7 +67,8 @@ def build(
         home: the folder of the warehouse and dbt's artefacts.
         variables: dbt vars that differ from dbt_project.yml.
         select: dbt node selectors; all when empty.
-        refit: also make the frozen fit again.
+        full_refresh: make incremental tables again as a whole; a finished fit stays as it is.
+        candidate: make a candidate's fit or tokens, beside those in force.
         strict: fail instead of warning; if the fit ignores settings, before the build starts.
         comparing: report the settings that a frozen fit ignores.
         project: a dbt project that has ours as a package; None for ours alone.
@@ -85,7 +87,9 @@ def build(
     made = made_with(home.warehouse)
     kept = {} if project else remember_vars(made)
     all_variables = {**_embedding_size(home), **kept, **variables}
-    if comparing and not refit and (lines := differences(made, all_variables, project)):
+    if candidate:
+        all_variables["candidate"] = True
+    if comparing and not candidate and (lines := differences(made, all_variables, project)):
         _warn(ignored_settings_error(lines), strict, progress)
     folder = (project or DBT_PROJECT).resolve()
     if project and package_of(folder):
@@ -95,10 +99,10 @@ def build(
     arguments = [
         *("build", "--exclude-resource-type", "unit_test"),
         # The tests are not about a candidate's tables.
-        *(["--exclude-resource-type", "test"] if variables.get("candidate") else []),
+        *(["--exclude-resource-type", "test"] if candidate else []),
         *("--target-path", str(home.dbt / "target"), "--vars", json.dumps(all_variables)),
-        *(["--select", *with_seeds(select, alone=bool(variables.get("candidate")))] if select else []),
-        *(["--full-refresh"] if refit else []),
+        *(["--select", *with_seeds(select, alone=candidate)] if select else []),
+        *(["--full-refresh"] if full_refresh else []),
     ]
     parsed = ParsedProject(folder, all_variables) if project is None else None
     manifest = parsed.load() if parsed else None

@@ -57,8 +57,10 @@ class Tokenizer:
 
 
 CANDIDATE = "fit_next"
-"""The schema of a tokenizer that waits for its model while the other one serves; its tokens lie in
-`tokens_next`."""
+"""The schema of a new tokenizer, which waits for its model while the one in force serves."""
+
+CANDIDATE_TOKENS = "next_"
+"""What the names of a candidate's tables in the schema `tokens` begin with."""
 
 
 def candidate_of(con: duckdb.DuckDBPyConnection) -> Tokenizer | None:

@@ -24,7 +24,7 @@ from pragma_sql.formats.shards import (
     write_split,
 )
 from pragma_sql.formats.text_encoder import TextVectors
-from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, open_warehouse, read_tokenizer
+from pragma_sql.warehouse.connection import CANDIDATE, CANDIDATE_TOKENS, candidate_of, open_warehouse, read_tokenizer
 
 USERS_PER_READ = 2_048
 
@@ -47,7 +47,7 @@ def export_shards(
     with open_warehouse(warehouse) as con, replaced_folder(folder) as draft:
         candidate = None if current else candidate_of(con)
         tokenizer = candidate or read_tokenizer(con)
-        fit, tokens = (CANDIDATE, "tokens_next") if candidate else ("fit", "tokens")
+        fit, prefix = (CANDIDATE, CANDIDATE_TOKENS) if candidate else ("fit", "")
         as_of = until or tokenizer.fit_until
         moment = _micros(as_of)
         events_cut: list[int] = []
@@ -61,7 +61,7 @@ def export_shards(
             shard
             for split in SPLITS
             for shard in write_split(
-                draft, split, _histories(con, tokens, split, moment, events_cut, texts)
+                draft, split, _histories(con, f"tokens.{prefix}user_tokens", split, moment, events_cut, texts)
             )
         ]
         if not any(shard.split == "train" for shard in shards):
@@ -98,7 +98,7 @@ def export_shards(
 
 def _histories(
     con: duckdb.DuckDBPyConnection,
-    tokens: str,
+    user_tokens: str,
     split: Split,
     moment: int,
     events_cut: list[int],
@@ -109,7 +109,7 @@ def _histories(
     The number of events that exceed the cap is added to `events_cut`.
     """
     reader = con.execute(
-        f"select * from {tokens}.user_tokens where split = $split order by md5(user_id)",  # noqa: S608
+        f"select * from {user_tokens} where split = $split order by md5(user_id)",  # noqa: S608
         {"split": split},
     ).to_arrow_reader(USERS_PER_READ)
     for batch in reader:

@@ -1,4 +1,4 @@
-"""Activating a tokenizer: a candidate whose model is registered, or one of an archive."""
+"""Putting a tokenizer into force: a candidate, or an earlier one whose model is registered."""
 
 from __future__ import annotations
 
@@ -7,27 +7,24 @@ from pathlib import Path
 import duckdb
 
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.warehouse.connection import CANDIDATE, candidate_of, is_fitted, open_warehouse, read_tokenizer, tokenizer_of_tokens
+from pragma_sql.warehouse.connection import CANDIDATE, CANDIDATE_TOKENS, is_fitted, open_warehouse, read_tokenizer, tokenizer_of_tokens
 
 
 def schema_of(warehouse: Path, tokenizer_hash: str) -> str | None:
-    """The schema that holds the tokenizer of this hash: the candidate's or an archive, else None."""
+    """The schema that holds the tokenizer of this hash beside the one in force, else None."""
+    digits = tokenizer_hash[:12]
     with open_warehouse(warehouse) as con:
-        candidate = candidate_of(con)
-        if candidate is not None and candidate.tokenizer_hash == tokenizer_hash:
-            return CANDIDATE
-        archive = f"archive_{tokenizer_hash[:12]}"
-        if is_fitted(con, archive):
-            found = read_tokenizer(con, archive).tokenizer_hash
-            return archive if found == tokenizer_hash else None
+        for schema in (CANDIDATE, f"fit_{digits}", f"archive_{digits}"):  # the last in older warehouses
+            if is_fitted(con, schema) and read_tokenizer(con, schema).tokenizer_hash == tokenizer_hash:
+                return schema
     return None
 
 
 def put_into_force(warehouse: Path, schema: str) -> None:
-    """Make the tokenizer of this schema the fit, and archive the present one.
+    """Make the tokenizer of this schema the fit, and keep the present one in a schema of its own.
 
     All of it is one transaction. A candidate brings its tokens, so its model serves at once and the
-    next build updates them. The next build makes the tokens of an archived tokenizer.
+    next build updates them. The next build makes the tokens of an earlier tokenizer.
 
     Raises:
         PragmaError: another process has the warehouse open, or an older version built it.
@@ -40,17 +37,18 @@ def put_into_force(warehouse: Path, schema: str) -> None:
             "close it, then register again",
         ) from None
     try:
-        if schema == CANDIDATE and "_ingested" not in _tables(con, "tokens"):
+        tokens = _tables(con, "tokens")
+        older = "built_partitions" in tokens or f"{CANDIDATE_TOKENS}event_tokens" not in tokens
+        if schema == CANDIDATE and older:
             raise PragmaError(
                 f"{warehouse} was built by an older version", "pragma build, then register again"
             )
-        archive = f"archive_{read_tokenizer(con).tokenizer_hash[:12]}"
         con.execute("begin")
-        _copy(con, "fit", archive)
+        _copy(con, "fit", f"fit_{read_tokenizer(con).tokenizer_hash[:12]}")
         _copy(con, schema, "fit")
         con.execute(f'drop schema "{schema}" cascade')
         if schema == CANDIDATE:
-            _bring_tokens(con)
+            _rename_tokens(con)
         con.execute("commit")
     finally:
         con.close()
@@ -65,24 +63,20 @@ def next_build(warehouse: Path) -> str:
     return "next: pragma build   # the tokens of its tokenizer, then its embeddings"
 
 
-def _bring_tokens(con: duckdb.DuckDBPyConnection) -> None:
+def _rename_tokens(con: duckdb.DuckDBPyConnection) -> None:
     """Replace the tokens by the candidate's, and let the next build compare all partitions."""
+    made = f"{CANDIDATE_TOKENS}user_tokens"
     ((view,),) = con.execute(
-        "select sql from duckdb_views() where schema_name = 'tokens_next'"
-        " and view_name = 'user_tokens'"
+        "select sql from duckdb_views() where schema_name = 'tokens' and view_name = $made",
+        {"made": made},
     ).fetchall()
-    # The candidates of older versions lack the column.
-    named = "tokenizer" in con.table("tokens_next.event_tokens").columns
-    tokenizer = "" if named else ", (select left(tokenizer_hash, 12) from fit.tokenizer) as tokenizer"
-    con.execute(
-        f"create or replace table tokens.event_tokens as select *{tokenizer}"  # noqa: S608
-        " from tokens_next.event_tokens"
-    )
-    con.execute("create or replace table tokens.profile_tokens as from tokens_next.profile_tokens")
-    con.execute("drop view if exists tokens.user_tokens")
-    con.execute(str(view).replace("tokens_next.", "tokens."))
-    con.execute("drop schema tokens_next cascade")
-    con.execute("update tokens._ingested set checksum = null")
+    con.execute(f"drop view tokens.{made}; drop view if exists tokens.user_tokens")
+    for name in ("event_tokens", "profile_tokens"):
+        con.execute(f"drop table if exists tokens.{name}")
+        con.execute(f"alter table tokens.{CANDIDATE_TOKENS}{name} rename to {name}")
+    con.execute(str(view).replace(f"tokens.{CANDIDATE_TOKENS}", "tokens."))
+    if "_ingested" in _tables(con, "tokens"):
+        con.execute("update tokens._ingested set checksum = null")
     con.execute(
         "create or replace table tokens._histories as"
         " with contents as (select sum(hash(user_id, ts, tokenizer, key_ids, value_ids, positions))"

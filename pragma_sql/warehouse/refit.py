@@ -1,4 +1,4 @@
-"""`pragma build --refit`: a new tokenizer, made beside the one that serves the current model.
+"""`pragma build --refit`: a new tokenizer, made beside the one in force.
 
 See docs/decisions/refit.md.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -18,9 +19,10 @@ from pragma_sql.warehouse.build import Built, FailedTestError, build
 from pragma_sql.formats.bundle import read_manifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
-from pragma_sql.warehouse.connection import CANDIDATE, Tokenizer, candidate_of, open_warehouse, read_tokenizer
+from pragma_sql.warehouse.connection import CANDIDATE, CANDIDATE_TOKENS, Tokenizer, candidate_of, is_fitted, open_warehouse, read_tokenizer
+from pragma_sql.warehouse.promote import put_into_force
 
-CANDIDATE_TOKENS = ("new_tokens", "event_tokens", "profile_tokens", "user_tokens", "texts")
+TOKENS = ("new_tokens", "event_tokens", "profile_tokens", "user_tokens", "texts")
 LATEST = "latest"
 
 
@@ -29,53 +31,51 @@ def refit(
     variables: Variables,
     *,
     until: str | None = None,
-    select: Sequence[str] = (),
     project: Path | None = None,
     progress: Console | None = None,
 ) -> list[Built]:
     """Make a new tokenizer.
 
-    If the current model uses the present tokenizer, the new one is a candidate: it and its tokens
-    are made in schemas of their own, and all else is built as usual. Otherwise it replaces the old
-    one.
+    It and its tokens are made as a candidate, beside the ones in force, so a refit that fails or is
+    killed changes nothing. If the current model uses the present tokenizer, the candidate waits for
+    a model of its own; otherwise it is put into force at once. All else is built as usual.
 
     Args:
         home: the home of the warehouse.
         variables: dbt vars.
         until: a new cut-off of the fit as an ISO moment, or `latest` for after all data.
-        select: dbt node selectors; the selected models are then made again in place.
         project: a dbt project that has ours as a package.
         progress: prints what was made and what to do next.
     """
     if until is not None:
         variables = {**variables, "refit_until": _moment(until)}
+    build_with = partial(
+        build, home, variables, comparing=False, project=project, progress=progress
+    )
     before = _in_force(home)
-    if select or before is None or not _is_served(home, before):
-        built = build(
-            home, variables, select=select, refit=True, project=project, progress=progress
-        )
-        if before is not None and not select:
-            _say_if_same(before, _in_force(home), progress)
-        return built
+    if before is None:
+        return build_with()
+    served, built = _is_served(home, before), []
     try:
-        built = build(home, variables, project=project, comparing=False, progress=progress)
+        # If nobody is served, the rest is built once the new tokenizer is in force.
+        built = build_with(select=() if served else ["+checks.checks"])
     except FailedTestError as failed:  # perhaps of drift, which the refit fixes
-        built = []
         _say(progress, f"warning: {failed}")
     _begin(home)
-    candidate = {**variables, "candidate": True}
-    built += build(home, candidate, select=["fit"], refit=True, project=project, progress=progress)
+    built += build_with(candidate=True, select=["fit"])
     with open_warehouse(home.warehouse) as con:
         made = read_tokenizer(con, CANDIDATE)
-    if _say_if_same(before, made, progress):
+    if made.tokenizer_hash == before.tokenizer_hash:
+        _say_same(before, progress)
         drop_candidate(home)
-        return built
-    built += build(
-        home, candidate, select=CANDIDATE_TOKENS, refit=True, project=project, progress=progress
-    )
+        return built if served else [*built, *build_with()]
+    built += build_with(candidate=True, select=TOKENS)
     _finish(home)
-    _say(progress, candidate_text(made, home))
-    return built
+    if served:
+        _say(progress, candidate_text(made, home))
+        return built
+    put_into_force(home.warehouse, CANDIDATE)
+    return [*built, *build_with()]
 
 
 def candidate_text(made: Tokenizer, home: Home) -> str:
@@ -105,23 +105,41 @@ def check_until(until: str | None, refit: bool) -> None:
         _moment(until)
 
 
+def check_whole(select: Sequence[str], full_refresh: bool) -> None:
+    """Raise if a refit is asked for together with options of an ordinary build."""
+    if select or full_refresh:
+        raise PragmaError(
+            "--refit makes a whole tokenizer, and takes neither --select nor --full-refresh",
+            "pragma build --refit, or for tables alone: pragma build --select ... --full-refresh",
+        )
+
+
 def drop_candidate(home: Home) -> None:
     """Drop a candidate, complete or not."""
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(f"drop schema if exists {CANDIDATE} cascade")
-        con.execute("drop schema if exists tokens_next cascade")
+        for kind in ("table", "view"):
+            made = con.execute(
+                f"select {kind}_name from duckdb_{kind}s()"  # noqa: S608 - names of ours
+                f" where schema_name = 'tokens' and starts_with({kind}_name, $prefix)",
+                {"prefix": CANDIDATE_TOKENS},
+            ).fetchall()
+            for (name,) in made:
+                con.execute(f'drop {kind} tokens."{name}"')
 
 
 def _begin(home: Home) -> None:
     drop_candidate(home)
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute(f"create schema {CANDIDATE}; create schema tokens_next")
+        con.execute(f"create schema {CANDIDATE}")
         con.execute(f"create table {CANDIDATE}.unfinished as select now() as since")
 
 
 def _finish(home: Home) -> None:
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute(f"drop view tokens_next.new_tokens; drop table tokens_next.texts; drop table {CANDIDATE}.unfinished")
+        con.execute(f"drop view tokens.{CANDIDATE_TOKENS}new_tokens")
+        con.execute(f"drop table tokens.{CANDIDATE_TOKENS}texts")
+        con.execute(f"drop table {CANDIDATE}.unfinished")
 
 
 def _moment(until: str) -> str:
@@ -136,13 +154,11 @@ def _moment(until: str) -> str:
 
 
 def _in_force(home: Home) -> Tokenizer | None:
+    """The tokenizer in force; None before the first fit is finished."""
     if not home.warehouse.is_file():
         return None
-    try:
-        with open_warehouse(home.warehouse) as con:
-            return read_tokenizer(con)
-    except PragmaError:
-        return None
+    with open_warehouse(home.warehouse) as con:
+        return read_tokenizer(con) if is_fitted(con) else None
 
 
 def _is_served(home: Home, tokenizer: Tokenizer) -> bool:
@@ -156,16 +172,13 @@ def _is_served(home: Home, tokenizer: Tokenizer) -> bool:
     return manifest.tokenizer_hash == tokenizer.tokenizer_hash
 
 
-def _say_if_same(before: Tokenizer, made: Tokenizer | None, progress: Console | None) -> bool:
-    same = made is not None and made.tokenizer_hash == before.tokenizer_hash
-    if same:
-        _say(
-            progress,
-            f"the refit gives the tokenizer that there was, {before.tokenizer_hash[:12]}: it is cut"
-            f" at {before.fit_until}, and what came later is not looked at\n"
-            f"next: move the cut: pragma build --refit --until {LATEST}, or a moment",
-        )
-    return same
+def _say_same(before: Tokenizer, progress: Console | None) -> None:
+    _say(
+        progress,
+        f"the refit gives the tokenizer that there was, {before.tokenizer_hash[:12]}: it is cut at"
+        f" {before.fit_until}, and what came later is not looked at\n"
+        f"next: move the cut: pragma build --refit --until {LATEST}, or a moment",
+    )
 
 
 def _say(progress: Console | None, text: str) -> None:

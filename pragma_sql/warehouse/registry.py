@@ -58,7 +58,7 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
     A bundle that is registered already is only made current. `vectors.models` shows it at once, or
     after the next build if another process has the warehouse open.
 
-    A bundle of a refit's candidate, or of an archived tokenizer, activates that tokenizer; the next
+    A bundle of a refit's candidate, or of an earlier tokenizer, puts that one into force; the next
     build makes its tokens.
 
     Raises:

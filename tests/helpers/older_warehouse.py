@@ -28,6 +28,26 @@ OLDER_STILL = (
     "drop table fit.settings",
     "drop table fit.field_evidence",
 )
+CANDIDATE = (
+    "create schema tokens_next",
+    "create table tokens_next.event_tokens as select * exclude (tokenizer)"
+    " from tokens.next_event_tokens",
+    "create table tokens_next.profile_tokens as from tokens.next_profile_tokens",
+)
+"""Where older versions kept a candidate's tokens, apart from the view `user_tokens`."""
+
+
+def with_candidate_apart(home: Home) -> None:
+    """Keep a candidate's tokens in a schema of their own."""
+    with duckdb.connect(str(home.warehouse)) as con:
+        query = "select sql from duckdb_views() where view_name = 'next_user_tokens'"
+        ((view,),) = con.execute(query).fetchall()
+        for statement in CANDIDATE:
+            con.execute(statement)
+        con.execute(str(view).replace("tokens.next_", "tokens_next."))
+        con.execute("drop view tokens.next_user_tokens")
+        con.execute("drop table tokens.next_event_tokens")
+        con.execute("drop table tokens.next_profile_tokens")
 
 
 def with_state_of_hooks(home: Home, *, older_still: bool = False) -> None:

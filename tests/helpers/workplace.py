@@ -18,6 +18,7 @@ from datasets import Event, Label, Profile
 from pragma_sql.datasets.dataset import Variables, dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.refit import refit
 
 EVENTS: Sequence[Event] = datasets.toy_events()
 PROFILES: Sequence[Profile] = datasets.toy_profiles()
@@ -58,9 +59,14 @@ class Workplace:
         """The vars of a build of the dataset, small enough for each kind of field."""
         return {**dataset_vars(self.dataset, []), **datasets.TOY_VARS, **more}  # type: ignore[dict-item]
 
-    def build(self, *select: str, refit: bool = False, **more: object) -> Home:
+    def build(self, *select: str, full_refresh: bool = False, **more: object) -> Home:
         """One build from the state of the dataset."""
-        build(self.home, self.variables(**more), select=select, refit=refit)
+        build(self.home, self.variables(**more), select=select, full_refresh=full_refresh)
+        return self.home
+
+    def refit(self, **more: object) -> Home:
+        """A new tokenizer, made from the state of the dataset."""
+        refit(self.home, self.variables(**more))
         return self.home
 
     def keep(self, folder: Path) -> Path:
