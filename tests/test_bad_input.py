@@ -206,6 +206,7 @@ ODD_KEYS = (
 )
 
 
+@pytest.mark.slow
 def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
     """From the contract to the features, through every statement that is made from names."""
     events = [
@@ -224,6 +225,7 @@ def test_fields_may_be_named_like_sql(workplace: Workplace) -> None:
     assert counted == [(len(events),)]
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumped_to_1970_is_dealt_with_by_setting_its_rows_aside(
     dataset: Path,
     workplace: Workplace,
@@ -238,6 +240,7 @@ def test_a_clock_that_jumped_to_1970_is_dealt_with_by_setting_its_rows_aside(
     assert "contract.rejected: events_ts_outside, rows: 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_validate_prints_each_rule_and_ends_with_an_error_when_one_is_broken(
     dataset: Path,
     workplace: Workplace,

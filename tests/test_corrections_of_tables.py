@@ -72,6 +72,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
+@pytest.mark.slow
 def test_what_is_edited_and_undone_leaves_nothing_behind(shop: Shop) -> None:
     first = shop.built()
     assert len(first) == 400, "equal rows are real"

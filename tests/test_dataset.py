@@ -116,6 +116,7 @@ def test_a_dataset_whose_first_build_failed_may_be_exchanged(
     assert held.root == str(workplace.dataset)
 
 
+@pytest.mark.slow
 def test_what_init_writes_builds_as_it_stands_also_without_fit_until(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_shuffled_rows_and_another_number_of_threads_give_identical_tables(
         assert found[relation] == expected[relation], relation
 
 
+@pytest.mark.slow
 def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, workplace: Workplace) -> None:
     workplace.restore(toy.root)
     yacht = datasets.Event("user 01", "2024-02-03", {"category": "yachts", "amount": "1"})
@@ -78,6 +79,7 @@ def test_a_build_on_new_rows_keeps_every_token_id(toy: Home, workplace: Workplac
     assert len(found["tokens.event_tokens"]) == len(EVENTS) + 50
 
 
+@pytest.mark.slow
 def test_a_refit_is_asked_for_by_name(workplace: Workplace, toy: Home) -> None:
     workplace.write(EVENTS[::2])
     before = tokenizer(workplace.build("+fit"))

@@ -211,6 +211,7 @@ def test_far_beyond_the_limits_the_build_fails_with_its_tables_in_place(later: L
     assert count == [(len(FIT) + len(CALM) + len(words),)]
 
 
+@pytest.mark.slow
 def test_a_day_is_counted_as_its_tokens_are_after_late_events(later: Later) -> None:
     late = [replace(FIT[0], event_id="late"), replace(CALM[0], event_id="late as well")]
     later.said([*FIT, *CALM, *late])

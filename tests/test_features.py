@@ -194,6 +194,7 @@ def test_nothing_from_the_moment_on_moves_a_feature(
     assert {user: found[user, now] for user in USERS} == {u: of(built, u) for u in USERS}
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_has_no_say(built: tuple[Rows, Keys], workplace: Workplace) -> None:
     shuffled = random.Random(3).sample([*ALL_EVENTS], len(ALL_EVENTS))
     workplace.write(shuffled, ALL_PROFILES[::-1], ALL_LABELS[::-1])

@@ -97,6 +97,7 @@ def test_an_ordinary_build_never_refits_whatever_the_vars_say(
     assert old_fits(home) == []
 
 
+@pytest.mark.slow
 def test_a_refit_to_the_same_hash_keeps_everything_as_it_was(
     home: Home, variables: Mapping[str, Value]
 ) -> None:
@@ -252,6 +253,7 @@ def test_a_first_build_that_failed_is_made_again_with_the_new_vars(
     assert tables(home, "fit") == tables(toy, "fit")
 
 
+@pytest.mark.slow
 def test_a_first_build_that_failed_after_its_fit_is_made_again_too_and_its_log_says_why(
     workplace: Workplace, toy: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

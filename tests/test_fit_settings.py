@@ -63,6 +63,7 @@ def test_each_changed_var_is_named_with_both_values_and_the_command(
     assert 'asked for is ["none"]' in said
 
 
+@pytest.mark.slow
 def test_plain_dbt_names_each_as_well_and_nothing_where_all_is_as_it_was(
     home: Home, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -275,6 +275,7 @@ def test_plain_dbt_builds_the_same_without_a_warning(project: Path) -> None:
         assert con.execute("select count(*) from tokens.event_tokens").fetchall() == [(1000,)]
 
 
+@pytest.mark.slow
 def test_tables_of_an_attached_database_are_built_from_anywhere(tables: Path) -> None:
     with duckdb.connect(str(tables / "core.duckdb")) as con:
         con.execute(f"create table cards as {EVENTS}")

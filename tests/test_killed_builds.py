@@ -186,6 +186,7 @@ def test_a_refit_that_was_killed_after_the_exchange_is_finished_by_the_next_buil
     assert found == tables(workplace.refit(bins=4))
 
 
+@pytest.mark.slow
 def test_a_second_build_beside_the_first_is_refused(workplace: Workplace, first: Path) -> None:
     home = workplace.restore(first)
     dataset = workplace.write(NEXT_DAY)

@@ -75,6 +75,7 @@ def test_keys_that_no_rule_was_made_for_get_their_kind_too(decided: Mapping[str,
     assert [key.name for key in wrong if decided[key.name].doubt is None] == []
 
 
+@pytest.mark.slow
 def test_a_first_fit_prints_the_kinds_with_the_doubtful_ones_on_top_and_later_builds_do_not(
     workplace: Workplace,
 ) -> None:

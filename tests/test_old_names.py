@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import duckdb
+import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 from workplace import Workplace
@@ -39,6 +40,7 @@ def test_a_mapping_of_the_old_word_is_the_same_mapping() -> None:
     assert old.digest == new.digest
 
 
+@pytest.mark.slow
 def test_a_project_that_sets_the_old_names_builds_as_it_is(
     workplace: Workplace, tmp_path: Path
 ) -> None:

@@ -144,7 +144,6 @@ EVERYTHING: tuple[str, ...] = ()
 QUICK = {
     "only categories, ids across 255": EVERYTHING,
     "only texts": ("+user_features", "+user_tokens"),
-    "a source and no key": EVERYTHING,
     "milestones, and profiles without attributes": ("+user_features", "+user_tokens"),
 }
 

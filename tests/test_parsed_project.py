@@ -107,6 +107,7 @@ def test_a_project_elsewhere_has_its_own_seeds(
     assert there.file != ParsedProject(DBT_PROJECT, variables).file
 
 
+@pytest.mark.slow
 def test_a_project_that_cannot_be_parsed_leaves_what_was_parsed_before_to_the_past(
     cache: Path, variables: Variables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_project_that_cannot_be_parsed_leaves_what_was_parsed_before_to_the_pa
             built_events(home, variables)
 
 
+@pytest.mark.slow
 def test_rubbish_in_the_cache_is_parsed_over(
     first: set[str], variables: Variables, tmp_path: Path
 ) -> None:

@@ -64,7 +64,7 @@ def same_parts(one: Parts, other: Parts) -> None:
         assert part["accuracy"] == pytest.approx(other[name]["accuracy"], abs=0.1)
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
 def test_two_processes_have_the_losses_of_one_on_the_same_batches(
     shards: Shards, alone: Path, tmp_path: Path, parallel: str
 ) -> None:
@@ -123,7 +123,8 @@ def test_processes_part_after_the_model_that_they_shared_is_gone(
     assert set(counts) == {"parted with 0 wrapped models"}
 
 
-@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_when_a_process_dies_all_stop_and_the_run_goes_on_from_its_checkpoint(
     shards: Shards, alone: Path, tmp_path: Path, parallel: str
 ) -> None:
@@ -175,6 +176,7 @@ def test_processes_share_the_groups_of_a_step_and_leave_none_out(shards: Shards)
     assert [sorted(a + b) for a, b in zip(first, second, strict=True)] == whole
 
 
+@pytest.mark.slow
 def test_batches_that_cannot_be_shared_evenly_are_refused(shards: Shards, tmp_path: Path) -> None:
     words = (*FEW, "--grad-accum", "3")
     code, said = ended(started(command(shards, Home(tmp_path), *words, processes=2)))

@@ -73,6 +73,7 @@ def test_a_build_tells_what_it_set_aside(built: Home) -> None:
     assert query(built, counts) == [(rule, 1) for rule in BROKEN]
 
 
+@pytest.mark.slow
 def test_building_again_gives_the_same(built: Home, workplace: Workplace) -> None:
     tables = "select * from contract.rejected order by all"
     tokens = "select * from tokens.user_tokens order by all"
@@ -81,6 +82,7 @@ def test_building_again_gives_the_same(built: Home, workplace: Workplace) -> Non
     assert (query(built, tables), query(built, tokens)) == before
 
 
+@pytest.mark.slow
 def test_a_build_that_was_stopped_in_between_is_made_good_by_the_next(
     built: Home, workplace: Workplace
 ) -> None:
@@ -152,6 +154,7 @@ def tokenised(home: Home) -> set[object]:
     return {name for (name,) in query(home, "select event_id from tokens.event_tokens")}
 
 
+@pytest.mark.slow
 def test_bad_rows_stay_listed_once_whatever_arrives_later(home: Home, workplace: Workplace) -> None:
     assert query(home, LISTED) == EACH_ONCE
     redelivered = [*EVENTS, *BAD, *BAD, ARRIVES, ANOTHER]

@@ -64,7 +64,9 @@ def test_a_killed_run_resumes_with_the_losses_of_an_unbroken_one_bit_for_bit(
     assert same[0] == same[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     shards: Shards, unbroken: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -254,6 +256,7 @@ def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_pa
         train(shards, SETTINGS, Home(tmp_path), "b", RESUMED)
 
 
+@pytest.mark.slow
 def test_a_run_that_left_out_its_bundle_writes_it_when_resumed_and_is_finished_then(
     shards: Shards, tmp_path: Path
 ) -> None:
@@ -334,6 +337,7 @@ def poisoned_in(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
 # --- neither memory nor disk ---
 
 
+@pytest.mark.slow
 def test_a_run_out_of_memory_names_the_setting_to_lower(tmp_path: Path) -> None:
     events = [Event(CUT - day * DAY, [(SHOP, 20 + at % 10, at) for at in range(24)])
               for day in range(400, 0, -1)]  # fmt: skip

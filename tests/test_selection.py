@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datasets
+import pytest
 from typer.testing import CliRunner, Result
 from workplace import Workplace
 
@@ -16,6 +17,7 @@ def select(place: Workplace, *words: str) -> Result:
     return CliRunner().invoke(app, ["build", *where, *VARS, *words])
 
 
+@pytest.mark.slow
 def test_several_words_are_taken_as_dbt_takes_them(workplace: Workplace) -> None:
     ran = select(workplace, "--select", "contract", "fit", "texts", "--select", "event_tokens")
     assert ran.exit_code == 0, ran.output

@@ -28,7 +28,13 @@ def warehouse(root: Path, spoiled: str) -> list[str]:
         return [result.rule.name for result in checked(con, home.root) if not result.passed]
 
 
-@pytest.mark.parametrize("spoiled", ["", events("null, '2024-01-09', '', map {}, 'x'") * 2])
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        events("null, '2024-01-09', '', map {}, 'x'") * 2,
+    ],
+)
 def test_a_project_of_the_user_loads_the_suite_and_comes_to_the_same_verdict(
     spoiled: str, tmp_path: Path
 ) -> None:

@@ -189,11 +189,11 @@ ASKED = Label("late", "user 07", "2024-11-01", 1.0)
 
 QUICK = {
     "a deleted event": (withdrawn, {"user 03"}, 2),
-    "an edited attribute": (with_edited_profile(attributes={"region": "north"}), {"user 03"}, 3),
     "a deleted user": (without_a_user, set(), 0),
     "all of it": (with_all_of_it, {"user 03", "user 05", "user 07", "a new user"}, 7),
 }
 MORE = {
+    "an edited attribute": (with_edited_profile(attributes={"region": "north"}), {"user 03"}, 3),
     "a late event between two labels": (with_event(LATE), {"user 03"}, 2),
     "a label that is gone": (without_a_label, set(), 0),
     "an event after all": (with_event(NEXT), {"user 03"}, 1),
@@ -272,6 +272,7 @@ def test_a_new_models_vectors_stand_beside_the_olds(vectors: Vectors, tmp_path: 
     }
 
 
+@pytest.mark.slow
 def test_an_old_model_that_comes_back_has_its_vectors_brought_up_to_date(
     vectors: Vectors, tmp_path: Path
 ) -> None:
@@ -311,6 +312,7 @@ def test_a_full_refresh_makes_no_new_tokenizer_whatever_the_vars_say(vectors: Ve
     assert_same(vectors.build(full_refresh=True, bins=5), before)
 
 
+@pytest.mark.slow
 def test_vectors_of_an_older_warehouse_are_not_computed_again(vectors: Vectors) -> None:
     before = table(vectors.place.home)
     with_state_of_hooks(vectors.place.home)
@@ -329,6 +331,7 @@ def test_an_older_warehouse_answers_before_it_is_built_again(vectors: Vectors) -
     np.testing.assert_allclose(asked[0][0], kept[0][-1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> None:
     with pytest.raises(PragmaError, match="gives vectors of 128 numbers, but the var embedding_s"):
         vectors.place.build("models+", embedding_size=32)
