@@ -28,6 +28,9 @@ MAX_PROFILE_TOKENS = 200
 """Most tokens of a profile that are read: attributes, then milestones in time order."""
 
 
+EVENTS_AT_ONCE = 131_072
+"""About how many events are read, tokenised or scored together, which bounds the memory."""
+
 EVENT_ORDER = ("ts", "event_id nulls first", "value_ids", "key_ids", "positions", "texts")
 """What a user's events are sorted by. An id, then the tokens themselves, decide ties in time, so
 that every build and every reader has the same arrays."""

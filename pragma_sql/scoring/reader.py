@@ -2,7 +2,7 @@
 
 A chunk of a query holds up to 2,048 users, however long their histories are. So the database passes
 only ids, and this module reads their tokens: as sorted rows, which are cheaper than lists of
-structs, and at most about `EVENTS_A_SLICE` of them at once.
+structs, and at most about `EVENTS_AT_ONCE` of them at once; a user is never split.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import (
     CALENDAR,
     EVENT_ORDER,
+    EVENTS_AT_ONCE,
     ITEM_ORDER,
     TOKEN,
     Bool,
@@ -95,9 +96,6 @@ def _text_ranks(column: pa.ChunkedArray) -> Int:
     return np.array([rank[each] for each in lists], np.int64)
 
 
-EVENTS_A_SLICE = 131_072
-"""About how many events are held at once; a user is never split."""
-
 EVENT_COLUMNS = "ts, event_id, hour, weekday, monthday, key_ids, value_ids, positions, texts"
 ITEM_COLUMNS = "as_of, ts, key_ids, value_ids, positions, text"
 ITEMS_SORTED_BY = ", ".join(("number", *ITEM_ORDER))
@@ -159,7 +157,7 @@ class TokenReader:
             con.register("asked", pa.table({"user_id": user_ids, "number": numbers}))
             query = f"select number, {columns} from tokens.{table} join asked using (user_id)"  # noqa: S608
             result = con.execute(f"{query} order by {order}")
-        return result.to_arrow_reader(EVENTS_A_SLICE)
+        return result.to_arrow_reader(EVENTS_AT_ONCE)
 
 
 def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.Table, int]]:
@@ -167,7 +165,7 @@ def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.
     held: list[pa.RecordBatch] = []
     for batch in events:
         held.append(batch)
-        if sum(map(len, held)) < EVENTS_A_SLICE:
+        if sum(map(len, held)) < EVENTS_AT_ONCE:
             continue
         rows = pa.Table.from_batches(held)
         last = rows["number"][-1].as_py()
