@@ -21,15 +21,15 @@ from page import machine, write_section
 
 from pragma_model.evaluation.validation import key_names
 from pragma_model.model.attention.base import Kernel, Rows
-from pragma_model.model.attention.kernels import arrange, available
+from pragma_model.model.attention.kernels import available, build_attention
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.model.sizes import HEAD_WIDTH
 from pragma_model.runs.metrics import RunState
 from pragma_model.training.data import SplitReader
-from pragma_model.training.distributed import Processes
+from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_model.training.steps import Learner, Read, plans_of, read_ahead
+from pragma_model.training.steps import StepBatches, Trainer, plans_of, read_ahead
 from pragma_sql.formats.shards import Shards, open_shards
 
 ROUNDS = 5
@@ -68,13 +68,15 @@ class Steps:
         model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size)
         model.attend_with(way.kernel)
         options = RunOptions(compile=way.compiled)
-        self._learner = Learner(model.to(device), settings, Processes(0, 1, device), options)
+        self._trainer = Trainer(
+            model.to(device), settings, DistributedContext(0, 1, device), options
+        )
         self._names = key_names(shards.tokenizer)
 
-    def tokens_per_s(self, read: Read) -> float:
+    def tokens_per_s(self, read: StepBatches) -> float:
         """Value tokens a second of one step."""
         start = time.perf_counter()
-        metrics = self._learner.step(read, self._names, None)
+        metrics = self._trainer.step(read, self._names, None)
         return metrics.tokens / (time.perf_counter() - start)
 
 
@@ -85,7 +87,7 @@ def attention_ms(kernel: Kernel, rows: Rows, heads: int, kind: torch.dtype) -> f
         torch.randn(len(rows.unpad), heads, HEAD_WIDTH, dtype=kind, device=device).requires_grad_()
         for _ in range(3)
     )
-    attention = arrange(rows, kernel)
+    attention = build_attention(rows, kernel)
 
     def once() -> None:
         torch.autograd.grad(attention.attend(q, k, v).float().sum(), (q, k, v))
@@ -106,7 +108,7 @@ def median_time(once: Callable[[], None]) -> float:
     return statistics.median(times)
 
 
-def row(way: Way, shards: Shards, settings: TrainSettings, reads: Sequence[Read]) -> str:
+def row(way: Way, shards: Shards, settings: TrainSettings, reads: Sequence[StepBatches]) -> str:
     """One row of the table."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if way.kernel not in available(device):
@@ -137,7 +139,7 @@ def main() -> None:
     shards = open_shards(bench.home / "shards")
     settings = TrainSettings(size=arguments.size, budget=BUDGET, steps=2 + ROUNDS)
     reader = SplitReader(shards, "train", settings.budget, settings.window)
-    alone = Processes(0, 1, torch.device("cpu"))
+    alone = DistributedContext(0, 1, torch.device("cpu"))
     plans = plans_of(reader, settings, alone, RunState())
     reads = list(islice(read_ahead(plans, reader, settings.seed, 0), settings.steps))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -20,6 +20,8 @@ from made_dataset import add_a_day, rewrite, write_made_dataset
 from page import machine, write_section
 from programs import PRAGMATIQ, make_pragmatiq_dataset
 
+from pragma_sql.formats.packing import UNK
+
 MEMORY_LIMIT = "2GB"
 
 
@@ -58,10 +60,10 @@ class Bench:
         with duckdb.connect(str(self.home(name) / "pragma.duckdb"), read_only=True) as con:
             query = """
                 select count(*), sum(len(key_ids)),
-                sum(len(list_filter(value_ids, lambda v: v = 2)))
+                sum(len(list_filter(value_ids, lambda v: v = $unk)))
                 from tokens.event_tokens
             """
-            events, tokens, unknown = con.execute(query).fetchall()[0]
+            events, tokens, unknown = con.execute(query, {"unk": UNK}).fetchall()[0]
         return events, tokens / events, unknown / tokens
 
     def stages(self, name: str) -> str:

@@ -69,8 +69,8 @@ def train(
     for reason in reasons:
         console.print(reason, highlight=False)
     try:
-        with progress(settings.steps, console) as watch:
-            summary = train_run(opened, settings, place, name, options, watch)
+        with progress(settings.steps, console) as listener:
+            summary = train_run(opened, settings, place, name, options, listener)
     except StoppedError as stopped:
         console.print(str(stopped), highlight=False)
         raise typer.Exit(stopped.exit_code) from None

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from pragma_model.model.attention.base import Attention, Kernel, Rows
 from pragma_model.model.attention.gpu import has_flash_package
-from pragma_model.model.attention.kernels import ARRANGE, arrange, available, select_kernel
+from pragma_model.model.attention.kernels import ARRANGE, available, build_attention, select_kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.layers import Dropout
 from pragma_model.model.model import PragmaModel
 from pragma_model.model.sizes import HEAD_WIDTH, ModelSize
-from pragma_model.training.masking import hide_values
+from pragma_model.training.masking import mask_values
 from pragma_model.training.objective import value_loss
 from pragma_model.training.settings import MaskRates
 from pragma_sql.formats.errors import PragmaError
@@ -58,7 +58,7 @@ def run(attention: Attention, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, 
     arranged = [attention.arranged(tensor) for tensor in (q, k, v)]
     everything = attention.places(torch.arange(len(q), device=q.device))
     states = attention.attend(*arranged).index_select(0, everything)
-    return states, attention.attend_few(arranged[0][attention.ends], *arranged[1:])
+    return states, attention.attend_queries(arranged[0][attention.ends], *arranged[1:])
 
 
 def ends_of(lengths: list[int]) -> Tensor:
@@ -158,7 +158,7 @@ def model() -> PragmaModel:
 
 def loss_and_gradients(model: PragmaModel) -> tuple[Tensor, list[Tensor]]:
     """Of the hidden values of ragged users: no event, one, many."""
-    masked = hide_values(batch_of(ragged_users()), MaskRates(), torch.Generator().manual_seed(1))
+    masked = mask_values(batch_of(ragged_users()), MaskRates(), torch.Generator().manual_seed(1))
     torch.manual_seed(2)
     guesses = model(masked.batch, masked.targets).guesses
     loss = value_loss(guesses, model.embedding.table.weight, masked.values, 0.1).loss
@@ -218,7 +218,7 @@ def test_a_forward_in_bfloat16_stays_close(model: PragmaModel) -> None:
 
 
 def test_under_autocast_the_loss_stays_in_single_precision(model: PragmaModel) -> None:
-    masked = hide_values(batch_of(ragged_users()), MaskRates(), torch.Generator().manual_seed(1))
+    masked = mask_values(batch_of(ragged_users()), MaskRates(), torch.Generator().manual_seed(1))
     table = model.embedding.table.weight
     with torch.autocast("cpu", torch.bfloat16):
         guesses = model(masked.batch, masked.targets).guesses
@@ -249,7 +249,7 @@ def test_the_last_layer_gives_the_states_that_are_asked_for(model: PragmaModel) 
 
 def test_a_cpu_takes_the_grouped_kernel_and_an_export_the_padded_one() -> None:
     rows = rows_of([2, 3])
-    assert isinstance(arrange(rows), type(ARRANGE[Kernel.GROUPED](rows)))
+    assert isinstance(build_attention(rows), type(ARRANGE[Kernel.GROUPED](rows)))
     assert select_kernel("auto", CPU) is Kernel.GROUPED
     assert select_kernel("padded", CPU) is Kernel.PADDED
 

@@ -31,7 +31,7 @@ from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import Validation
 from pragma_model.training.data import SplitReader
-from pragma_model.training.masking import hide_values
+from pragma_model.training.masking import mask_values
 from pragma_model.training.settings import MaskRates, TrainSettings
 from pragma_sql.formats.packing import EVT, MASK, UNK
 from pragma_sql.formats.shards import Shards
@@ -209,7 +209,7 @@ def slow_users(
     for packed in reader.epoch(seed=0, epoch=0):
         batch, answer = Batch.of(packed), {}
         if settings is not None:
-            masked = hide_values(batch, settings.masks, generator)
+            masked = mask_values(batch, settings.masks, generator)
             batch = masked.batch
             answer = dict(zip(masked.targets.tolist(), masked.values.tolist(), strict=True))
         users: defaultdict[int, list[list[Token]]] = defaultdict(list)

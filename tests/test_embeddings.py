@@ -16,7 +16,7 @@ import pytest
 
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.formats.histories import Histories, Int
+from pragma_sql.formats.histories import NO_TIME, Histories, Int
 from pragma_sql.formats.packing import pack
 from pragma_sql.formats.paths import Home
 from pragma_sql.scoring.scorer import Scorer
@@ -117,6 +117,21 @@ def test_embed_is_embed_at_just_after_all_that_is_known(
     histories = user_tokens(con)
     expected = torch_vectors(home, histories, histories.latest_moments())
     assert_same(by_user(con, "select user_id, embed(user_id) from contract.profiles"), expected)
+
+
+def test_the_latest_moment_of_the_table_is_that_of_embed(con: duckdb.DuckDBPyConnection) -> None:
+    histories = user_tokens(con)
+    known = [np.full(len(histories), NO_TIME) for _ in range(2)]
+    np.maximum.at(known[0], histories.event_user, histories.ts)
+    np.maximum.at(
+        known[1], histories.item_user, np.maximum(histories.item_as_of, histories.item_ts)
+    )
+    # Either an event or a profile item may be the last that is known of a user.
+    assert (known[0] > known[1]).any()
+    assert (known[0] < known[1]).any()
+    table = "select user_id, epoch_us(as_of) from vectors.latest_embeddings"
+    expected = zip(histories.user_ids, histories.latest_moments().tolist(), strict=True)
+    assert dict(con.execute(table).fetchall()) == dict(expected)
 
 
 def test_embed_at_equals_tokenising_only_what_came_before(

@@ -17,8 +17,10 @@ from workplace import Workplace
 
 from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.errors import PragmaError
+from pragma_sql.formats.packing import EVT, MASK, PAD, UNK, USR
 from pragma_sql.formats.paths import DBT_PROJECT, MACROS, Home
 from pragma_sql.warehouse.build import build
+from pragma_sql.warehouse.render import load_macros
 
 NASTY = [
     'amount"; drop table fit.fields; --',
@@ -213,6 +215,15 @@ def test_ids_have_no_gaps_and_kinds_follow_each_other(
     runs = [kind for i, (_, kind) in enumerate(rows) if i == 0 or rows[i - 1][1] != kind]
     assert runs == ["special", "key", "category", "number", "text_embed", "text"]
     assert len(rows) <= 28_000
+
+
+def test_the_special_tokens_have_the_same_ids_in_sql_and_in_the_model(
+    difficult: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "select value, token_id from fit.vocabulary where kind = 'special'"
+    ids = {"[PAD]": PAD, "[MASK]": MASK, "[UNK]": UNK, "[USR]": USR, "[EVT]": EVT}
+    assert dict(difficult.execute(query).fetchall()) == ids
+    assert int(load_macros()["unk_id"]()) == UNK
 
 
 @pytest.fixture

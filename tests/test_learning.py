@@ -11,9 +11,9 @@ from histories_fixture import VOCABULARY_SIZE, shopper_shards
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import RunState
 from pragma_model.training.data import SplitReader
-from pragma_model.training.distributed import Processes
+from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.steps import Trainer, train_steps
 from pragma_model.training.trainer import reproducible
 
 SETTINGS = TrainSettings(steps=20, budget=512, seed=0)
@@ -24,11 +24,11 @@ is meant to alter what is learnt, put the new figures here and say so in docs/LO
 
 def test_twenty_steps_of_one_seed_end_where_they_always_did(tmp_path: Path) -> None:
     shards = shopper_shards(tmp_path / "shards", 200, train=160)
-    alone = Processes(rank=0, count=1, device=torch.device("cpu"))
+    alone = DistributedContext(rank=0, count=1, device=torch.device("cpu"))
     reader = SplitReader(shards, "train", SETTINGS.budget, SETTINGS.window)
     with reproducible(SETTINGS.seed):
         model = PragmaModel(SETTINGS.model_size, VOCABULARY_SIZE)
-        learner = Learner(model, SETTINGS, alone, RunOptions())
-        curve = [metrics.loss for metrics in train_steps(learner, reader, RunState())]
+        trainer = Trainer(model, SETTINGS, alone, RunOptions())
+        curve = [metrics.loss for metrics in train_steps(trainer, reader, RunState())]
     found = {step: curve[step - 1] for step in EXPECTED}
     assert found == pytest.approx(EXPECTED, abs=2e-3)

@@ -21,7 +21,7 @@ from histories_fixture import (
 from torch import Tensor
 
 from pragma_model.model.inputs import Batch
-from pragma_model.training.masking import KINDS, Masked, hide_values
+from pragma_model.training.masking import KINDS, MaskedBatch, mask_values
 from pragma_model.training.settings import MaskRates
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import EVT, MASK, UNK, pack
@@ -39,11 +39,11 @@ def crowd() -> Batch:
     return batch_of(regulars(400, events=25))
 
 
-def hide(batch: Batch, rates: MaskRates, seed: int = 0) -> Masked:
-    return hide_values(batch, rates, torch.Generator().manual_seed(seed))
+def hide(batch: Batch, rates: MaskRates, seed: int = 0) -> MaskedBatch:
+    return mask_values(batch, rates, torch.Generator().manual_seed(seed))
 
 
-def hidden(batch: Batch, masked: Masked) -> Tensor:
+def hidden(batch: Batch, masked: MaskedBatch) -> Tensor:
     """Which values were changed, [400 users, 25 events, 5 values] of the crowd."""
     before, after = batch.events.event_tokens, masked.batch.events.event_tokens
     return (before != after)[before[:, 0] != EVT, 1].view(400, 25, 5)

@@ -56,6 +56,26 @@ def test_the_id_of_a_bin_is_an_integer_by_either_way_of_finding_it(edges: Sequen
             ]
 
 
+@pytest.mark.parametrize("edges", [[], [1.0], [-0.5, 0.25, 7.0]])
+def test_a_number_joined_with_its_bin_has_the_bin_that_a_token_has(edges: Sequence[float]) -> None:
+    macros = load_macros()
+    con = duckdb.connect()
+    con.execute("create table bins (bin integer, lower_edge double, upper_edge double)")
+    uppers = [*edges, None]
+    for number, (lower, upper) in enumerate(zip([None, *edges], uppers, strict=True), 1):
+        con.execute("insert into bins values (?, ?, ?)", [number, lower, upper])
+    con.execute("insert into bins values (0, 0, 0)")
+    numbers = [edge + step for edge in [*edges, 1e300] for step in (-0.125, 0, 0.125)]
+    joined, token = macros["in_bin"]("number", "bins"), macros["numeric_bin"]("number", edges)
+    found = con.execute(
+        f"select number, bins.bin, {token} from unnest($numbers) as seen(number)"
+        f" left join bins on {joined} where number <> 0",
+        {"numbers": numbers},
+    ).fetchall()
+    assert len(found) == len([number for number in numbers if number])
+    assert [(number, joined) for number, joined, token in found if joined != token] == []
+
+
 def cycle(count: int, *keys: str, users: int = 9) -> list[Event]:
     """Events of codes A0, A1, ...: each key has so many values, and each twice."""
     return [

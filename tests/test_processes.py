@@ -13,7 +13,7 @@ from histories_fixture import shopper_shards
 from training import command, ended, finished, lines, started, wait_until
 
 from pragma_model.runs.metrics import RunState
-from pragma_model.training.data import Place, SplitReader
+from pragma_model.training.data import ReaderPosition, SplitReader
 from pragma_model.training.settings import TrainSettings
 from pragma_model.training.steps import plans_of
 from pragma_sql.formats.paths import Home
@@ -96,12 +96,12 @@ main()
 
 
 DISK_FULL = """
-from pragma_model.training.checkpoint import Saver
+from pragma_model.training.checkpoint import Checkpointer
 
 def step(*_):
     raise OSError(28, "No space left on device")
 
-Saver.step = step
+Checkpointer.step = step
 """
 
 
@@ -160,13 +160,13 @@ def test_torchrun_that_is_asked_to_stop_leaves_a_checkpoint(shards: Shards, tmp_
 def test_processes_share_the_groups_of_a_step_and_leave_none_out(shards: Shards) -> None:
     import torch
 
-    from pragma_model.training.distributed import Processes
+    from pragma_model.training.distributed import DistributedContext
 
     settings = TrainSettings(steps=3, budget=256, accumulation=4)
     reader = SplitReader(shards, "train", settings.budget, settings.window)
 
-    def taken(rank: int, count: int) -> list[list[tuple[int, Place]]]:
-        processes = Processes(rank, count, torch.device("cpu"))
+    def taken(rank: int, count: int) -> list[list[tuple[int, ReaderPosition]]]:
+        processes = DistributedContext(rank, count, torch.device("cpu"))
         return [
             [(number, group.place) for number, group in plan.groups]
             for plan in plans_of(reader, settings, processes, RunState())

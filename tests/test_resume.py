@@ -18,7 +18,7 @@ from training import command, ended, finished, lines, started, wait_until
 from typer.testing import CliRunner
 
 from pragma_model.model.sizes import Readout
-from pragma_model.runs.metrics import StepMetrics, Watch
+from pragma_model.runs.metrics import ProgressListener, StepMetrics
 from pragma_model.training import objective as reconstruction
 from pragma_model.training.checkpoint import begun_settings
 from pragma_model.training.settings import RunOptions, TrainSettings
@@ -86,7 +86,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     assert lines(folder) == lines(unbroken), "settings that are not given are as they were"
 
 
-class StopAfter(Watch):
+class StopAfter(ProgressListener):
     """Ends a run from within, as a fault of the machine would."""
 
     def __init__(self, step: int) -> None:
@@ -101,10 +101,12 @@ class StopAfter(Watch):
         self.warnings.append(message)
 
 
-def run_to_the_last_step(shards: Shards, home: Home, options: RunOptions, watch: StopAfter) -> None:
+def run_to_the_last_step(
+    shards: Shards, home: Home, options: RunOptions, listener: StopAfter
+) -> None:
     """Without validation and export, which take longer than the steps."""
     with pytest.raises(RuntimeError, match="the power went"):
-        train(shards, SETTINGS, home, "a", options, watch)
+        train(shards, SETTINGS, home, "a", options, listener)
 
 
 SETTINGS = TrainSettings(steps=6, budget=128, dropout=0.1)
@@ -131,9 +133,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(
     folder = halted.runs / "a"
     weights = folder / "checkpoints" / "step-00000004" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8])
-    watch = StopAfter(6)
-    run_to_the_last_step(shards, halted, RESUMED, watch)
-    (warning,) = watch.warnings
+    listener = StopAfter(6)
+    run_to_the_last_step(shards, halted, RESUMED, listener)
+    (warning,) = listener.warnings
     assert "step-00000004 is damaged" in warning
     run_to_the_last_step(shards, Home(tmp_path), EVERY_STEP, StopAfter(6))
     assert lines(folder) == lines(tmp_path / "runs" / "a")
@@ -245,10 +247,13 @@ def test_only_a_checkpoint_that_has_one_before_it_is_said_to_be_passed_over(
     halted: Home, shards: Shards
 ) -> None:
     damage(halted.runs / "a", 3, 4)
-    watch = StopAfter(6)
+    listener = StopAfter(6)
     with pytest.raises(PragmaError, match="no good checkpoint"):
-        train(shards, SETTINGS, halted, "a", RESUMED, watch)
-    assert ["the one before it is used" in warning for warning in watch.warnings] == [True, False]
+        train(shards, SETTINGS, halted, "a", RESUMED, listener)
+    assert ["the one before it is used" in warning for warning in listener.warnings] == [
+        True,
+        False,
+    ]
 
 
 def test_there_is_nothing_to_resume_where_there_is_no_run(shards: Shards, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from pragma_model.reports import runs as runs_command
 from pragma_model.runs.comparison import differences, read_runs
-from pragma_model.runs.metrics import StepMetrics, Watch
+from pragma_model.runs.metrics import ProgressListener, StepMetrics
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_model.training.trainer import train
 from pragma_sql.formats.errors import PragmaError
@@ -28,7 +28,7 @@ SETTINGS = TrainSettings(steps=9, budget=512)
 STEPS_ONLY = RunOptions(bundle=False)
 
 
-class CutShort(Watch):
+class CutShort(ProgressListener):
     """Ends a run after its fifth step."""
 
     def step(self, metrics: StepMetrics) -> None:
@@ -61,7 +61,7 @@ def home(shards: Shards, labels: Path, tmp_path_factory: pytest.TempPathFactory)
     home = Home(tmp_path_factory.mktemp("home"))
     train(shards, SETTINGS, home, "whole", replace(STEPS_ONLY, validate_every=3, probe=labels))
     with pytest.raises(RuntimeError, match="the power went"):
-        train(shards, SETTINGS.having({"seed": 7}), home, "short", watch=CutShort())
+        train(shards, SETTINGS.having({"seed": 7}), home, "short", listener=CutShort())
     return home
 
 

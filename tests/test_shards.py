@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from histories_fixture import CUT, DAY, TEXT, Event, User, shoppers, write_shards
 
-from pragma_model.training.data import Place, SplitReader
+from pragma_model.training.data import ReaderPosition, SplitReader
 from pragma_sql.formats import shards as module
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import sha256
@@ -118,7 +118,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SplitReader:
     return SplitReader(shards, "train", 128)
 
 
-def names(reader: SplitReader, start: Place) -> list[list[str]]:
+def names(reader: SplitReader, start: ReaderPosition) -> list[list[str]]:
     return [
         group.part.table["user_id"].take(group.rows).to_pylist()
         for group in reader.groups(0, start)
@@ -126,17 +126,17 @@ def names(reader: SplitReader, start: Place) -> list[list[str]]:
 
 
 def test_an_epoch_sees_every_user_of_every_shard_once(many: SplitReader) -> None:
-    seen = sorted(name for group in names(many, Place()) for name in group)
+    seen = sorted(name for group in names(many, ReaderPosition()) for name in group)
     assert seen == sorted(user.user_id for user in shoppers(60))
 
 
 def test_epochs_go_through_the_shards_in_new_orders(many: SplitReader) -> None:
-    assert len({str(names(many, Place(epoch))) for epoch in range(5)}) == 5
+    assert len({str(names(many, ReaderPosition(epoch))) for epoch in range(5)}) == 5
 
 
 def test_an_epoch_goes_on_from_any_of_its_places(many: SplitReader) -> None:
-    places = [group.place for group in many.groups(0, Place(3))]
-    whole = names(many, Place(3))
+    places = [group.place for group in many.groups(0, ReaderPosition(3))]
+    whole = names(many, ReaderPosition(3))
     for number, place in enumerate(places):
         assert names(many, place) == whole[number:]
         assert names(many, place.next) == whole[number + 1 :]

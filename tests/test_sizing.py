@@ -13,14 +13,14 @@ from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import RunState
 from pragma_model.training import sizing
 from pragma_model.training.data import SplitReader
-from pragma_model.training.distributed import Processes
+from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_model.training.sizing import best_precision, resolve_settings
-from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.steps import Trainer, train_steps
 from pragma_model.training.trainer import reproducible
 from pragma_sql.formats.shards import Shards
 
-ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
+ALONE = DistributedContext(rank=0, count=1, device=torch.device("cpu"))
 FEW = TrainSettings(steps=4, budget=256)
 GB = 10**9
 
@@ -33,9 +33,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
 def losses(shards: Shards, settings: TrainSettings, options: RunOptions) -> list[float | None]:
     with reproducible(settings.seed):
         model = PragmaModel(settings.model_size, VOCABULARY_SIZE)
-        learner = Learner(model, settings, ALONE, options)
+        trainer = Trainer(model, settings, ALONE, options)
         reader = SplitReader(shards, "train", settings.budget, settings.window)
-        steps = train_steps(learner, reader, RunState(), readers=options.readers)
+        steps = train_steps(trainer, reader, RunState(), readers=options.readers)
         return [metrics.loss for metrics in steps]
 
 

@@ -36,7 +36,7 @@ from pragma_model.export.graphs import Graphs, export_graphs  # noqa: E402
 from pragma_model.model.inputs import Batch  # noqa: E402
 from pragma_model.model.model import PragmaModel  # noqa: E402
 from pragma_model.model.sizes import SIZES  # noqa: E402
-from pragma_model.training.masking import hide_values  # noqa: E402
+from pragma_model.training.masking import mask_values  # noqa: E402
 from pragma_model.training.objective import reconstruct  # noqa: E402
 from pragma_model.training.settings import MaskRates, TrainSettings  # noqa: E402
 from pragma_model.training.trainer import train  # noqa: E402
@@ -213,7 +213,7 @@ def test_wording_moves_a_user_vector_and_equal_wording_does_not(
 def test_what_is_hidden_of_a_text_is_all_of_it(model: PragmaModel, table: TextVectors) -> None:
     def states(word: str) -> tuple[torch.Tensor, torch.Tensor]:
         batch = Batch.of(packed(with_texts([[word] * 30] * 4, table)))
-        masked = hide_values(
+        masked = mask_values(
             batch, MaskRates(token=0.99, unknown=0.2), torch.Generator().manual_seed(1)
         )
         assert masked.text_targets is not None
@@ -235,7 +235,7 @@ def test_hidden_texts_are_no_values_to_find_but_vectors(
     model: PragmaModel, table: TextVectors
 ) -> None:
     batch = Batch.of(packed(with_texts([["rent", "coffee", None] * 20] * 4, table)))
-    masked = hide_values(batch, MaskRates(token=0.5), torch.Generator().manual_seed(1))
+    masked = mask_values(batch, MaskRates(token=0.5), torch.Generator().manual_seed(1))
     assert SENTINEL not in masked.values.tolist()
     assert masked.texts is not None
     assert masked.text_targets is not None
@@ -257,7 +257,7 @@ def test_training_lowers_the_error_of_texts(table: TextVectors) -> None:
     generator = torch.Generator().manual_seed(0)
     errors = []
     for _ in range(40):
-        found = reconstruct(model, hide_values(batch, MaskRates(), generator), 0.1)
+        found = reconstruct(model, mask_values(batch, MaskRates(), generator), 0.1)
         found.loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -38,11 +38,11 @@ from pragma_model.model.attention.base import Kernel
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import RunState, StepMetrics, Validation
 from pragma_model.runs.progress import Lines, progress
-from pragma_model.training.data import Place, SplitReader
-from pragma_model.training.distributed import Processes
+from pragma_model.training.data import ReaderPosition, SplitReader
+from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.objective import value_loss
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.steps import Trainer, train_steps
 from pragma_model.training.trainer import reproducible, train
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
@@ -50,7 +50,7 @@ from pragma_sql.formats.packing import log_time
 from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import Shards, open_shards
 
-ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
+ALONE = DistributedContext(rank=0, count=1, device=torch.device("cpu"))
 STEPS = 60
 SETTINGS = TrainSettings(steps=STEPS, budget=512)
 
@@ -69,9 +69,9 @@ def losses(shards: Shards, settings: TrainSettings) -> list[float | None]:
     """The loss of each step, without validation and export."""
     with reproducible(settings.seed):
         model = PragmaModel(settings.model_size, VOCABULARY_SIZE)
-        learner = Learner(model, settings, ALONE, RunOptions())
+        trainer = Trainer(model, settings, ALONE, RunOptions())
         reader = SplitReader(shards, "train", settings.budget)
-        return [metrics.loss for metrics in train_steps(learner, reader, RunState())]
+        return [metrics.loss for metrics in train_steps(trainer, reader, RunState())]
 
 
 # --- one whole run, through the command ---
@@ -188,7 +188,7 @@ def groups(reader: SplitReader, epoch: int) -> list[list[str]]:
     """The names of the users of each batch."""
     return [
         reader.cut(group.part, group.rows, np.random.default_rng(0))[0].user_ids
-        for group in reader.groups(0, Place(epoch))
+        for group in reader.groups(0, ReaderPosition(epoch))
     ]
 
 
@@ -342,8 +342,8 @@ def test_a_forced_kernel_gives_the_losses_of_the_chosen_one(shards: Shards) -> N
         with reproducible(0):
             model = PragmaModel(short.model_size, VOCABULARY_SIZE)
             model.attend_with(kernel)
-            learner = Learner(model, short, ALONE, RunOptions())
-            curves.append([metrics.loss for metrics in train_steps(learner, reader, RunState())])
+            trainer = Trainer(model, short, ALONE, RunOptions())
+            curves.append([metrics.loss for metrics in train_steps(trainer, reader, RunState())])
     assert curves[0] == pytest.approx(curves[1], abs=1e-3)
 
 
@@ -404,8 +404,8 @@ def test_outside_a_terminal_a_line_comes_every_half_minute_and_at_the_end() -> N
 def test_in_a_terminal_a_bar_shows_loss_accuracy_speed_and_what_follows_training() -> None:
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=True, width=120)
-    with progress(30, terminal) as watch:
-        watch.step(step_metrics(15, seconds=15.0))
-        watch.stage("validate")
+    with progress(30, terminal) as listener:
+        listener.step(step_metrics(15, seconds=15.0))
+        listener.stage("validate")
     for shown in ("15/30", "loss 2.500", "accuracy 25.0%", "1,000 tokens/s", "validate"):
         assert shown in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pragma_model.training.masking import KINDS, Masked
+from pragma_model.training.masking import KINDS, MaskedBatch
 from pragma_model.training.objective import ValueLoss
 
 DIGITS = 4
@@ -34,7 +34,7 @@ class Breakdown:
         self.sums = torch.zeros(shape, dtype=torch.float64, device=device)
         """Counts of values, sums of losses and counts of hits, [3, kinds, V]."""
 
-    def add(self, masked: Masked, found: ValueLoss) -> None:
+    def add(self, masked: MaskedBatch, found: ValueLoss) -> None:
         """Add the targets of one batch."""
         _, kinds, ids = self.sums.shape
         cell = masked.kinds * ids + masked.keys

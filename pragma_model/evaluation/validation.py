@@ -15,7 +15,7 @@ from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import Validation
 from pragma_model.training.data import SplitReader
-from pragma_model.training.masking import Masked, hide_values
+from pragma_model.training.masking import MaskedBatch, mask_values
 from pragma_model.training.objective import reconstruct
 from pragma_model.training.settings import TrainSettings
 from pragma_sql.formats.histories import Int
@@ -46,7 +46,7 @@ def validate(
     loss, breakdown = 0.0, Breakdown(size, device)
     guessed = np.zeros(2, np.int64)  # by key, by the value before
     for packed in islice(reader.epoch(settings.seed, epoch=0), batches):
-        masked = hide_values(Batch.of(packed, device), settings.masks, generator)
+        masked = mask_values(Batch.of(packed, device), settings.masks, generator)
         with torch.inference_mode():
             found = reconstruct(model, masked, settings.smoothing)
         breakdown.add(masked, found)
@@ -71,7 +71,7 @@ def validate(
     )
 
 
-def _predict(masked: Masked, baselines: Baselines) -> Int:
+def _predict(masked: MaskedBatch, baselines: Baselines) -> Int:
     """The number of hidden values that each baseline finds, [2], from what is not hidden."""
     events = masked.batch.events
     key, value, position = events.event_tokens[:, :3].T.numpy(force=True)

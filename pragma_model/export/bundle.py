@@ -16,7 +16,7 @@ from pragma_model.export.graphs import export_graphs, largest_difference
 from pragma_model.model.model import PragmaModel
 from pragma_model.model.sizes import ModelSize, Readout, size_of
 from pragma_model.runs.metrics import Validation
-from pragma_model.training.data import Place, SplitReader
+from pragma_model.training.data import ReaderPosition, SplitReader
 from pragma_model.training.optimizers import load_weights
 from pragma_model.training.settings import TrainSettings
 from pragma_sql.formats.bundle import TOKENIZER_FILES, Bundle, BundleManifest, open_bundle, seal
@@ -97,7 +97,7 @@ CHECKED_BATCHES = 3
 """Batches of real users for the comparison of graphs, each in three lengths."""
 
 
-def finish(
+def export_run(
     folder: Path,
     weights: dict[str, Tensor],
     shards: Shards,
@@ -131,7 +131,7 @@ def finish(
 
 def _checked_users(reader: SplitReader) -> Iterator[Packed]:
     """Real users with their complete histories, with one event, and without events."""
-    for group in islice(reader.groups(0, Place()), CHECKED_BATCHES):
+    for group in islice(reader.groups(0, ReaderPosition()), CHECKED_BATCHES):
         histories, moments = reader.cut(group.part, group.rows, np.random.default_rng(group.seed))
         for most in (reader.shards.manifest.max_events, 1, 0):
             yield pack(histories.as_of(moments, most), moments, distinct=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from pragma_model.model.attention.base import Attention, Kernel, Rows
-from pragma_model.model.attention.kernels import arrange
+from pragma_model.model.attention.kernels import build_attention
 from pragma_model.model.sizes import HEAD_WIDTH, ModelSize
 
 STEPS = 2**16
@@ -129,7 +129,7 @@ class Layer(nn.Module):
             k = rotation.turn(k)
         if few is not None:
             of_row = q.view(few.shape[0], few.shape[1], q.shape[1], q.shape[2])
-            return attention.attend_few(of_row, k, v).flatten(0, 1).flatten(1)
+            return attention.attend_queries(of_row, k, v).flatten(0, 1).flatten(1)
         mixed = attention.attend(q, k, v).flatten(1)
         return mixed if asked is None else mixed.index_select(0, asked)
 
@@ -167,7 +167,7 @@ class Encoder(nn.Module):
             asked: [W] the packed tokens whose states are wanted; by default the first of each row.
             ends: return the first and the last of each row instead, [2 R, D].
         """
-        attention = arrange(rows, self.kernel, long_rows=self.long_rows)
+        attention = build_attention(rows, self.kernel, long_rows=self.long_rows)
         if asked is not None:
             last = attention.places(asked)
         else:

@@ -38,7 +38,7 @@ class RunLog:
     """The open `metrics.jsonl` of a run; trackers get each line after it is written."""
 
     def __init__(
-        self, folder: Path, trackers: Sequence[Tracker], keep_bytes: int, *, leads: bool
+        self, folder: Path, trackers: Sequence[Tracker], keep_bytes: int, *, is_rank_zero: bool
     ) -> None:
         """Continue after a number of bytes; lines after the checkpoint are written again.
 
@@ -46,7 +46,7 @@ class RunLog:
         """
         self._file: TextIO | None = None
         self._trackers = trackers
-        if not leads:
+        if not is_rank_zero:
             return
         path = folder / METRICS
         path.touch()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pragma_model.training.data import BEGINNING, Place
+from pragma_model.training.data import BEGINNING, ReaderPosition
 from pragma_sql.formats.errors import PragmaError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class RunState:
 
     step: int = 0
     """Number of finished steps."""
-    place: Place = BEGINNING
+    place: ReaderPosition = BEGINNING
     """The place where the next step reads."""
     bad_in_a_row: int = 0
     tokens: int = 0
@@ -163,7 +163,7 @@ class RunSummary:
         return json.dumps(content, indent=2)
 
 
-class Watch:
+class ProgressListener:
     """An observer of a run. This one does nothing; a subclass shows what it gets."""
 
     def step(self, metrics: StepMetrics) -> None:

@@ -16,14 +16,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from pragma_model.runs.metrics import StepMetrics, Watch
+from pragma_model.runs.metrics import ProgressListener, StepMetrics
 
 SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
-def progress(steps: int, console: Console) -> Iterator[Watch]:
-    """A watch for a run of this many steps."""
+def progress(steps: int, console: Console) -> Iterator[ProgressListener]:
+    """A listener for a run of this many steps."""
     if not console.is_terminal:
         yield Lines(steps, console)
         return
@@ -39,7 +39,7 @@ def progress(steps: int, console: Console) -> Iterator[Watch]:
         yield Bar(bar, bar.add_task("train", total=steps, loss=0.0, accuracy=0.0, tokens_per_s=0.0))
 
 
-class Bar(Watch):
+class Bar(ProgressListener):
     """A bar in a terminal."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
@@ -65,7 +65,7 @@ class Bar(Watch):
         self._bar.console.print(f"warning: {message}", highlight=False, markup=False)
 
 
-class Lines(Watch):
+class Lines(ProgressListener):
     """A plain line every half minute of training, one for the last step and for each stage."""
 
     def __init__(self, steps: int, console: Console) -> None:

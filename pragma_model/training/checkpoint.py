@@ -22,12 +22,12 @@ from safetensors.torch import load_file, save_file
 
 from pragma_model.model.sizes import Readout
 from pragma_model.runs.log import RunLog
-from pragma_model.runs.metrics import RunState, Watch
-from pragma_model.training.data import Place
+from pragma_model.runs.metrics import ProgressListener, RunState
+from pragma_model.training.data import ReaderPosition
 from pragma_model.training.interrupts import NO_ROOM, StopRequest, as_os_error
 from pragma_model.training.optimizers import load_weights, whole_weights
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_model.training.steps import Learner
+from pragma_model.training.steps import Trainer
 from pragma_sql.formats.bundle import read_manifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import check_hashes, replaced_folder, sha256
@@ -62,15 +62,15 @@ class Checkpoint:
     state: RunState
 
 
-def save_checkpoint(folder: Path, learner: Learner, origin: Origin, state: RunState) -> None:
+def save_checkpoint(folder: Path, trainer: Trainer, origin: Origin, state: RunState) -> None:
     """Write a checkpoint of a run; all processes must call this, and the leading one writes.
 
     Raises:
         OSError: it cannot be written; earlier checkpoints are unchanged.
     """
-    weights = whole_weights(learner.model)
-    kept = {name: tensor.cpu() for name, tensor in learner.optimizers.state()}
-    if not learner.processes.leads:
+    weights = whole_weights(trainer.model)
+    kept = {name: tensor.cpu() for name, tensor in trainer.optimizers.state()}
+    if not trainer.processes.is_rank_zero:
         return
     target = folder / f"step-{state.step:08}"
     try:
@@ -149,11 +149,11 @@ def begun_settings(run: Path) -> TrainSettings:
     raise _nothing_to_resume(run)
 
 
-def restore(checkpoint: Checkpoint, learner: Learner) -> None:
-    """Load the weights and the optimizers' state of a checkpoint into a learner."""
+def restore(checkpoint: Checkpoint, trainer: Trainer) -> None:
+    """Load the weights and the optimizers' state of a checkpoint into a trainer."""
     weights, kept = (load_file(checkpoint.path / name) for name in TENSORS)
-    load_weights(learner.model, weights)
-    learner.optimizers.load(kept)
+    load_weights(trainer.model, weights)
+    trainer.optimizers.load(kept)
 
 
 def check_origin(checkpoint: Checkpoint, origin: Origin, run: str) -> None:
@@ -186,7 +186,7 @@ def _read(path: Path) -> Checkpoint:
     origin = content["origin"]
     settings = TrainSettings.from_json(origin.pop("settings"))
     state = content["state"]
-    place = Place(*state.pop("place"))
+    place = ReaderPosition(*state.pop("place"))
     return Checkpoint(path, Origin(settings=settings, **origin), RunState(place=place, **state))
 
 
@@ -198,23 +198,23 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-class Saver:
+class Checkpointer:
     """Writes the checkpoints of one run."""
 
     def __init__(
         self,
         folder: Path,
-        learner: Learner,
+        trainer: Trainer,
         origin: Origin,
         log: RunLog,
         options: RunOptions,
-        watch: Watch,
+        listener: ProgressListener,
         saved_step: int,
     ) -> None:
         self.saved_step = saved_step
         """The step of the last good checkpoint; 0 if there is none."""
-        self._folder, self._learner, self._origin = folder / CHECKPOINTS, learner, origin
-        self._log, self._watch = log, watch
+        self._folder, self._trainer, self._origin = folder / CHECKPOINTS, trainer, origin
+        self._log, self._listener = log, listener
         self._seconds = 60.0 * options.checkpoint_minutes
         self._due = time.monotonic() + self._seconds
 
@@ -224,10 +224,10 @@ class Saver:
         Returns:
             Whether any process was asked to stop.
         """
-        processes = self._learner.processes
-        due = processes.leads and time.monotonic() >= self._due
-        asked, late = processes.total([float(bool(request)), float(due)])
-        if asked or late or state.step == self._learner.settings.steps:
+        processes = self._trainer.processes
+        due = processes.is_rank_zero and time.monotonic() >= self._due
+        asked, late = processes.all_reduce_sum([float(bool(request)), float(due)])
+        if asked or late or state.step == self._trainer.settings.steps:
             self._save(state)
             self._due = time.monotonic() + self._seconds
         return bool(asked)
@@ -235,12 +235,12 @@ class Saver:
     def _save(self, state: RunState) -> None:
         state.metrics_bytes = self._log.to_disk()
         try:
-            save_checkpoint(self._folder, self._learner, self._origin, state)
+            save_checkpoint(self._folder, self._trainer, self._origin, state)
         except OSError as error:
             # The run itself is fine: it continues, and tries again when the next checkpoint is due.
             if error.errno not in NO_ROOM:
                 raise
-            self._watch.warn(
+            self._listener.warn(
                 f"no room for a checkpoint of step {state.step} in {self._folder} "
                 f"({error.strerror}); the last good one is of step {self.saved_step}"
             )

@@ -25,7 +25,7 @@ JITTER = 0.1
 """The most by which a user's size is randomly overstated, so that groups change every epoch."""
 
 
-class Place(NamedTuple):
+class ReaderPosition(NamedTuple):
     """The place of a run in its endless sequence of groups."""
 
     epoch: int = 0
@@ -35,16 +35,16 @@ class Place(NamedTuple):
     """Index among the shard's groups."""
 
     @property
-    def next(self) -> Place:
+    def next(self) -> ReaderPosition:
         """The place after this one; past the last group of a shard, the next shard follows."""
         return self._replace(group=self.group + 1)
 
 
-BEGINNING = Place()
+BEGINNING = ReaderPosition()
 
 
 @dataclass(frozen=True)
-class Part:
+class ShardUsers:
     """The users of one shard who have events: three numbers per user, the rest on demand."""
 
     table: pa.Table
@@ -53,11 +53,11 @@ class Part:
     tokens: Int  # [users with events] event tokens, [EVT] markers included
 
 
-class Group(NamedTuple):
+class UserGroup(NamedTuple):
     """Users who are read together."""
 
-    place: Place
-    part: Part
+    place: ReaderPosition
+    part: ShardUsers
     rows: Int  # rows of the part's table
     seed: tuple[int, ...]  # decides the windows
 
@@ -87,25 +87,25 @@ class SplitReader:
         """Whether no user of the split has an event."""
         return not any(file.events for file in self.files)
 
-    def part(self, file: ShardFile) -> Part:
+    def part(self, file: ShardFile) -> ShardUsers:
         """The users with events in one shard."""
         table = self.shards.open(file)
         events = _list_lengths(table, "ts")
         tokens = events + _list_lengths(table, "key_ids")
         users = np.flatnonzero(events)
-        return Part(table, users, events[users], tokens[users])
+        return ShardUsers(table, users, events[users], tokens[users])
 
     def epoch(self, seed: int, epoch: int) -> Iterator[Packed]:
         """All batches of an epoch; the same seed and epoch give the same batches."""
-        for group in self.groups(seed, Place(epoch)):
+        for group in self.groups(seed, ReaderPosition(epoch)):
             yield from self.read(group)
 
-    def stream(self, seed: int, start: Place = BEGINNING) -> Iterator[Group]:
+    def stream(self, seed: int, start: ReaderPosition = BEGINNING) -> Iterator[UserGroup]:
         """All groups from a place on, epoch after epoch."""
         for epoch in count(start.epoch):
-            yield from self.groups(seed, start if epoch == start.epoch else Place(epoch))
+            yield from self.groups(seed, start if epoch == start.epoch else ReaderPosition(epoch))
 
-    def groups(self, seed: int, start: Place) -> Iterator[Group]:
+    def groups(self, seed: int, start: ReaderPosition) -> Iterator[UserGroup]:
         """The groups of an epoch from a place on; earlier shards are not read."""
         files = self.files
         order = np.random.default_rng([seed, start.epoch]).permutation(len(files))
@@ -114,22 +114,24 @@ class SplitReader:
             shard_seed = (seed, start.epoch, int(order[nth]))
             plan = self.plan(part, np.random.default_rng(shard_seed))
             for number in range(start.group if nth == start.shard else 0, len(plan)):
-                place = Place(start.epoch, nth, number)
-                yield Group(place, part, plan[number], (*shard_seed, number))
+                place = ReaderPosition(start.epoch, nth, number)
+                yield UserGroup(place, part, plan[number], (*shard_seed, number))
 
-    def plan(self, part: Part, random: np.random.Generator) -> list[Int]:
+    def plan(self, part: ShardUsers, random: np.random.Generator) -> list[Int]:
         """Groups of rows of users of similar size, in random order; each user occurs once."""
         share_read = np.minimum(1.0, self.longest / part.events)
         sizes = part.tokens * share_read * random.uniform(1.0, 1.0 + JITTER, len(part.tokens))
         groups = list(split_by_budget(np.ceil(sizes).astype(np.int64), self.budget))
         return [part.users[groups[i]] for i in random.permutation(len(groups))]
 
-    def read(self, group: Group) -> list[Packed]:
+    def read(self, group: UserGroup) -> list[Packed]:
         """The batches of a group: one, or more if the plan underestimated its users."""
         random = np.random.default_rng(group.seed)
         return list(self._within_budget(*self.cut(group.part, group.rows, random)))
 
-    def cut(self, part: Part, users: Int, random: np.random.Generator) -> tuple[Histories, Int]:
+    def cut(
+        self, part: ShardUsers, users: Int, random: np.random.Generator
+    ) -> tuple[Histories, Int]:
         """The histories of these rows, and the moments of their cut, [len(users)]."""
         histories = Histories.from_arrow(part.table.take(users), self.shards.texts)
         self._check_ids(histories)

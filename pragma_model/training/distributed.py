@@ -16,7 +16,7 @@ from pragma_sql.formats.errors import PragmaError
 
 
 @dataclass(frozen=True)
-class Processes:
+class DistributedContext:
     """One process among those of a run."""
 
     rank: int
@@ -24,11 +24,11 @@ class Processes:
     device: torch.device
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this process writes files and prints."""
         return self.rank == 0
 
-    def total(self, values: Sequence[float]) -> list[float]:
+    def all_reduce_sum(self, values: Sequence[float]) -> list[float]:
         """The sum of each value over all processes; all of them must call this."""
         if self.count == 1:
             return list(values)
@@ -37,12 +37,12 @@ class Processes:
         found: list[float] = summed.tolist()
         return found
 
-    def add_up(self, counts: torch.Tensor) -> None:
+    def all_reduce_in_place(self, counts: torch.Tensor) -> None:
         """Replace counts by their sum over all processes; all of them must call this."""
         if self.count > 1:
             dist.all_reduce(counts)
 
-    def largest(self, value: int) -> int:
+    def all_reduce_max(self, value: int) -> int:
         """The largest value over all processes; all of them must call this."""
         if self.count == 1:
             return value
@@ -50,13 +50,13 @@ class Processes:
         dist.all_reduce(found, dist.ReduceOp.MAX)
         return int(found)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Wait until all processes have called this."""
-        self.total([0.0])
+        self.all_reduce_sum([0.0])
 
 
 @contextmanager
-def init_distributed(next_attempt: Callable[[], str]) -> Iterator[Processes]:
+def init_distributed(next_attempt: Callable[[], str]) -> Iterator[DistributedContext]:
     """Join the processes that `torchrun` started, if it did.
 
     Args:
@@ -71,11 +71,11 @@ def init_distributed(next_attempt: Callable[[], str]) -> Iterator[Processes]:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     if count == 1:
-        yield Processes(rank, count, device)
+        yield DistributedContext(rank, count, device)
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(rank, count, device)
+        yield DistributedContext(rank, count, device)
     except BaseException as error:
         _release(error)
         if not isinstance(error, RuntimeError) or not _is_lost_peer(error):

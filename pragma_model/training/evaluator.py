@@ -14,17 +14,21 @@ from pragma_model.evaluation.validation import validate
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import ProbeScore, Validation
 from pragma_model.training.data import SplitReader
-from pragma_model.training.distributed import Processes
+from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.optimizers import load_weights
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_sql.formats.shards import Shards
 
 
-class Examiner:
+class Evaluator:
     """Validation and probe of one run, by the leading process."""
 
     def __init__(
-        self, shards: Shards, settings: TrainSettings, options: RunOptions, processes: Processes
+        self,
+        shards: Shards,
+        settings: TrainSettings,
+        options: RunOptions,
+        processes: DistributedContext,
     ) -> None:
         self._shards, self._settings, self._options = shards, settings, options
         self._processes = processes
@@ -36,14 +40,14 @@ class Examiner:
         """The baselines, counted at their first use, so that training need not wait."""
         return fit_baselines(SplitReader(self._shards, "train", self._settings.budget))
 
-    def look(self, weights: dict[str, Tensor], step: int) -> Iterator[Validation | ProbeScore]:
+    def evaluate(self, weights: dict[str, Tensor], step: int) -> Iterator[Validation | ProbeScore]:
         """The figures on held-out users after a step; only the leading process yields some.
 
         Args:
             weights: all weights after the step.
             step: the step, for the lines.
         """
-        if not self._processes.leads:
+        if not self._processes.is_rank_zero:
             return
         size = self._settings.model_size
         # A separate model, which is not sharded or compiled, and has no gradient hooks.

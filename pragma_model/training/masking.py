@@ -20,7 +20,7 @@ KINDS = ("token", "key", "event")
 TOKEN, KEY, EVENT = range(len(KINDS))
 
 
-class Masked(NamedTuple):
+class MaskedBatch(NamedTuple):
     """A batch with hidden values, and the values to be found."""
 
     batch: Batch
@@ -39,7 +39,7 @@ class Masked(NamedTuple):
         return torch.cat([self.targets, self.text_targets])
 
 
-def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> Masked:
+def mask_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> MaskedBatch:
     """Hide values of events; markers, keys and profiles are not changed.
 
     No value is replaced by a random one. A value that was [UNK] may be hidden but is not a target.
@@ -76,7 +76,7 @@ def hide_values(batch: Batch, rates: MaskRates, generator: torch.Generator) -> M
         wanted &= text < 0
     targets = wanted.nonzero()[:, 0]
     kinds = torch.where(by_event, EVENT, torch.where(by_key, KEY, TOKEN))
-    return Masked(
+    return MaskedBatch(
         batch=batch._replace(events=batch.events._replace(event_tokens=tokens)),
         targets=targets,
         values=values.index_select(0, targets),

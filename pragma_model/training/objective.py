@@ -16,8 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pragma_model.model.layers import Layer
 from pragma_model.model.model import PragmaModel
-from pragma_model.training.distributed import Processes
-from pragma_model.training.masking import Masked
+from pragma_model.training.distributed import DistributedContext
+from pragma_model.training.masking import MaskedBatch
 from pragma_model.training.settings import RunOptions, TrainSettings
 
 CHUNK_SCORES = 4_000_000
@@ -92,12 +92,12 @@ class _TiedCrossEntropy(torch.autograd.Function):
         return scale * guess_grad, scale * table_grad, None, None
 
 
-def reconstruct(model: PragmaModel, masked: Masked, smoothing: float) -> ValueLoss:
+def reconstruct(model: PragmaModel, masked: MaskedBatch, smoothing: float) -> ValueLoss:
     """One forward with its loss; with texts, their mean squared error is added to the mean.
 
     Args:
         model: the model, in training or evaluation mode.
-        masked: a batch from `hide_values`.
+        masked: a batch from `mask_values`.
         smoothing: see `value_loss`.
     """
     guesses = model(masked.batch, masked.all_targets).guesses
@@ -118,7 +118,7 @@ class Objective(nn.Module):
         self.smoothing = settings.smoothing
         self.bf16 = settings.precision == "bf16"
 
-    def forward(self, masked: Masked) -> ValueLoss:
+    def forward(self, masked: MaskedBatch) -> ValueLoss:
         """The sum of the losses of the hidden values, and how each was guessed.
 
         It is a sum, so that batches of any size and process add up to the mean over all values.
@@ -129,10 +129,12 @@ class Objective(nn.Module):
         return found._replace(loss=found.loss * len(masked.values))
 
 
-class Shared:
+class DistributedObjective:
     """An objective that is distributed over all processes of a run."""
 
-    def __init__(self, objective: Objective, processes: Processes, options: RunOptions) -> None:
+    def __init__(
+        self, objective: Objective, processes: DistributedContext, options: RunOptions
+    ) -> None:
         size = objective.model.size
         wanted = size.name == "large" if options.recompute is None else options.recompute
         objective.model.recompute(wanted)
@@ -156,7 +158,7 @@ class Shared:
                 find_unused_parameters=objective.model.text_width > 0,
             )
 
-    def __call__(self, masked: Masked) -> ValueLoss:
+    def __call__(self, masked: MaskedBatch) -> ValueLoss:
         """See `Objective.forward`."""
         found: ValueLoss = self._module(masked)
         return found

@@ -21,10 +21,10 @@ from pragma_model.model.attention.base import Kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import RunState, StepMetrics
-from pragma_model.training.data import Group, Place, SplitReader
-from pragma_model.training.distributed import Processes
-from pragma_model.training.masking import Masked, hide_values
-from pragma_model.training.objective import Objective, Shared
+from pragma_model.training.data import ReaderPosition, SplitReader, UserGroup
+from pragma_model.training.distributed import DistributedContext
+from pragma_model.training.masking import MaskedBatch, mask_values
+from pragma_model.training.objective import DistributedObjective, Objective
 from pragma_model.training.optimizers import Optimizers
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_sql.formats.errors import PragmaError
@@ -41,40 +41,42 @@ class MicroBatch(NamedTuple):
     seed: tuple[int, ...]
 
 
-class Plan(NamedTuple):
+class StepPlan(NamedTuple):
     """The groups that this process reads for one step."""
 
     step: int  # from 1
-    groups: list[tuple[int, Group]]  # with their numbers in the step
-    after: Place
+    groups: list[tuple[int, UserGroup]]  # with their numbers in the step
+    after: ReaderPosition
 
 
-class Read(NamedTuple):
+class StepBatches(NamedTuple):
     """The batches that this process has read for one step."""
 
-    plan: Plan
+    plan: StepPlan
     batches: list[MicroBatch]
 
 
-class Learner:
+class Trainer:
     """A model in training, with its objective, its optimizers and the processes that share them."""
 
     def __init__(
         self,
         model: PragmaModel,
         settings: TrainSettings,
-        processes: Processes,
+        processes: DistributedContext,
         options: RunOptions,
     ) -> None:
         self.settings = settings
         self.processes = processes
-        self.shared = Shared(Objective(model, settings), processes, options)
-        self.model = self.shared.model
+        self.objective = DistributedObjective(Objective(model, settings), processes, options)
+        self.model = self.objective.model
         self.optimizers = Optimizers(self.model, settings)
         # The other kernels do not pad rows.
         self._pads = self.model.event_encoder.kernel is Kernel.PADDED
 
-    def step(self, read: Read, names: Mapping[int, str], bad_batches: Path | None) -> StepMetrics:
+    def step(
+        self, read: StepBatches, names: Mapping[int, str], bad_batches: Path | None
+    ) -> StepMetrics:
         """One step of all processes; it is skipped if a loss or a gradient is not finite.
 
         Args:
@@ -85,15 +87,15 @@ class Learner:
         Returns:
             The metrics without times, which the caller adds.
         """
-        rounds = self.processes.largest(len(read.batches))
+        rounds = self.processes.all_reduce_max(len(read.batches))
         breakdown = Breakdown(self.model.embedding.table.weight.shape[0], self.processes.device)
         sums: list[torch.Tensor] = []
         for number in range(rounds):
             # A process with fewer batches than another repeats one with weight zero.
             spare = number >= len(read.batches)
             masked = self._masked(read.batches[-1 if spare else number])
-            with self.shared.gathering(last=number == rounds - 1):
-                found = self.shared(masked)
+            with self.objective.gathering(last=number == rounds - 1):
+                found = self.objective(masked)
                 (0.0 * found.loss if spare else found.loss).backward()  # type: ignore[no-untyped-call]
             if not spare:
                 sums.append(found.loss.detach())
@@ -103,14 +105,14 @@ class Learner:
         events = sum(len(packed.event_row) for packed in packs)
         tokens = sum(len(packed.event_tokens) for packed in packs) - events
         filled, cells = (sum(counts) for counts in zip(*(p.cells for p in packs), strict=True))
-        totals = self.processes.total([sum(losses), events, tokens, filled, cells])
+        totals = self.processes.all_reduce_sum([sum(losses), events, tokens, filled, cells])
         loss_sum, all_events, all_tokens, all_filled, all_cells = totals
-        self.processes.add_up(breakdown.sums)
+        self.processes.all_reduce_in_place(breakdown.sums)
         values, _, hits = breakdown.sums.sum((1, 2)).tolist()
 
         learning_rate, finite = None, math.isfinite(loss_sum)
         if finite:
-            self.shared.scale_gradients(int(values))
+            self.objective.scale_gradients(int(values))
             learning_rate = self.optimizers.step(read.plan.step - 1)
         self.optimizers.clear()
         if learning_rate is None and bad_batches is not None:
@@ -132,7 +134,7 @@ class Learner:
             by_field=breakdown.by_field(names) if finite else {},
         )
 
-    def _masked(self, batch: MicroBatch) -> Masked:
+    def _masked(self, batch: MicroBatch) -> MaskedBatch:
         device = self.processes.device
         for_masks, for_dropout = (
             int(word >> np.uint64(1))
@@ -140,11 +142,11 @@ class Learner:
         )
         torch.manual_seed(for_dropout)
         generator = torch.Generator(device).manual_seed(for_masks)
-        return hide_values(Batch.of(batch.packed, device), self.settings.masks, generator)
+        return mask_values(Batch.of(batch.packed, device), self.settings.masks, generator)
 
 
 def train_steps(
-    learner: Learner,
+    trainer: Trainer,
     reader: SplitReader,
     state: RunState,
     *,
@@ -158,9 +160,9 @@ def train_steps(
     """
     names = key_names(reader.shards.tokenizer)
     before, start = state.seconds, time.perf_counter()
-    plans = plans_of(reader, learner.settings, learner.processes, state)
-    for read in read_ahead(plans, reader, learner.settings.seed, readers):
-        metrics = learner.step(read, names, bad_batches)
+    plans = plans_of(reader, trainer.settings, trainer.processes, state)
+    for read in read_ahead(plans, reader, trainer.settings.seed, readers):
+        metrics = trainer.step(read, names, bad_batches)
         now = before + time.perf_counter() - start
         metrics = metrics.timed(now - state.seconds, now)
         state.step, state.place, state.seconds = metrics.step, read.plan.after, now
@@ -177,31 +179,31 @@ def train_steps(
 
 
 def plans_of(
-    reader: SplitReader, settings: TrainSettings, processes: Processes, state: RunState
-) -> Iterator[Plan]:
+    reader: SplitReader, settings: TrainSettings, processes: DistributedContext, state: RunState
+) -> Iterator[StepPlan]:
     """What this process reads, step by step; processes share the groups of a step in turn."""
     stream = reader.stream(settings.seed, state.place)
     for step in range(state.step + 1, settings.steps + 1):
         groups = list(enumerate(islice(stream, settings.accumulation)))
         after = groups[-1][1].place.next
-        yield Plan(step, groups[processes.rank :: processes.count], after)
+        yield StepPlan(step, groups[processes.rank :: processes.count], after)
 
 
 def read_ahead(
-    plans: Iterator[Plan], reader: SplitReader, seed: int, threads: int
-) -> Iterator[Read]:
+    plans: Iterator[StepPlan], reader: SplitReader, seed: int, threads: int
+) -> Iterator[StepBatches]:
     """Read and pack in threads while the model works; the order of steps is kept.
 
     The batches of at most `threads + 1` steps are in memory.
     """
 
-    def read(plan: Plan) -> Read:
+    def read(plan: StepPlan) -> StepBatches:
         batches = [
             MicroBatch(packed, (seed, plan.step, number, part))
             for number, group in plan.groups
             for part, packed in enumerate(reader.read(group))
         ]
-        return Read(plan, batches)
+        return StepBatches(plan, batches)
 
     if not threads:
         yield from map(read, plans)
@@ -211,9 +213,12 @@ def read_ahead(
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, read: Callable[[Plan], Read], plans: Iterator[Plan], threads: int
-) -> Iterator[Read]:
-    waiting: deque[Future[Read]] = deque()
+    pool: ThreadPoolExecutor,
+    read: Callable[[StepPlan], StepBatches],
+    plans: Iterator[StepPlan],
+    threads: int,
+) -> Iterator[StepBatches]:
+    waiting: deque[Future[StepBatches]] = deque()
     try:
         for plan in plans:
             waiting.append(pool.submit(read, plan))

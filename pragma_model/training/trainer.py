@@ -12,30 +12,36 @@ from itertools import islice
 
 import torch
 
-from pragma_model.export.bundle import finish
+from pragma_model.export.bundle import export_run
 from pragma_model.model.attention.base import Kernel
 from pragma_model.model.attention.kernels import select_kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.model.sizes import Readout
 from pragma_model.runs.log import RunLog, new_folder, record_run, run_folder
-from pragma_model.runs.metrics import RunState, RunSummary, StoppedError, Validation, Watch
+from pragma_model.runs.metrics import (
+    ProgressListener,
+    RunState,
+    RunSummary,
+    StoppedError,
+    Validation,
+)
 from pragma_model.runs.trackers import trackers_of
 from pragma_model.training.checkpoint import (
+    Checkpointer,
     Origin,
-    Saver,
     check_origin,
     next_attempt,
     restore,
     resumable,
 )
 from pragma_model.training.data import SplitReader
-from pragma_model.training.distributed import Processes, init_distributed
-from pragma_model.training.evaluator import Examiner
+from pragma_model.training.distributed import DistributedContext, init_distributed
+from pragma_model.training.evaluator import Evaluator
 from pragma_model.training.interrupts import explain_errors, stop_requests
 from pragma_model.training.optimizers import whole_weights
 from pragma_model.training.settings import RunOptions, TrainSettings
-from pragma_model.training.steps import Learner, train_steps
+from pragma_model.training.steps import Trainer, train_steps
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import sha256
 from pragma_sql.formats.paths import Home
@@ -51,7 +57,7 @@ def train(
     home: Home,
     run: str,
     options: RunOptions | None = None,
-    watch: Watch | None = None,
+    listener: ProgressListener | None = None,
 ) -> RunSummary | None:
     """Train on the split `train`, validate, and seal a bundle if asked.
 
@@ -64,7 +70,7 @@ def train(
         home: the home, for the folder `runs/<run>/`.
         run: name of the run.
         options: options that do not change the losses.
-        watch: an observer of the run.
+        listener: an observer of the run.
 
     Returns:
         The summary; None in a process that does not lead.
@@ -74,7 +80,7 @@ def train(
             losses are not finite, or memory or disk is full.
         StoppedError: by Ctrl-C or SIGTERM, after a checkpoint.
     """
-    options, watch = options or RunOptions(), watch or Watch()
+    options, listener = options or RunOptions(), listener or ProgressListener()
     attempt = partial(next_attempt, run_folder(home, run))
     with (
         init_distributed(attempt) as processes,
@@ -82,24 +88,24 @@ def train(
         reproducible(settings.seed),
     ):
         # In its own function, so that distributed objects are freed before the processes leave.
-        return _train(processes, shards, settings, home, run, options, watch)
+        return _train(processes, shards, settings, home, run, options, listener)
 
 
 def _train(
-    processes: Processes,
+    processes: DistributedContext,
     shards: Shards,
     settings: TrainSettings,
     home: Home,
     run: str,
     options: RunOptions,
-    watch: Watch,
+    listener: ProgressListener,
 ) -> RunSummary | None:
     reader = _reader(shards, settings, processes)
     kernel = _kernel(reader, settings, processes.device)
     folder = run_folder(home, run)
-    if processes.leads and not options.resume:
+    if processes.is_rank_zero and not options.resume:
         new_folder(home, run, options.overwrite)
-    processes.wait()
+    processes.barrier()
     origin = Origin(
         settings=settings,
         tokenizer_hash=shards.manifest.tokenizer_hash,
@@ -107,7 +113,7 @@ def _train(
         shards=sha256(shards.path / "manifest.json"),
         text_encoder=shards.texts.encoder.name if shards.texts else "",
     )
-    found = resumable(folder, options.readout, watch.warn) if options.resume else None
+    found = resumable(folder, options.readout, listener.warn) if options.resume else None
     if found is not None:
         check_origin(found, origin, run)
     state = found.state if found else RunState()
@@ -116,44 +122,44 @@ def _train(
     model.attend_with(kernel)
     model.readout = options.readout or Readout.BOTH
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    learner = Learner(model.to(processes.device), settings, processes, options)
+    trainer = Trainer(model.to(processes.device), settings, processes, options)
     if found is not None:
-        restore(found, learner)
-    trackers = trackers_of(folder, run, settings, options) if processes.leads else []
+        restore(found, trainer)
+    trackers = trackers_of(folder, run, settings, options) if processes.is_rank_zero else []
     about = _about(run, settings, shards, processes, parameters)
     with (
-        record_run(folder, about, state) if processes.leads else nullcontext(),
-        RunLog(folder, trackers, state.metrics_bytes, leads=processes.leads) as log,
+        record_run(folder, about, state) if processes.is_rank_zero else nullcontext(),
+        RunLog(folder, trackers, state.metrics_bytes, is_rank_zero=processes.is_rank_zero) as log,
         stop_requests() as request,
     ):
-        saver = Saver(folder, learner, origin, log, options, watch, state.step)
-        examiner = Examiner(shards, settings, options, processes)
+        checkpointer = Checkpointer(folder, trainer, origin, log, options, listener, state.step)
+        evaluator = Evaluator(shards, settings, options, processes)
         for metrics in train_steps(
-            learner, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
+            trainer, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
         ):
             log.write(metrics)
-            watch.step(metrics)
+            listener.step(metrics)
             every, last = options.validate_every, state.step == settings.steps
             if every and state.step % every == 0 and not last:
-                for line in examiner.look(whole_weights(model), state.step):
+                for line in evaluator.evaluate(whole_weights(model), state.step):
                     log.write(line)
-            if saver.step(state, request) and not last:
-                raise StoppedError(run, state.step, saver.saved_step, request.number)
+            if checkpointer.step(state, request) and not last:
+                raise StoppedError(run, state.step, checkpointer.saved_step, request.number)
 
         weights = whole_weights(model)
-        if not processes.leads:
+        if not processes.is_rank_zero:
             return None
-        watch.stage("validate")
+        listener.stage("validate")
         validation = None
-        for line in examiner.look(weights, state.step):
+        for line in evaluator.evaluate(weights, state.step):
             log.write(line)
             validation = line if isinstance(line, Validation) else validation
         bundle = None
         if options.bundle:
-            watch.stage("export")
-            bundle = finish(folder, weights, shards, settings, model.readout, validation)
+            listener.stage("export")
+            bundle = export_run(folder, weights, shards, settings, model.readout, validation)
         if request:
-            raise StoppedError(run, state.step, saver.saved_step, request.number)
+            raise StoppedError(run, state.step, checkpointer.saved_step, request.number)
         return RunSummary(
             run=run,
             size=settings.size,
@@ -167,7 +173,7 @@ def _train(
         )
 
 
-def _reader(shards: Shards, settings: TrainSettings, processes: Processes) -> SplitReader:
+def _reader(shards: Shards, settings: TrainSettings, processes: DistributedContext) -> SplitReader:
     """The reader of the training split, after a check that it can be trained on."""
     reader = SplitReader(shards, "train", settings.budget, settings.window)
     if reader.is_empty():
@@ -189,7 +195,11 @@ def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) 
 
 
 def _about(
-    run: str, settings: TrainSettings, shards: Shards, processes: Processes, parameters: int
+    run: str,
+    settings: TrainSettings,
+    shards: Shards,
+    processes: DistributedContext,
+    parameters: int,
 ) -> dict[str, object]:
     """The content of `run.json` that is known when a run begins."""
     device = processes.device

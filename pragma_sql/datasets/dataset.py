@@ -38,7 +38,7 @@ def dataset_vars(
         contract: folder of contract parquet files; None for the dataset that the vars name.
         pairs: NAME=VALUE as typed.
         project: a user's dbt project, whose dataset is built then.
-        console: gets notes about skipped label files and about fields that may leak the label.
+        console: gets notes about old names and about fields that may leak the label.
     """
     for name, new in OLD_NAMES.items():
         if console is not None and any(pair.startswith(f"{name}=") for pair in pairs):
@@ -49,7 +49,7 @@ def dataset_vars(
     con = duckdb.connect()
     try:
         if contract is not None:
-            _check_folder(con, contract, console)
+            _check_folder(con, contract)
             return {**variables, "dataset": "folder", "contract_dir": str(contract.resolve())}
         if variables.get("dataset", default_vars()["dataset"]) == "purchase_cards":
             _check_declared(con, variables, "purchase_cards")
@@ -73,7 +73,7 @@ def _vars_of_project(
     return variables
 
 
-def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, console: Console | None) -> None:
+def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     if not folder.is_dir():
         raise PragmaError(
             f"--contract {folder}: no such folder", "give the folder of events.parquet"
@@ -87,10 +87,10 @@ def _check_folder(con: duckdb.DuckDBPyConnection, folder: Path, console: Console
         if path.exists() or not relation.is_optional:
             empty = relation.is_optional
             check_source(con, path, relation.required, relation.optional, may_be_empty=empty)
-    _check_labels(con, folder, console)
+    _check_labels(con, folder)
 
 
-def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, console: Console | None) -> None:
+def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     of_all_tasks = folder / "labels.parquet"
     if of_all_tasks.exists():
         columns = _label_columns(columns_of(con, of_all_tasks))
@@ -98,13 +98,9 @@ def _check_labels(con: duckdb.DuckDBPyConnection, folder: Path, console: Console
     for file in sorted((folder / "labels").rglob("*.parquet")):
         there = columns_of(con, file)
         columns = {name: kind for name, kind in _label_columns(there).items() if name != "task"}
-        lacking = [name for name in columns if name not in there]
-        if not lacking:
+        # Any other file is not a label file; the macro `label_files` skips it too, and says so.
+        if columns.keys() <= set(there):
             check_source(con, file, columns, LABELS.optional, may_be_empty=True)
-        elif console is not None:
-            said = " and ".join(lacking).replace("eval_ts", "eval_ts (or observed_through)")
-            what = f"{file} is not read: it lacks {said}"
-            console.print(what, style="dim", highlight=False, soft_wrap=True)
 
 
 def _label_columns(there: Sequence[str]) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ PATTERN = re.compile(r"\S+ Made by `pragma init` from mapping\.yml \((\w+), (\w+
 
 
 @dataclass(frozen=True)
-class Made:
+class ManagedFile:
     """The state of a file that may have been generated."""
 
     state: State
@@ -32,16 +32,16 @@ def add_header(body: str, mapping: str, comment: str) -> str:
     return f"{header}\n{body}"
 
 
-def inspect(path: Path) -> Made:
+def inspect(path: Path) -> ManagedFile:
     """Whether a file exists, and is unchanged since it was generated."""
     if not path.exists():
-        return Made("absent")
+        return ManagedFile("absent")
     # A file that is not UTF-8 was not generated here.
     header, _, body = path.read_text(encoding="utf-8", errors="replace").partition("\n")
     found = PATTERN.match(header)
     if found is None or found[2] != _hash(body):
-        return Made("edited")
-    return Made("as made", found[1])
+        return ManagedFile("edited")
+    return ManagedFile("as made", found[1])
 
 
 def _hash(body: str) -> str:

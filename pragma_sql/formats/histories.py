@@ -5,7 +5,9 @@ Letters in comments: B users, M events, T event tokens, P profile items, Q profi
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,20 @@ MAX_EVENTS = 6500
 
 MAX_PROFILE_TOKENS = 200
 """Most tokens of a profile that are read: attributes, then milestones in time order."""
+
+
+EVENTS_AT_ONCE = 131_072
+"""About how many events are read, tokenised or scored together, which bounds the memory."""
+
+EVENT_ORDER = ("ts", "event_id nulls first", "value_ids", "key_ids", "positions", "texts")
+"""What a user's events are sorted by. An id, then the tokens themselves, decide ties in time, so
+that every build and every reader has the same arrays."""
+
+ITEM_ORDER = ("ts is not null", "ts", "as_of", "key_ids", "value_ids")
+"""What a user's profile items are sorted by: attributes first, then milestones in time order."""
+
+CALENDAR = ("hour", "weekday", "monthday")
+TOKEN = ("key_ids", "value_ids", "positions")
 
 
 @dataclass(frozen=True)
@@ -200,39 +216,80 @@ class Histories:
         if isinstance(rows, pa.Table):
             rows = rows.combine_chunks().to_struct_array().combine_chunks()
 
-        def lengths(name: str) -> Int:
-            filled = rows.field(name).value_lengths().fill_null(0)
-            return np.asarray(filled, dtype=np.int64)
+        def offsets(name: str) -> Int:
+            return offsets_of(np.asarray(rows.field(name).value_lengths().fill_null(0), np.int64))
 
-        def flat(name: str) -> Int:
-            values = rows.field(name).flatten()
-            if pa.types.is_timestamp(values.type):
-                values = values.cast(pa.timestamp("us")).cast(pa.int64())
-            return np.asarray(values.fill_null(NO_TIME) if values.null_count else values, np.int64)
+        def flat(*names: str, prefix: str = "") -> dict[str, pa.Array]:
+            return {name: rows.field(prefix + name).flatten() for name in names}
 
-        def columns(*names: str) -> Int:
-            return np.stack([flat(name) for name in names], axis=1)
+        strings = strings_of(rows) if table is not None else (None, None)
+        events = TokenRows(
+            offsets("ts"),
+            _ints(rows.field("event_lengths").flatten()),
+            flat("ts", *CALENDAR, *TOKEN),
+            strings[0],
+        )
+        items = TokenRows(
+            offsets("profile_as_of"),
+            _ints(rows.field("profile_lengths").flatten()),
+            flat("as_of", "ts", *TOKEN, prefix="profile_"),
+            strings[1],
+        )
+        return cls.from_rows(rows.field("user_id").to_pylist(), events, items, table)
 
-        tokens = columns("key_ids", "value_ids", "positions")
-        item_tokens = columns("profile_key_ids", "profile_value_ids", "profile_positions")
+    @classmethod
+    def from_rows(
+        cls, user_ids: list[str], events: TokenRows, items: TokenRows, table: TextVectors | None
+    ) -> Histories:
+        """Put users' events and profile items together; every reader of tokens ends here.
+
+        Args:
+            user_ids: B users.
+            events: rows of `tokens.event_tokens`, sorted by `EVENT_ORDER` within a user.
+            items: rows of `tokens.profile_tokens`, sorted by `ITEM_ORDER` within a user.
+            table: vectors of the tokenizer's texts, if it has any; needs the rows' strings.
+        """
+        tokens, item_tokens = events.stack(TOKEN), items.stack(TOKEN)
         texts = None
         if table is not None:
-            given = strings_of(rows)
+            given = [events.strings, items.strings]
             texts, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], given, table)
         return cls(
-            user_ids=rows.field("user_id").to_pylist(),
-            event_offsets=offsets_of(lengths("ts")),
-            ts=flat("ts"),
-            calendar=columns("hour", "weekday", "monthday"),
-            token_offsets=offsets_of(flat("event_lengths")),
+            user_ids=user_ids,
+            event_offsets=events.offsets,
+            ts=_ints(events.columns["ts"]),
+            calendar=events.stack(CALENDAR),
+            token_offsets=offsets_of(events.lengths),
             tokens=tokens,
-            item_offsets=offsets_of(lengths("profile_as_of")),
-            item_as_of=flat("profile_as_of"),
-            item_ts=flat("profile_ts"),
-            item_token_offsets=offsets_of(flat("profile_lengths")),
+            item_offsets=items.offsets,
+            item_as_of=_ints(items.columns["as_of"]),
+            item_ts=_ints(items.columns["ts"]),
+            item_token_offsets=offsets_of(items.lengths),
             item_tokens=item_tokens,
             texts=texts,
         )
+
+
+class TokenRows(NamedTuple):
+    """The events, or the profile items, of users one after the other."""
+
+    offsets: Int  # [B+1] into rows
+    lengths: Int  # [n] tokens of each row
+    columns: Mapping[str, pa.Array]
+    """Columns as they are called in the table, with an entry for each row, or for each token."""
+    strings: pa.Array | None
+    """The strings of the tokens that stand for one, in order; only read for texts."""
+
+    def stack(self, names: Sequence[str]) -> Int:
+        """Columns side by side, [n, len(names)]."""
+        return np.stack([_ints(self.columns[name]) for name in names], axis=1)
+
+
+def _ints(values: pa.Array) -> Int:
+    """Whole numbers, or moments as microseconds; `NO_TIME` for null."""
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("us")).cast(pa.int64())
+    return np.asarray(values.fill_null(NO_TIME) if values.null_count else values, np.int64)
 
 
 def offsets_of(lengths: Int) -> Int:

@@ -2,12 +2,12 @@
 
 A chunk of a query holds up to 2,048 users, however long their histories are. So the database passes
 only ids, and this module reads their tokens: as sorted rows, which are cheaper than lists of
-structs, and at most about `EVENTS_A_SLICE` of them at once.
+structs, and at most about `EVENTS_AT_ONCE` of them at once; a user is never split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -17,19 +17,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.formats.histories import NO_TIME, Bool, Histories, Int, offsets_of
+from pragma_sql.formats.histories import (
+    CALENDAR,
+    EVENT_ORDER,
+    EVENTS_AT_ONCE,
+    ITEM_ORDER,
+    TOKEN,
+    Bool,
+    Histories,
+    Int,
+    TokenRows,
+)
 from pragma_sql.formats.packing import Layout
-from pragma_sql.formats.text_encoder import Texts, TextVectors
+from pragma_sql.formats.text_encoder import TextVectors
 from pragma_sql.warehouse.connection import tokenizer_of_tokens
 
-SORTED_BY = "number, ts, event_id nulls first"
-"""The order in which the database sorts; this module breaks the remaining ties."""
+IN_DATABASE = 2
+"""Keys of `EVENT_ORDER` that the database sorts by. It would take longer for the arrays, which this
+module compares, and only where events tie."""
 
-ARRAYS = ("value_ids", "key_ids", "positions")
+SORTED_BY = ", ".join(("number", *EVENT_ORDER[:IN_DATABASE]))
 
 
 def sort_ties(rows: pa.Table) -> pa.Table:
-    """Sort events of one user, moment and id by their arrays, then by their texts.
+    """Sort events of one user, moment and id by the keys that are left of `EVENT_ORDER`.
 
     Args:
         rows: columns `number, ts, event_id, value_ids, key_ids, positions, texts`, in the order of
@@ -41,8 +52,9 @@ def sort_ties(rows: pa.Table) -> pa.Table:
     group = np.cumsum(~tied)
     alike = np.flatnonzero(tied | np.append(tied[1:], False))
     asked = rows.take(pa.array(alike))
-    keys = [_ranks(asked[name]) for name in ARRAYS]
-    order = np.lexsort((_text_ranks(asked["texts"]), *reversed(keys), group[alike]))
+    *arrays, texts = EVENT_ORDER[IN_DATABASE:]
+    keys = [*(_ranks(asked[name]) for name in arrays), _text_ranks(asked[texts])]
+    order = np.lexsort((*reversed(keys), group[alike]))
     place = np.arange(len(rows))
     place[alike] = alike[order]
     return rows.take(pa.array(place))
@@ -84,13 +96,9 @@ def _text_ranks(column: pa.ChunkedArray) -> Int:
     return np.array([rank[each] for each in lists], np.int64)
 
 
-EVENTS_A_SLICE = 131_072
-"""About how many events are held at once; a user is never split."""
-
 EVENT_COLUMNS = "ts, event_id, hour, weekday, monthday, key_ids, value_ids, positions, texts"
 ITEM_COLUMNS = "as_of, ts, key_ids, value_ids, positions, text"
-ITEM_ORDER = "number, ts is not null, ts, as_of, key_ids, value_ids"
-"""The order of profile items in `tokens.user_tokens`."""
+ITEMS_SORTED_BY = ", ".join(("number", *ITEM_ORDER))
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
 
@@ -123,7 +131,7 @@ class TokenReader:
             user_ids: distinct, without null.
             texts: vectors of the model's text encoder, if it has one.
         """
-        items = self._read("profile_tokens", ITEM_COLUMNS, ITEM_ORDER, user_ids).read_all()
+        items = self._read("profile_tokens", ITEM_COLUMNS, ITEMS_SORTED_BY, user_ids).read_all()
         item_users = np.asarray(items["number"], np.int64)
         seen = 0
         events = self._read("event_tokens", EVENT_COLUMNS, SORTED_BY, user_ids)
@@ -149,7 +157,7 @@ class TokenReader:
             con.register("asked", pa.table({"user_id": user_ids, "number": numbers}))
             query = f"select number, {columns} from tokens.{table} join asked using (user_id)"  # noqa: S608
             result = con.execute(f"{query} order by {order}")
-        return result.to_arrow_reader(EVENTS_A_SLICE)
+        return result.to_arrow_reader(EVENTS_AT_ONCE)
 
 
 def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.Table, int]]:
@@ -157,7 +165,7 @@ def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.
     held: list[pa.RecordBatch] = []
     for batch in events:
         held.append(batch)
-        if sum(map(len, held)) < EVENTS_A_SLICE:
+        if sum(map(len, held)) < EVENTS_AT_ONCE:
             continue
         rows = pa.Table.from_batches(held)
         last = rows["number"][-1].as_py()
@@ -171,49 +179,25 @@ def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.
 def _histories(
     names: list[str], users: Int, events: pa.Table, items: pa.Table, texts: TextVectors | None
 ) -> Histories:
-    tokens, item_tokens = _tokens(events), _tokens(items)
-    numbered = None
-    if texts is not None:
-        strings = [_whole(events["texts"]).flatten(), _whole(items["text"])]
-        numbered, (tokens, item_tokens) = Texts.numbered([tokens, item_tokens], strings, texts)
-    return Histories(
-        user_ids=names,
-        event_offsets=_row_offsets(events, users),
-        ts=_micros(events["ts"]),
-        calendar=np.stack([_ints(events[name]) for name in ("hour", "weekday", "monthday")], 1),
-        token_offsets=_lengths(events),
-        tokens=tokens,
-        item_offsets=_row_offsets(items, users),
-        item_as_of=_micros(items["as_of"]),
-        item_ts=_micros(items["ts"]),
-        item_token_offsets=_lengths(items),
-        item_tokens=item_tokens,
-        texts=numbered,
+    return Histories.from_rows(
+        names,
+        _rows(events, users, ("ts", *CALENDAR), _whole(events["texts"]).flatten()),
+        _rows(items, users, ("as_of", "ts"), _whole(items["text"])),
+        texts,
     )
 
 
-def _tokens(rows: pa.Table) -> Int:
-    """The tokens as [T, 3] key, value, position."""
-    columns = (_whole(rows[name]) for name in ("key_ids", "value_ids", "positions"))
-    return np.stack([np.asarray(column.flatten(), np.int64) for column in columns], axis=1)
-
-
-def _lengths(rows: pa.Table) -> Int:
-    return offsets_of(np.asarray(_whole(rows["key_ids"]).value_lengths(), np.int64))
+def _rows(rows: pa.Table, users: Int, columns: Sequence[str], strings: pa.Array) -> TokenRows:
+    lengths = np.asarray(_whole(rows["key_ids"]).value_lengths(), np.int64)
+    found = {name: _whole(rows[name]) for name in columns}
+    found |= {name: _whole(rows[name]).flatten() for name in TOKEN}
+    return TokenRows(_row_offsets(rows, users), lengths, found, strings)
 
 
 def _row_offsets(rows: pa.Table, users: Int) -> Int:
     """The offsets of each user's rows, and the end of the last ones."""
     number = np.asarray(rows["number"], np.int64)
     return np.append(np.searchsorted(number, users), len(number)).astype(np.int64)
-
-
-def _micros(column: pa.ChunkedArray) -> Int:
-    return _ints(column.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(NO_TIME))
-
-
-def _ints(column: pa.ChunkedArray) -> Int:
-    return np.asarray(column, np.int64)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

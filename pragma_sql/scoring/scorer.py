@@ -13,14 +13,11 @@ import numpy as np
 from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.event_rows import RowKeys
-from pragma_sql.formats.histories import Histories, Int, ranges
+from pragma_sql.formats.histories import EVENTS_AT_ONCE, Histories, Int, ranges
 from pragma_sql.formats.packing import Float, pack_events, pack_users, split_by_budget
 from pragma_sql.formats.text_encoder import TextVectors, text_vectors
 from pragma_sql.scoring.caches import EventCache
 from pragma_sql.scoring.engines import Precision, engine_of
-
-GROUP_EVENTS = 131_072
-"""About how many events are searched together for equal ones."""
 
 
 class Scorer:
@@ -125,6 +122,6 @@ class Scorer:
 
 
 def _groups(cut: Histories) -> Iterator[Int]:
-    """Consecutive users with about `GROUP_EVENTS` events together."""
-    before = cut.event_offsets[:-1] // GROUP_EVENTS
+    """Consecutive users with about `EVENTS_AT_ONCE` events, among which equal ones are found."""
+    before = cut.event_offsets[:-1] // EVENTS_AT_ONCE
     yield from np.split(np.arange(len(cut)), np.flatnonzero(np.diff(before)) + 1)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.contract import EVENTS, PROFILES
 from pragma_sql.formats.errors import PragmaError
-from pragma_sql.formats.histories import Histories, Int
+from pragma_sql.formats.histories import EVENTS_AT_ONCE, Histories, Int
 from pragma_sql.formats.packing import Float
 from pragma_sql.formats.text_encoder import TextVectors
 from pragma_sql.scoring.engines import Precision
@@ -24,9 +24,6 @@ from pragma_sql.warehouse.functions import register_bpe_encode
 
 if TYPE_CHECKING:
     from pragma_sql.serving.records import Record
-
-GROUP_EVENTS = 131_072
-"""About how many events are tokenised together."""
 
 PART_LETTERS = 4_000_000
 """Characters of JSON that are parsed at a time; as Python objects they take 30 times the memory."""
@@ -182,10 +179,10 @@ def parts_of(lengths: Int) -> Iterator[slice]:
 
 
 def _groups(records: Sequence[Record]) -> Iterator[slice]:
-    """Slices of records with about `GROUP_EVENTS` events."""
+    """Slices of records with about `EVENTS_AT_ONCE` events."""
     start = events = 0
     for number, record in enumerate(records):
-        if events and events + len(record.events) > GROUP_EVENTS:
+        if events and events + len(record.events) > EVENTS_AT_ONCE:
             yield slice(start, number)
             start, events = number, 0
         events += len(record.events) + 1

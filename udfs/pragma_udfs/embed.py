@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pragma_sql.formats.histories import NO_TIME, Histories, Int
+from pragma_sql.formats.histories import EVENTS_AT_ONCE, NO_TIME, Histories, Int
 from pragma_sql.formats.packing import Float
 from pragma_sql.scoring.caches import KeptVectors
-from pragma_sql.scoring.reader import EVENTS_A_SLICE, TokenReader
+from pragma_sql.scoring.reader import TokenReader
 from pragma_sql.scoring.scorer import Scorer
 from pragma_sql.serving.loaded_models import Models
 from pragma_sql.warehouse.functions import ArrowFunction, register_function
@@ -63,10 +63,10 @@ def list_array(vectors: Float, valid: pa.BooleanArray) -> pa.Array:
 
 
 def _groups(histories: Histories, owners: Int) -> Iterator[Int]:
-    """Groups of pairs with about `EVENTS_A_SLICE` events, as one user may be asked for often."""
+    """Groups of pairs with about `EVENTS_AT_ONCE` events, as one user may be asked for often."""
     events = np.cumsum(np.diff(histories.event_offsets)[owners])
     yield from np.split(
-        np.arange(len(owners)), np.flatnonzero(np.diff(events // EVENTS_A_SLICE)) + 1
+        np.arange(len(owners)), np.flatnonzero(np.diff(events // EVENTS_AT_ONCE)) + 1
     )
 
 

@@ -47,10 +47,7 @@ numbered as (
             and source_values.key = bins.key
             and case
                 when source_values.number = 0 then bins.bin = 0
-                else
-                    bins.bin > 0
-                    and (bins.lower_edge is null or source_values.number > bins.lower_edge)
-                    and (bins.upper_edge is null or source_values.number <= bins.upper_edge)
+                else {{ in_bin('source_values.number', 'bins') }}
             end
 ),
 

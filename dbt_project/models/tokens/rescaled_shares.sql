@@ -56,9 +56,7 @@ moved as (
     left join bins
         on
             points.key = bins.key
-            and bins.bin > 0
-            and (bins.lower_edge is null or points.number - abs(points.number) * 1e-9 > bins.lower_edge)
-            and (bins.upper_edge is null or points.number - abs(points.number) * 1e-9 <= bins.upper_edge)
+            and {{ in_bin('(points.number - abs(points.number) * 1e-9)', 'bins') }}
 ),
 
 gains as (

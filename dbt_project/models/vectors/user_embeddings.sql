@@ -26,7 +26,7 @@ final as (
         user_id,
         {{ current_model_id() }} as model_id,
         as_of,
-        {{ embed_user_at('user_id', 'as_of') }}::float[{{ var('embedding_size') }}] as embedding
+        {{ embed_user('user_id', none, moment='as_of') }}::float[{{ var('embedding_size') }}] as embedding
     from ordered
 )
 

@@ -77,7 +77,7 @@ class Attention(ABC):
         """Every token attends to all tokens of its row: [T, H, K] three times -> [T, H, K]."""
 
     @abstractmethod
-    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend_queries(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Only n tokens per row attend: q [R, n, H, K], k and v [T, H, K] -> [R, n, H, K]."""
 
 
@@ -100,8 +100,8 @@ class PaddedAttention(Attention):
         mixed = mixed.narrow(2, 0, longest)
         return mixed.transpose(1, 2).flatten(0, 1).index_select(0, self.rows.unpad)
 
-    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_few`."""
+    def attend_queries(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_queries`."""
         return self._mixed(q.transpose(1, 2), k, v).transpose(1, 2)
 
     def _mixed(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -37,8 +37,8 @@ class VarlenAttention(Attention):
         """See `Attention.attend`."""
         return self._run(q, k, v, self._offsets, self._longest)
 
-    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_few`."""
+    def attend_queries(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_queries`."""
         few = q.shape[1]
         return self._run(q.flatten(0, 1), k, v, few * self._counted, few).view(q.shape)
 
@@ -68,8 +68,8 @@ class FlexRows(Attention):
         """See `Attention.attend`."""
         return self._run(q, k, v, self._within)
 
-    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_few`."""
+    def attend_queries(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_queries`."""
         rows = self._each.repeat_interleave(q.shape[1])
         return self._run(q.flatten(0, 1), k, v, self._mask(rows)).view(q.shape)
 

@@ -51,8 +51,8 @@ class GroupedAttention(Attention):
         mixed = [_mix(*group).flatten(0, 1) for group in self._groups_of(q, k, v)]
         return torch.cat(mixed) if mixed else torch.zeros_like(q)
 
-    def attend_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `Attention.attend_few`."""
+    def attend_queries(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `Attention.attend_queries`."""
         counts = [count for count, _ in self._groups]
         queries = torch.split(q.index_select(0, self._by_length), counts)
         groups = zip(queries, self._groups_of(k, v), strict=True)

@@ -29,7 +29,9 @@ EXPORTED_PARTS = 8
 take an eighth of the memory, and ten events are not slower."""
 
 
-def arrange(rows: Rows, kernel: Kernel = Kernel.AUTO, *, long_rows: bool = False) -> Attention:
+def build_attention(
+    rows: Rows, kernel: Kernel = Kernel.AUTO, *, long_rows: bool = False
+) -> Attention:
     """Lay rows out for a kernel.
 
     AUTO means the device's first choice, which also replaces a GPU kernel on a CPU. During an
@@ -96,7 +98,7 @@ def _seconds(kernel: Kernel, rows: Rows, repeats: int = 3) -> float:
     )
 
     def once() -> None:
-        mixed: Tensor = arrange(rows, kernel).attend(q, k, v)
+        mixed: Tensor = build_attention(rows, kernel).attend(q, k, v)
         torch.autograd.grad(mixed.float().sum(), (q, k, v))
         torch.cuda.synchronize(device)
 
