@@ -1,4 +1,5 @@
--- depends_on: {{ ref('settings') }}
+-- The last of the fit, so that a build up to here is complete.
+-- depends_on: {{ ref('settings') }}, {{ ref('token_shares') }}
 with
 
 vocabulary as (
