@@ -25,8 +25,9 @@ demo: $(STAMP) ## run the complete loop on real purchase cards, into ./warehouse
 test: $(STAMP) ## run all tests except the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not trial"
 
-test-slow: $(STAMP) ## run the slow tests: rare variants, large datasets, the longest pages
+test-slow: $(STAMP) triton-env ## run the slow tests: rare variants, large datasets, the longest pages
 	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(TRITON)/bin/python -m pytest -m slow serving/tests
 
 trial: $(STAMP) ## run four real datasets through edits, corrections, deletions, a refit and another seed
 	$(BIN)/pytest -s -m trial tests/trial
@@ -40,7 +41,7 @@ $(TRITON)/.installed: constraints-triton.txt serving/requirements.txt
 	@touch $@
 
 test-triton: $(STAMP) triton-env ## run the tests of the real Triton server
-	$(TRITON)/bin/python -m pytest serving/tests
+	$(TRITON)/bin/python -m pytest -m "not slow" serving/tests
 
 lint: $(STAMP) ## run ruff, mypy --strict and sqlfluff
 	$(BIN)/ruff check .

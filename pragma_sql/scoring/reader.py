@@ -179,15 +179,20 @@ def _whole_users(events: pa.RecordBatchReader, users: int) -> Iterator[tuple[pa.
 def _histories(
     names: list[str], users: Int, events: pa.Table, items: pa.Table, texts: TextVectors | None
 ) -> Histories:
+    event_texts = item_texts = None
+    if texts is not None:
+        event_texts, item_texts = _whole(events["texts"]).flatten(), _whole(items["text"])
     return Histories.from_rows(
         names,
-        _rows(events, users, ("ts", *CALENDAR), _whole(events["texts"]).flatten()),
-        _rows(items, users, ("as_of", "ts"), _whole(items["text"])),
+        _rows(events, users, ("ts", *CALENDAR), event_texts),
+        _rows(items, users, ("as_of", "ts"), item_texts),
         texts,
     )
 
 
-def _rows(rows: pa.Table, users: Int, columns: Sequence[str], strings: pa.Array) -> TokenRows:
+def _rows(
+    rows: pa.Table, users: Int, columns: Sequence[str], strings: pa.Array | None
+) -> TokenRows:
     lengths = np.asarray(_whole(rows["key_ids"]).value_lengths(), np.int64)
     found = {name: _whole(rows[name]) for name in columns}
     found |= {name: _whole(rows[name]).flatten() for name in TOKEN}

@@ -86,6 +86,16 @@ class Server:
                 pass
             time.sleep(0.1)
 
+    def resident_bytes(self) -> int:
+        """Memory of the server and of the processes that it started."""
+        pages, waiting = 0, [self.process.pid]
+        while waiting:
+            folder = Path("/proc") / str(waiting.pop())
+            pages += int((folder / "statm").read_text().split()[1])
+            for task in (folder / "task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def url(self, path: str, port: str = "http") -> str:
         return f"http://127.0.0.1:{self.ports[port]}{path}"
 

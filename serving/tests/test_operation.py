@@ -11,6 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,6 +141,32 @@ def test_the_precision_of_all_doors_holds_for_both_models_and_instances_share_th
     calls = max(1, usable_cores() // 2)
     assert len(served) == 2
     assert all('precision="int8"' in name and f'calls="{calls}"' in name for name in served)
+
+
+@pytest.mark.slow
+def test_20_000_refused_requests_take_no_memory_and_good_ones_are_answered_as_before(
+    prepared: tuple[Path, list[str]], toy: Toy, tmp_path: Path
+) -> None:
+    _, command = prepared
+    user = "user 09"
+    record = toy.records[user]
+    wrong: list[object] = [[{}], "none", [1, 2]]
+    spoiled = [json.dumps({**record, "events": events}) for events in wrong]
+    with Server.started(command, tmp_path / "log") as server:
+
+        def refuse(count: int) -> None:
+            with ThreadPoolExecutor(8) as clients:
+                bodies = ([spoiled[number % 3]] for number in range(count))
+                statuses = [reply.status for reply in clients.map(server.infer, bodies)]
+            assert statuses == [400] * count
+
+        before = vector_of(server, record)
+        refuse(2_000)
+        settled = server.resident_bytes()
+        refuse(20_000)
+        grown = server.resident_bytes() - settled
+        assert grown < 20_000 * 200, f"{grown / 1e6:.1f} MB more, of {settled / 1e6:.0f} MB"
+        assert is_close(vector_of(server, record), before)
 
 
 def in_force(folder: Path) -> str:
