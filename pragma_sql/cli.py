@@ -118,7 +118,7 @@ def build(
         dataset = {**dataset, "quarantine": True}
     check_until(until, refit)
     if refit:
-        check_whole(chosen, full_refresh)
+        check_whole(chosen, full_refresh, strict)
         built = again(place, dataset, until=until, project=source.project, progress=console)
     else:
         built = run(

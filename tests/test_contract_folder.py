@@ -175,7 +175,7 @@ def test_transfers_are_read_with_more_columns(dataset: Path, workplace: Workplac
 def write_labels(
     dataset: Path,
     task: str,
-    labels: Sequence[int | float | bool],
+    labels: Sequence[int | float | bool | str],
     moment: str = "eval_ts",
     **more: str,
 ) -> None:
@@ -214,15 +214,15 @@ def test_label_files_are_tasks_beside_a_file_of_all_tasks(
 def test_labels_of_another_kind_are_left_out_and_said_to_be(
     plain: dict[str, Rows], dataset: Path, workplace: Workplace
 ) -> None:
-    write_labels(dataset, "fraud", ["yes", "no"], moment="ts")  # type: ignore[list-item]
-    write_labels(dataset, "scores", ["yes", "no"])  # type: ignore[list-item]
+    write_labels(dataset, "fraud", ["yes", "no"], moment="ts")
+    write_labels(dataset, "scores", ["yes", "no"])
     renamed = ["customer", "eval_ts", "score"]
     rewrite(dataset / "labels" / "scores.parquet", lambda labels: labels.rename_columns(renamed))
-    progress = Console(file=StringIO(), width=400)
+    said = StringIO()
+    progress = Console(file=said, width=400)
     # The check before dbt would refuse a text as a label, if it took these for label files.
     build(workplace.home, workplace.variables(), select=["+labels"], progress=progress)
-    said = progress.file.getvalue()  # type: ignore[attr-defined]
-    assert [line for line in said.splitlines() if "is not read" in line] == [
+    assert [line for line in said.getvalue().splitlines() if "is not read" in line] == [
         f"{dataset}/labels/fraud.parquet is not read: it lacks eval_ts (or observed_through)",
         f"{dataset}/labels/scores.parquet is not read: it lacks user_id and label",
     ]
@@ -309,7 +309,7 @@ def test_a_broken_part_is_the_one_named(dataset: Path) -> None:
 
 
 def test_text_for_a_label_is_refused(dataset: Path) -> None:
-    write_labels(dataset, "late2", ["yes", "no"])  # type: ignore[list-item]
+    write_labels(dataset, "late2", ["yes", "no"])
     assert "label is VARCHAR, expected DOUBLE or BOOLEAN" in refusal(dataset).what
 
 

@@ -191,6 +191,28 @@ def test_an_old_tokenizer_of_an_older_version_is_kept_for_its_model(
     assert list(tables(home, f"fit_{'0' * 12}").values()) == list(kept.values())
 
 
+def test_tables_of_the_user_that_are_named_like_ours_stay(
+    home: Home, variables: Mapping[str, Value]
+) -> None:
+    with duckdb.connect(str(home.warehouse)) as con:
+        for name in OWN:
+            con.execute(f"create schema if not exists {name.partition('.')[0]}")
+            con.execute(f"create table {name} as select 1 as mine")
+    refit(home, {**variables, "bins": 4})
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        for name in OWN:
+            assert con.execute(f"from {name}").fetchall() == [(1,)], name
+
+
+OWN = (
+    "archive_2024.tokenizer",
+    f"archive_{'a' * 12}.events",
+    f"fit_{'a' * 12}.events",
+    "fit_old.tokenizer",
+    "tokens.next_month",
+)
+
+
 def copy_fit(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     con.execute(f"create schema {schema}")
     for name in tables_of_fit(con):

@@ -201,7 +201,7 @@ def test_a_refit_that_changes_nothing_says_so_and_names_the_cut(
     write(dataset)
     console = StringIO()
     refit(home, variables(dataset), progress=Console(file=console, width=400))
-    for words in ("the tokenizer that there was", "2024-07-01", "--refit --until latest"):
+    for words in ("the same tokenizer as before", "2024-07-01", "--refit --until latest"):
         assert words in console.getvalue()
     assert not traces(home)
 
@@ -236,6 +236,7 @@ def test_a_candidate_that_fails_leaves_what_is_served(
         (["--refit", "--until", "soon"], "--until soon: this is no moment"),
         (["--refit", "--select", "fit"], "--refit makes a whole tokenizer"),
         (["--refit", "--full-refresh"], "--refit makes a whole tokenizer"),
+        (["--refit", "--strict"], "--refit makes a whole tokenizer"),
     ],
 )
 def test_options_that_do_not_fit_a_refit_are_refused(

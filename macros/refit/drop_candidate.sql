@@ -1,12 +1,10 @@
+{#- By name, as a user's own tables may stand in the same schema; `drop_candidate` in `refit.py` names the same. -#}
 {% macro drop_candidate() -%}
     drop schema if exists fit_next cascade;
-    {%- set made = run_query(
-        "select table_name, false as is_view from duckdb_tables() where database_name = current_database() and schema_name = 'tokens'"
-        ~ " and table_name ^@ 'next_'"
-        ~ " union all select view_name, true from duckdb_views() where database_name = current_database()"
-        ~ " and schema_name = 'tokens' and view_name ^@ 'next_'"
-    ).rows -%}
-    {%- for name, is_view in made %}
-    drop {{ 'view' if is_view else 'table' }} {{ tokens_relation(name) }};
+    {%- for name in ('user_tokens', 'new_tokens') %}
+    drop view if exists {{ tokens_relation('next_' ~ name) }};
+    {%- endfor %}
+    {%- for name in ('event_tokens', 'profile_tokens', 'texts') %}
+    drop table if exists {{ tokens_relation('next_' ~ name) }};
     {%- endfor %}
 {%- endmacro %}

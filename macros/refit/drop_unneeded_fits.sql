@@ -2,8 +2,8 @@
 {% macro drop_unneeded_fits() -%}
     {%- if execute and not is_candidate() and flags.WHICH in ('build', 'run') -%}
         {%- set kept = run_query(
-            "select distinct schema_name from duckdb_tables() where database_name = current_database()"
-            ~ " and regexp_full_match(schema_name, 'fit_[0-9a-f]{12}')"
+            "select schema_name from duckdb_tables() where database_name = current_database()"
+            ~ " and regexp_full_match(schema_name, 'fit_[0-9a-f]{12}') and table_name = 'tokenizer'"
         ).columns[0].values() -%}
         {%- set needed = _registered_hashes() if kept else [] -%}
         {%- set present = present_tokenizer_hash()[:12] if kept else '' -%}

@@ -5,8 +5,8 @@
 {% macro move_older_tokenizers() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {%- set archives = run_query(
-            "select distinct schema_name from duckdb_tables() where database_name = current_database()"
-            ~ " and schema_name ^@ 'archive_'"
+            "select schema_name from duckdb_tables() where database_name = current_database()"
+            ~ " and regexp_full_match(schema_name, 'archive_[0-9a-f]{12}') and table_name = 'tokenizer'"
         ).columns[0].values() | list -%}
         {%- for schema in archives %}
             {{ _move_archive(schema, tables_in([schema]) | map('last') | list) }}

@@ -22,7 +22,9 @@ from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.connection import CANDIDATE, CANDIDATE_TOKENS, Tokenizer, candidate_of, is_fitted, open_warehouse, read_tokenizer
 from pragma_sql.warehouse.promote import put_into_force
 
-TOKENS = ("new_tokens", "event_tokens", "profile_tokens", "user_tokens", "texts")
+VIEWS = ("user_tokens", "new_tokens")
+TABLES = ("event_tokens", "profile_tokens", "texts")
+"""The models of a candidate's tokens."""
 LATEST = "latest"
 
 
@@ -69,7 +71,7 @@ def refit(
         _say_same(before, progress)
         drop_candidate(home)
         return built if served else [*built, *build_with()]
-    built += build_with(candidate=True, select=TOKENS)
+    built += build_with(candidate=True, select=[*VIEWS, *TABLES])
     _finish(home)
     if served:
         _say(progress, candidate_text(made, home))
@@ -105,12 +107,12 @@ def check_until(until: str | None, refit: bool) -> None:
         _moment(until)
 
 
-def check_whole(select: Sequence[str], full_refresh: bool) -> None:
+def check_whole(select: Sequence[str], full_refresh: bool, strict: bool) -> None:
     """Raise if a refit is asked for together with options of an ordinary build."""
-    if select or full_refresh:
+    if select or full_refresh or strict:
         raise PragmaError(
-            "--refit makes a whole tokenizer, and takes neither --select nor --full-refresh",
-            "pragma build --refit, or for tables alone: pragma build --select ... --full-refresh",
+            "--refit makes a whole tokenizer; it takes no --select, --full-refresh or --strict",
+            "pragma build --refit, or leave --refit out",
         )
 
 
@@ -118,14 +120,9 @@ def drop_candidate(home: Home) -> None:
     """Drop a candidate, complete or not."""
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(f"drop schema if exists {CANDIDATE} cascade")
-        for kind in ("table", "view"):
-            made = con.execute(
-                f"select {kind}_name from duckdb_{kind}s()"  # noqa: S608 - names of ours
-                f" where schema_name = 'tokens' and starts_with({kind}_name, $prefix)",
-                {"prefix": CANDIDATE_TOKENS},
-            ).fetchall()
-            for (name,) in made:
-                con.execute(f'drop {kind} tokens."{name}"')
+        for kind, names in (("view", VIEWS), ("table", TABLES)):
+            for name in names:
+                con.execute(f"drop {kind} if exists tokens.{CANDIDATE_TOKENS}{name}")
 
 
 def _begin(home: Home) -> None:
@@ -175,7 +172,7 @@ def _is_served(home: Home, tokenizer: Tokenizer) -> bool:
 def _say_same(before: Tokenizer, progress: Console | None) -> None:
     _say(
         progress,
-        f"the refit gives the tokenizer that there was, {before.tokenizer_hash[:12]}: it is cut at"
+        f"the refit gives the same tokenizer as before, {before.tokenizer_hash[:12]}: it is cut at"
         f" {before.fit_until}, and what came later is not looked at\n"
         f"next: move the cut: pragma build --refit --until {LATEST}, or a moment",
     )
