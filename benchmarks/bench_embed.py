@@ -26,6 +26,7 @@ from programs import (
     pragma,
 )
 
+from pragma_sql.formats.paths import Home
 from pragma_udfs.functions import register
 
 SIZE = "nano"
@@ -56,7 +57,7 @@ class Bench:
             command = [str(PRAGMATIQ), "pretrain", str(self.pragmatiq_shards), "--name", SIZE]
             command += ["--model-size", SIZE, "--config", str(config)]
             subprocess.run([*command, "--runs-root", str(self.pragmatiq_run.parent)], check=True)
-        if not (self.home / "bundles" / "current").is_file():
+        if Home.of(self.home).current_model is None:
             make_our_shards(self.dataset, self.home)
             place = ("--home", str(self.home))
             arguments = ["--size", SIZE, "--steps", str(STEPS), "--run", SIZE, "--overwrite"]

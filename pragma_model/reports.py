@@ -107,12 +107,12 @@ def check_made_from(place: Home, relation: str) -> None:
     """
     import pyarrow.parquet as pq
 
-    path, pointer = place.root / "made_from.parquet", place.bundles / "current"
+    path = place.root / "made_from.parquet"
     if not path.is_file():
         return
     made = {row["relation"]: row for row in pq.read_table(path).to_pylist()}
     present, own = made.get("user_embeddings"), made.get(relation)
-    current = pointer.read_text().strip() if pointer.is_file() else ""
+    current = place.current_model or ""
     again = f"pragma build {place.option} --select models+"
     if own is not None and own["model_id"] != current:
         raise PragmaError(

@@ -205,7 +205,7 @@ def demo_stages(home: Home) -> list[Stage]:
             "register",
             ["register", RUN],
             [],
-            lambda: _hash(home.bundles / "current"),
+            lambda: home.current_model or "",
             lambda: 1,
         ),
         Stage(

@@ -37,6 +37,14 @@ def test_a_home_that_cannot_be_is_refused_in_a_sentence(
     assert refused.value.next_step == "choose another folder: --home FOLDER"
 
 
+def test_the_current_model_is_the_one_that_the_pointer_names(tmp_path: Path) -> None:
+    home = Home.of(tmp_path)
+    assert home.current_model is None
+    home.bundles.mkdir()
+    (home.bundles / "current").write_text("0123456789ab\n")
+    assert home.current_model == "0123456789ab"
+
+
 def test_a_home_with_quotes_and_patterns_in_its_name_is_built_and_reads_its_own_files(
     toy_dataset: Path, tmp_path: Path
 ) -> None:

@@ -79,6 +79,16 @@ class Home:
         return self.root / "bundles"
 
     @property
+    def pointer(self) -> Path:
+        """The file that names the current model."""
+        return self.bundles / "current"
+
+    @property
+    def current_model(self) -> str | None:
+        """The id of the model that `embed` uses; None before the first is registered."""
+        return self.pointer.read_text().strip() if self.pointer.is_file() else None
+
+    @property
     def examples(self) -> Path:
         """The labelled examples that the probe reads."""
         return self.root / "probe_examples.parquet"

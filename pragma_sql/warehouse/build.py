@@ -220,12 +220,10 @@ def _with_rows(warehouse: Path, models: Sequence[tuple[str, float]]) -> list[Bui
 
 def _embedding_size(home: Home) -> Variables:
     """The width of the current model, which types vectors.user_embeddings."""
-    pointer = home.bundles / "current"
-    if not pointer.is_file():
+    current = home.current_model
+    if current is None:
         return {}
-    return {
-        "embedding_size": read_manifest(home.bundles / pointer.read_text().strip()).embedding_size
-    }
+    return {"embedding_size": read_manifest(home.bundles / current).embedding_size}
 
 
 def _reporter(progress: Console) -> Callable[[EventMsg], None]:

@@ -159,11 +159,11 @@ def _in_force(home: Home) -> Tokenizer | None:
 
 
 def _is_served(home: Home, tokenizer: Tokenizer) -> bool:
-    pointer = home.bundles / "current"
-    if not pointer.is_file():
+    current = home.current_model
+    if current is None:
         return False
     try:
-        manifest = read_manifest(home.bundles / pointer.read_text().strip())
+        manifest = read_manifest(home.bundles / current)
     except PragmaError:
         return False
     return manifest.tokenizer_hash == tokenizer.tokenizer_hash

@@ -1,6 +1,6 @@
 """Which bundles a warehouse knows, and which of them `embed` uses.
 
-Bundles lie beside the warehouse file, `bundles/<model id>/`; the file `bundles/current` names one.
+Bundles lie beside the warehouse file; `Home` says where, and which of them is current.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 from pragma_sql.formats.bundle import Bundle, open_bundle, read_manifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import replaced_folder
+from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.promote import put_into_force, schema_of
 from pragma_sql.warehouse.render import load_macros
 from pragma_sql.warehouse.connection import open_warehouse, read_tokenizer
@@ -64,7 +65,8 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
     Raises:
         PragmaError: the bundle was trained on a tokenizer that the warehouse does not have.
     """
-    manifest, bundles = bundle.manifest, _bundles(warehouse)
+    manifest, home = bundle.manifest, _home(warehouse)
+    folder = home.bundles / manifest.model_id
     with open_warehouse(warehouse) as con:
         tokenizer_hash = read_tokenizer(con).tokenizer_hash
     is_other = manifest.tokenizer_hash != tokenizer_hash
@@ -75,17 +77,17 @@ def register_bundle(bundle: Bundle, warehouse: Path) -> str:
             f"but this warehouse's tokens are of {tokenizer_hash[:12]}",
             "train on the present tokens: pragma shards, then pragma train",
         )
-    if bundle.path.resolve() != (bundles / manifest.model_id).resolve():
-        with replaced_folder(bundles / manifest.model_id) as draft:
+    if bundle.path.resolve() != folder.resolve():
+        with replaced_folder(folder) as draft:
             shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
     if waiting is not None:
         # Only after the copy, which may fail, because an active tokenizer needs its model.
         put_into_force(warehouse, waiting)
     now = datetime.now(UTC).replace(tzinfo=None)
-    (bundles / manifest.model_id / REGISTERED).write_text(now.isoformat() + "\n")
-    pointer = bundles / ".current"
-    pointer.write_text(manifest.model_id + "\n")
-    os.replace(pointer, bundles / "current")
+    (folder / REGISTERED).write_text(now.isoformat() + "\n")
+    draft = home.bundles / ".current"
+    draft.write_text(manifest.model_id + "\n")
+    os.replace(draft, home.pointer)
     _show(warehouse)
     return manifest.model_id
 
@@ -106,18 +108,18 @@ def find_bundle(run: str, runs: Path) -> Path:
 
 def current_bundle(warehouse: Path) -> Path:
     """The folder of the bundle that `embed` uses; raises if there is none."""
-    pointer = _bundles(warehouse) / "current"
-    if not pointer.is_file():
+    current = _home(warehouse).current_model
+    if current is None:
         raise PragmaError(
             "embed: no model is registered for this warehouse",
             "pragma train, then pragma register RUN",
         )
-    return registered_bundle(warehouse, pointer.read_text().strip())
+    return registered_bundle(warehouse, current)
 
 
 def registered_bundle(warehouse: Path, model_id: str) -> Path:
     """The folder of the bundle with this id; raises if there is none."""
-    folder = _bundles(warehouse) / model_id
+    folder = _home(warehouse).bundles / model_id
     if folder not in (folders := _folders(warehouse)):
         known = ", ".join(path.name for path in folders) or "none"
         raise PragmaError(
@@ -132,8 +134,7 @@ def registered_models(warehouse: Path, tokenizer_hash: str) -> pa.Table:
     The status is `current`, `available`, `other tokenizer` (the model cannot score tokens of the
     given tokenizer), or `broken`, for a reason given in `problem`.
     """
-    pointer = _bundles(warehouse) / "current"
-    current = pointer.read_text().strip() if pointer.is_file() else ""
+    current = _home(warehouse).current_model
     rows = [_row(folder, folder.name == current, tokenizer_hash) for folder in _folders(warehouse)]
     return pa.Table.from_pylist(rows, schema=MODELS)
 
@@ -208,10 +209,10 @@ def _functions(models: Sequence[Mapping[str, object]]) -> Iterator[str]:
     yield macros["create_embed_with"](width if one else None)
 
 
-def _bundles(warehouse: Path) -> Path:
-    return warehouse.parent / "bundles"
+def _home(warehouse: Path) -> Home:
+    return Home(warehouse.parent)
 
 
 def _folders(warehouse: Path) -> list[Path]:
-    found = (path.parent for path in _bundles(warehouse).glob("*/manifest.json"))
+    found = (path.parent for path in _home(warehouse).bundles.glob("*/manifest.json"))
     return sorted(folder for folder in found if MODEL_ID.fullmatch(folder.name))
