@@ -208,6 +208,7 @@ OWN = (
     "archive_2024.tokenizer",
     f"archive_{'a' * 12}.events",
     f"fit_{'a' * 12}.events",
+    f"fit_{'a' * 12}.schemas",
     "fit_old.tokenizer",
     "tokens.next_month",
 )

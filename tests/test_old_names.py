@@ -1,4 +1,4 @@
-"""What had another name before is still read: a dataset was called a book."""
+"""What had another name before is still read, such as a dataset that was called a book."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from older_warehouse import with_older_names
 from rich.console import Console
 from typer.testing import CliRunner
 from workplace import Workplace
@@ -16,6 +17,9 @@ from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.datasets.init import init
 from pragma_sql.datasets.mapping_file import parse_mapping
 from pragma_sql.datasets.user_project import project_vars
+from pragma_sql.formats.paths import Home
+
+Tables = dict[str, list[tuple[object, ...]]]
 
 MAPPING = """
 events:
@@ -38,6 +42,40 @@ def test_a_mapping_of_the_old_word_is_the_same_mapping() -> None:
     old, new = (parse_mapping(MAPPING % word) for word in ("book_end", "dataset_end"))
     assert old == new
     assert old.digest == new.digest
+
+
+def tables(home: Home, name: str) -> Tables:
+    """All tables of a name."""
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        query = "select schema_name from duckdb_tables() where table_name = $name order by all"
+        schemas = [schema for (schema,) in con.execute(query, {"name": name}).fetchall()]
+        return {schema: con.execute(f"from {schema}.{name}").fetchall() for schema in schemas}
+
+
+def test_tables_of_an_older_version_are_renamed_and_nothing_is_fitted_again(
+    toy: Home, workplace: Workplace
+) -> None:
+    home = workplace.restore(toy.root)
+    workplace.write()
+    earlier = f"fit_{'0' * 12}"
+    (home.bundles / "of-0000").mkdir(parents=True)
+    (home.bundles / "of-0000" / "manifest.json").write_text(f'{{"tokenizer_hash": "{"0" * 64}"}}')
+    with duckdb.connect(str(home.warehouse)) as con:
+        for schema in (earlier, "fit_next"):
+            con.execute(f"create schema {schema}")
+            for name in ("tokenizer", "source_keys"):
+                con.execute(f"create table {schema}.{name} as from fit.{name}")
+    fits, keys = tables(home, "tokenizer"), tables(home, "source_keys")
+    with_older_names(home)
+    assert tables(home, "schemas") == keys
+    for _ in range(2):
+        workplace.build("fit", "tokens", bins=4)
+        assert tables(home, "tokenizer") == fits
+        assert tables(home, "source_keys") == keys
+        assert tables(home, "schemas") == {}
+    assert set(keys) == {"fit", earlier, "fit_next"}
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        assert con.execute("from fit.schemas").fetchall() == keys["fit"]
 
 
 @pytest.mark.slow

@@ -37,6 +37,14 @@ CANDIDATE = (
 """Where older versions kept a candidate's tokens, apart from the view `user_tokens`."""
 
 
+def with_older_names(home: Home) -> None:
+    """Give tables the names that they had before."""
+    with duckdb.connect(str(home.warehouse)) as con:
+        query = "select schema_name from duckdb_tables() where table_name = 'source_keys'"
+        for (schema,) in con.execute(query).fetchall():
+            con.execute(f"alter table {schema}.source_keys rename to schemas")
+
+
 def with_candidate_apart(home: Home) -> None:
     """Keep a candidate's tokens in a schema of their own."""
     with duckdb.connect(str(home.warehouse)) as con:

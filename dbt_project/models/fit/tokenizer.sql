@@ -29,18 +29,19 @@ reserved as (
     left join field_tokens on wanted.key = field_tokens.key
 ),
 
-schemas as (
-    select list({'sources': sources, 'keys': keys, 'always': always} order by sources) as schemas
-    from {{ ref('schemas') }}
+source_keys as (
+    select list({'sources': sources, 'keys': keys, 'always': always} order by sources) as source_keys
+    from {{ ref('source_keys') }}
 ),
 
+-- The names of its keys are part of what is hashed, so `schemas` stays.
 settings as (
     select
         to_json({
             'fields': coalesce(fields.fields, []),
             'source': (select field from reserved where key = 'source'),
             'milestone': (select field from reserved where key = 'milestone'),
-            'schemas': coalesce(schemas.schemas, []),
+            'schemas': coalesce(source_keys.source_keys, []),
             'unk_id': {{ unk_id() }},
             'first_piece_id': coalesce((select min(token_id) from vocabulary where kind = 'text'), 0),
             'number_rule': {{ number_rule() }},
@@ -51,7 +52,7 @@ settings as (
         })::varchar as spec,
         bpe.bpe
     from fields
-    cross join schemas
+    cross join source_keys
     cross join {{ ref('bpe') }} as bpe
 ),
 
