@@ -49,7 +49,7 @@ def tables(home: Home, *schemas: str) -> Tables:
         names = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables()"
             " where list_contains($schemas, schema_name) "
-            " and table_name not in ('texts', 'recounted_days', 'changed_partitions',"
+            " and table_name not in ('text_tokens', 'recounted_days', 'changed_partitions',"
             " 'new_events', 'new_tokens', 'changed_histories')"
             " order by all",
             {"schemas": list(schemas)},
@@ -211,6 +211,7 @@ OWN = (
     f"fit_{'a' * 12}.schemas",
     "fit_old.tokenizer",
     "tokens.next_month",
+    "tokens.next_texts",
 )
 
 

@@ -58,7 +58,7 @@ def tables(home: Home) -> Tables:
         names = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables()"
             " where schema_name in ('fit', 'tokens')"
-            " and table_name not in ('texts', 'recounted_days', 'changed_partitions',"
+            " and table_name not in ('text_tokens', 'recounted_days', 'changed_partitions',"
             " 'new_events', 'new_tokens', 'changed_histories') order by all"
         ).fetchall()
         return {name: con.execute(f"from {name} order by all").fetchall() for (name,) in names}

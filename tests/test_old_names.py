@@ -65,14 +65,16 @@ def test_tables_of_an_older_version_are_renamed_and_nothing_is_fitted_again(
             con.execute(f"create schema {schema}")
             for name in ("tokenizer", "source_keys"):
                 con.execute(f"create table {schema}.{name} as from fit.{name}")
-    fits, keys = tables(home, "tokenizer"), tables(home, "source_keys")
+    fits, keys, texts = (tables(home, name) for name in ("tokenizer", "source_keys", "text_tokens"))
     with_older_names(home)
     assert tables(home, "schemas") == keys
-    for _ in range(2):
-        workplace.build("fit", "tokens", bins=4)
+    for selected in ("fit", "tokens"):
+        workplace.build(selected, bins=4)
         assert tables(home, "tokenizer") == fits
         assert tables(home, "source_keys") == keys
-        assert tables(home, "schemas") == {}
+        assert tables(home, "next_text_tokens") == texts
+        assert tables(home, "text_tokens").keys() == {"tokens"}
+        assert [tables(home, name) for name in ("schemas", "texts", "next_texts")] == [{}, {}, {}]
     assert set(keys) == {"fit", earlier, "fit_next"}
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         assert con.execute("from fit.schemas").fetchall() == keys["fit"]

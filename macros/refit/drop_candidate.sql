@@ -4,7 +4,7 @@
     {%- for name in ('user_tokens', 'new_tokens') %}
     drop view if exists {{ tokens_relation('next_' ~ name) }};
     {%- endfor %}
-    {%- for name in ('event_tokens', 'profile_tokens', 'texts') %}
+    {%- for name in ('event_tokens', 'profile_tokens', 'text_tokens') %}
     drop table if exists {{ tokens_relation('next_' ~ name) }};
     {%- endfor %}
 {%- endmacro %}

@@ -23,7 +23,7 @@ from pragma_sql.warehouse.connection import CANDIDATE, CANDIDATE_TOKENS, Tokeniz
 from pragma_sql.warehouse.promote import put_into_force
 
 VIEWS = ("user_tokens", "new_tokens")
-TABLES = ("event_tokens", "profile_tokens", "texts")
+TABLES = ("event_tokens", "profile_tokens", "text_tokens")
 """The models of a candidate's tokens."""
 LATEST = "latest"
 
@@ -135,7 +135,7 @@ def _begin(home: Home) -> None:
 def _finish(home: Home) -> None:
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(f"drop view tokens.{CANDIDATE_TOKENS}new_tokens")
-        con.execute(f"drop table tokens.{CANDIDATE_TOKENS}texts")
+        con.execute(f"drop table tokens.{CANDIDATE_TOKENS}text_tokens")
         con.execute(f"drop table {CANDIDATE}.unfinished")
 
 

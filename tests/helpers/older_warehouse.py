@@ -38,11 +38,13 @@ CANDIDATE = (
 
 
 def with_older_names(home: Home) -> None:
-    """Give tables the names that they had before."""
+    """Give tables the names that they had before; a refit that was killed left strings."""
     with duckdb.connect(str(home.warehouse)) as con:
         query = "select schema_name from duckdb_tables() where table_name = 'source_keys'"
         for (schema,) in con.execute(query).fetchall():
             con.execute(f"alter table {schema}.source_keys rename to schemas")
+        con.execute("alter table tokens.text_tokens rename to texts")
+        con.execute("create table tokens.next_texts as from tokens.texts")
 
 
 def with_candidate_apart(home: Home) -> None:

@@ -1,1 +1,1 @@
-{{ tokenize_profiles(tokenizer_spec(ref('tokenizer')), checked_ref('profiles'), ref('texts')) }}
+{{ tokenize_profiles(tokenizer_spec(ref('tokenizer')), checked_ref('profiles'), ref('text_tokens')) }}
