@@ -26,14 +26,38 @@ cumulated as (
 
 -- The exact quantiles at 1/bins, 2/bins, ...: the smallest value that at least this share does not exceed.
 -- A value at several quantiles gives one edge, so edges increase strictly.
+marked as (
+    select
+        *,
+        number < largest and upto * {{ var('bins') }} // total > (upto - n) * {{ var('bins') }} // total as is_edge
+    from cumulated
+),
+
 edges as (
     select
         key,
         number as upper_edge
-    from cumulated
-    where
-        number < largest
-        and upto * {{ var('bins') }} // total > (upto - n) * {{ var('bins') }} // total
+    from marked
+    where is_edge
+),
+
+binned as (
+    select
+        *,
+        1 + coalesce(sum(is_edge::integer) over (
+            partition by key order by number rows between unbounded preceding and 1 preceding
+        ), 0) as bin
+    from marked
+),
+
+-- Added up in the order of the numbers, so that the means do not depend on the number of threads.
+means as (
+    select
+        key,
+        bin::bigint as bin,
+        list_sum(list(n * number order by number)) / sum(n) as mean
+    from binned
+    group by key, bin
 ),
 
 uppers as (
@@ -42,19 +66,28 @@ uppers as (
     select key, null from numeric_fields
 ),
 
-final as (
+bins as (
     select
         key,
         row_number() over (partition by key order by upper_edge nulls last) as bin,
         lag(upper_edge) over (partition by key order by upper_edge nulls last) as lower_edge,
         upper_edge
     from uppers
+),
+
+final as (
+    select
+        bins.*,
+        means.mean
+    from bins
+    left join means on bins.key = means.key and bins.bin = means.bin
     union all
     select
         key,
         0 as bin,
         0.0::double as lower_edge,
-        0.0::double as upper_edge
+        0.0::double as upper_edge,
+        0.0::double as mean
     from numeric_fields
 )
 

@@ -59,7 +59,9 @@ settings as (
 digest as (
     select
         count(*) as vocabulary_size,
-        sha256(string_agg(to_json([kind, key, value])::varchar, chr(10) order by token_id)) as vocabulary_hash
+        sha256(string_agg(to_json(
+            case when mean is null then [kind, key, value] else [kind, key, value, mean::varchar] end
+        )::varchar, chr(10) order by token_id)) as vocabulary_hash
     from vocabulary
 ),
 

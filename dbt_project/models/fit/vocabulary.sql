@@ -7,7 +7,8 @@ specials as (
         '' as key,
         unnest(['[PAD]', '[MASK]', '[UNK]', '[USR]', '[EVT]']) as value,
         generate_subscripts(['[PAD]', '[MASK]', '[UNK]', '[USR]', '[EVT]'], 1) as value_order,
-        0 as n
+        0 as n,
+        null::double as mean
 ),
 
 keys as (
@@ -17,7 +18,8 @@ keys as (
         key,
         '' as value,
         0 as value_order,
-        n
+        n,
+        null as mean
     from {{ ref('fields') }}
 ),
 
@@ -28,7 +30,8 @@ categories as (
         key,
         value,
         rank as value_order,
-        n
+        n,
+        null as mean
     from {{ ref('categories') }}
 ),
 
@@ -44,7 +47,8 @@ bins as (
                 || coalesce(upper_edge::varchar || ']', 'inf)')
         end as value,
         bin as value_order,
-        0 as n
+        0 as n,
+        mean
     from {{ ref('numeric_bins') }}
 ),
 
@@ -56,7 +60,8 @@ sentinels as (
         key,
         '[TEXT]' as value,
         0 as value_order,
-        n
+        n,
+        null as mean
     from {{ ref('fields') }}
     where kind = 'text_embed'
 ),
@@ -68,7 +73,8 @@ pieces as (
         '' as key,
         piece as value,
         piece_id as value_order,
-        0 as n
+        0 as n,
+        null::double as mean
     from {{ ref('text_pieces') }}
 ),
 
@@ -92,7 +98,8 @@ final as (
         kind,
         key,
         value,
-        n::bigint as n
+        n::bigint as n,
+        mean
     from unioned
 )
 
