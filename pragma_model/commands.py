@@ -80,6 +80,7 @@ def train(
 
 def _settings_text(summary: RunSummary) -> str:
     found, difference = summary.validation, summary.onnx_max_abs_diff
+    silence = ", ".join(f"{auc:.3f} in {window}" for window, auc in summary.silence_auc.items())
     rows = (
         ("run", f"{summary.run}: {summary.size}, {summary.parameters:,} parameters"),
         ("trained", f"{summary.steps:,} steps, {summary.tokens:,} tokens"),
@@ -89,6 +90,7 @@ def _settings_text(summary: RunSummary) -> str:
         ("values found", f"{found.accuracy:.1%}" if found else "-"),
         ("by key alone", f"{found.baseline_accuracy:.1%}" if found else "-"),
         ("by last value", f"{found.bigram_accuracy:.1%}" if found else "-"),
+        ("silence ahead", f"ROC-AUC {silence}" if silence else "-"),
         ("ONNX to torch", "-" if difference is None else f"{difference:.1e} at most"),
         ("bundle", str(summary.bundle.path) if summary.bundle else "none was asked for"),
         ("next", summary.next_step),

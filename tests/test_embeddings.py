@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from trained import activity_of
 
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
@@ -96,7 +97,9 @@ def score(home: Home, histories: Histories, day: str = MOMENT) -> dict[str, Vect
 def torch_vectors(home: Home, histories: Histories, moments: Int) -> dict[str, Vectors]:
     model = load_model(open_bundle(current_bundle(home.warehouse)))
     with torch.no_grad():
-        batch = Batch.of(pack(histories.as_of(moments), moments, distinct=False))
+        activity = activity_of(model, home, histories, moments)
+        cut = histories.as_of(moments)
+        batch = Batch.of(pack(cut, moments, distinct=False, activity=activity))
         vectors = model(batch).vectors.numpy()
     return dict(zip(histories.user_ids, vectors, strict=True))
 
@@ -318,12 +321,13 @@ def test_embed_is_right_and_scores_only_the_users_asked_for(
 
 
 def test_any_duckdb_client_reads_the_table(home: Home) -> None:
+    model = load_model(open_bundle(current_bundle(home.warehouse)))
     with duckdb.connect(str(home.warehouse), read_only=True) as plain:
         kind, count = plain.execute(
             "select typeof(any_value(embedding)), count(*) from vectors.user_embeddings"
         ).fetchall()[0]
     assert (kind, count) == (
-        "FLOAT[128]",
+        f"FLOAT[{model.embedding_size}]",
         len(datasets.toy_labels()) + len(datasets.toy_profiles()),
     )
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from histories_fixture import (
+    AMOUNT,
+    AMOUNTS,
     CUT,
     DAY,
     SEGMENT,
@@ -28,10 +30,12 @@ from torch import Tensor, nn
 from pragma_model.model.inputs import Batch
 from pragma_model.model.layers import Encoder, Layer, Rotation
 from pragma_model.model.model import Encoded, PragmaModel, sinusoids
-from pragma_model.model.sizes import HEAD_WIDTH, SIZES, ModelSize, Readout, size_of
+from pragma_model.model.readout import Block, Readout, parse_readout, readout_text
+from pragma_model.model.sizes import HEAD_WIDTH, SIZES, ModelSize, size_of
+from pragma_sql.formats.activity import ActivitySpec, Timeline
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories
-from pragma_sql.formats.packing import EVT, MASK, USR, pack
+from pragma_sql.formats.packing import EVT, MASK, USR, Float, pack
 
 TWO_HEADS = ModelSize("two heads", 2 * HEAD_WIDTH, 1, 2, 1)
 CLOSE = 2e-5
@@ -45,7 +49,7 @@ def model() -> PragmaModel:
 
 def embed(model: PragmaModel, users: Histories, *, distinct: bool = False) -> Tensor:
     """User vectors, [B, E]."""
-    packed = pack(users, moments(len(users)), distinct=distinct)
+    packed = pack(users, moments(len(users)), distinct=distinct, activity=activity_of(model, users))
     with torch.no_grad():
         encoded: Encoded = model(Batch.of(packed))
     return encoded.vectors
@@ -54,8 +58,20 @@ def embed(model: PragmaModel, users: Histories, *, distinct: bool = False) -> Te
 # --- the reference: one user, one event, one head at a time; nothing is packed or padded ---
 
 
+def activity_of(model: PragmaModel, users: Histories) -> Float | None:
+    if model.spec is None:
+        return None
+    numbers = np.full(VOCABULARY_SIZE, np.nan)
+    numbers[list(AMOUNTS)] = list(AMOUNTS)
+    timeline = Timeline(users, model.spec, numbers)
+    return timeline.state(np.arange(len(users)), moments(len(users)))
+
+
 def reference_vector(model: PragmaModel, user: User) -> Tensor:
-    """The states of [USR] and of the last event by the formulas of the paper, [2 D]."""
+    """The states of [USR] and of the last event by the formulas of the paper, [2 D].
+
+    What activity adds, and its block, follow docs/decisions/lookahead.md.
+    """
 
     def embedded(tokens: list[tuple[int, int, int]]) -> Tensor:
         table, width = model.embedding.table.weight, model.size.width
@@ -67,6 +83,13 @@ def reference_vector(model: PragmaModel, user: User) -> Tensor:
         tokens += item.tokens
         times += [0.0 if item.ts is None else log_age(CUT - item.ts)] * len(item.tokens)
     history = [reference_encoder(model.profile_encoder, embedded(tokens), times)[0]]
+    standard = torch.zeros(0)
+    if model.activity is not None:
+        (numbers,) = torch.from_numpy(activity_of(model, histories([user])))
+        scales = model.activity.standard
+        standard = ((numbers - scales.mean) / scales.scale).nan_to_num(0.0).clamp(-10, 10)
+        first, _, last = model.activity.map
+        history[0] = history[0] + last(F.gelu(first(standard)))
     ages = [0.0]
     for event in user.events:
         row = embedded([(EVT, EVT, 0), *event.tokens])
@@ -74,7 +97,7 @@ def reference_vector(model: PragmaModel, user: User) -> Tensor:
         history.append(vector + reference_calendar(model.calendar, event.ts))
         ages.append(log_age(user.events[-1].ts - event.ts))
     states = reference_encoder(model.history_encoder, torch.stack(history), ages)
-    return torch.cat([states[0], states[-1]])
+    return torch.cat([states[0], states[-1], standard])
 
 
 def reference_encoder(encoder: Encoder, x: Tensor, times: list[float]) -> Tensor:
@@ -129,19 +152,38 @@ def test_packed_forward_equals_the_reference_for_users_of_all_lengths(model: Pra
     torch.testing.assert_close(embed(model, histories(users)), expected, atol=CLOSE, rtol=0)
 
 
-@pytest.mark.parametrize("readout", Readout)
-def test_an_embedding_holds_the_states_that_are_asked_for(
-    model: PragmaModel, readout: Readout
-) -> None:
+@pytest.mark.parametrize("readout", ["user", "last", "both", "last,user"])
+def test_an_embedding_holds_the_states_that_are_asked_for(model: PragmaModel, readout: str) -> None:
     users = ragged_users()
     with torch.no_grad():
         both = torch.stack([reference_vector(model, user) for user in users])
     user, last = both.chunk(2, dim=1)
-    expected = {Readout.USER: user, Readout.LAST: last, Readout.BOTH: both}[readout]
+    turned = torch.cat([last, user], dim=1)
+    expected = {"user": user, "last": last, "both": both, "last,user": turned}[readout]
     alike = deepcopy(model)
-    alike.readout = readout
+    alike.readout = parse_readout(readout)
     assert alike.embedding_size == expected.shape[1]
     torch.testing.assert_close(embed(alike, histories(users)), expected, atol=CLOSE, rtol=0)
+
+
+def test_activity_is_added_to_the_user_and_is_a_block_of_the_embedding() -> None:
+    torch.manual_seed(7)
+    spec = ActivitySpec((DAY, 30 * DAY), (7 * DAY,), (AMOUNT,), 6500)
+    model = PragmaModel(TWO_HEADS, VOCABULARY_SIZE, spec=spec).eval()
+    assert model.activity is not None
+    users = ragged_users()
+    model.activity.standard.fit(torch.from_numpy(activity_of(model, histories(users))))
+    with torch.no_grad():
+        expected = torch.stack([reference_vector(model, user) for user in users])
+    assert model.embedding_size == expected.shape[1] == 2 * TWO_HEADS.width + spec.width
+    torch.testing.assert_close(embed(model, histories(users)), expected, atol=CLOSE, rtol=0)
+
+
+@pytest.mark.parametrize("text", ["user", "both", "user,last,state", "state,user"])
+def test_a_readout_is_read_as_it_was_written(text: str) -> None:
+    readout: Readout = parse_readout(text)
+    assert readout_text(readout) == text
+    assert set(readout) <= set(Block)
 
 
 def test_without_events_the_last_state_is_that_of_the_user(model: PragmaModel) -> None:

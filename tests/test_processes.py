@@ -49,6 +49,7 @@ def same_curve(one: Path, other: Path) -> None:
     assert len(first) == len(second) == 12
     for left, right in zip(first, second, strict=True):
         assert left.pop("loss") == pytest.approx(right.pop("loss"), rel=2e-3)
+        assert left.pop("ahead_loss") == pytest.approx(right.pop("ahead_loss"), rel=2e-3)
         assert left.pop("accuracy") == pytest.approx(right.pop("accuracy"), abs=0.02)
         for parts in ("by_mask", "by_field"):
             same_parts(cast(Parts, left.pop(parts)), cast(Parts, right.pop(parts)))

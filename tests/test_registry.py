@@ -104,7 +104,7 @@ def test_the_table_says_hashes_size_figures_and_when_a_bundle_was_written(home: 
         ).fetchall()[0]
     hashes, size, width, metrics, lately = row
     assert hashes == manifest.files
-    assert (size, width, lately) == ("nano", 128, True)
+    assert (size, width, lately) == ("nano", manifest.embedding_size, True)
     assert metrics == pytest.approx(manifest.metrics)
 
 
@@ -123,13 +123,14 @@ def test_the_table_says_when_a_model_was_registered_not_when_it_was_trained(home
 
 def test_a_model_of_another_width_gives_embed_its_type_at_once(home: Home) -> None:
     newer = model_id(home, "newer")
-    assert vector_type(home) == ("FLOAT[128]", "FLOAT[128]", "FLOAT[128]", "FLOAT[128]")
+    width = open_bundle(home.bundles / newer).manifest.embedding_size
+    assert vector_type(home) == (f"FLOAT[{width}]",) * 4
     narrow = another_bundle(home, home.runs / "narrow" / "bundle", embedding_size=64)
     register_bundle(open_bundle(narrow), home.warehouse)
     assert vector_type(home) == ("FLOAT[64]", "FLOAT[64]", "FLOAT[64]", "FLOAT[]")
-    assert len(vector(home, f"embed_with('{newer}', 'user 05')")) == 128
+    assert len(vector(home, f"embed_with('{newer}', 'user 05')")) == width
     register_bundle(open_bundle(home.bundles / newer), home.warehouse)
-    assert vector_type(home)[0] == "FLOAT[128]"
+    assert vector_type(home)[0] == f"FLOAT[{width}]"
 
 
 def test_an_older_model_is_put_back_by_its_id(home: Home) -> None:

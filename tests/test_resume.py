@@ -17,7 +17,6 @@ from histories_fixture import CUT, DAY, SHOP, Event, User, shopper_shards, shopp
 from training import command, ended, finished, lines, started, wait_until
 from typer.testing import CliRunner
 
-from pragma_model.model.sizes import Readout
 from pragma_model.runs.metrics import ProgressListener, StepMetrics
 from pragma_model.training import objective as reconstruction
 from pragma_model.training.checkpoint import begun_settings
@@ -288,7 +287,7 @@ def test_a_finished_run_is_resumed_for_an_embedding_of_other_states(
     train(shards, SETTINGS, home, "a", EVERY_STEP)
     both = open_bundle(home.runs / "a" / "bundle").manifest
     settings = begun_settings(home.runs / "a")
-    done = train(shards, settings, home, "a", replace(RESUMED, readout=Readout.USER))
+    done = train(shards, settings, home, "a", replace(RESUMED, readout="user"))
     assert done is not None
     assert done.bundle is not None
     assert done.bundle.manifest.embedding_size == both.embedding_size // 2

@@ -157,7 +157,7 @@ def test_registering_a_model_of_the_candidate_puts_it_into_force_and_the_old_one
     )
     assert tokenizer(home) == new
     assert not traces(home)
-    assert len(query(home, "select embed('user 05')")[0][0]) == 128  # type: ignore[arg-type]
+    assert query(home, "select embed('user 05') is not null") == [(True,)]
     build(home, variables(dataset), select=["models+"])
     build(home, variables(dataset))
     assert f"fit_{old[:12]}" in schemas(home)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from histories_fixture import CUT, DAY, SHOP, SOURCE, TEXT, VOCABULARY_SIZE, Event, User, moments
 from histories_fixture import histories as plain_histories
+from trained import activity_of
 
 from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.bundle import open_bundle
@@ -323,8 +324,10 @@ def test_embed_gives_the_vectors_of_torch(home: Home) -> None:
     assert users.texts is not None
     assert {"north", "south"} < set(users.texts.strings.to_pylist())
     with torch.no_grad():
-        batch = Batch.of(pack(users, users.latest_moments(), distinct=False))
-        expected = load_model(bundle)(batch).vectors.numpy()
+        model, latest = load_model(bundle), users.latest_moments()
+        activity = activity_of(model, home, users, latest)
+        batch = Batch.of(pack(users, latest, distinct=False, activity=activity))
+        expected = model(batch).vectors.numpy()
     for user, vector in zip(users.user_ids, expected, strict=True):
         np.testing.assert_allclose(found[user], vector, atol=CLOSE, err_msg=user)
 

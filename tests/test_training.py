@@ -44,6 +44,7 @@ from pragma_model.training.objective import value_loss
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_model.training.steps import Trainer, train_steps
 from pragma_model.training.trainer import reproducible, train
+from pragma_sql.formats.activity import ActivitySpec
 from pragma_sql.formats.bundle import open_bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.packing import log_time
@@ -137,7 +138,9 @@ def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards
     manifest = open_bundle(run.folder / "bundle").manifest
     assert manifest.tokenizer_hash == shards.manifest.tokenizer_hash
     assert manifest.trained_until == shards.manifest.as_of
-    assert (manifest.size, manifest.embedding_size) == ("nano", 128)
+    width = manifest.activity.width if manifest.activity else 0
+    assert manifest.readout == "user,last,state"
+    assert (manifest.size, manifest.embedding_size) == ("nano", 128 + width)
     assert manifest.metrics["validation_accuracy"] == run.validation.accuracy
     assert manifest.metrics["validation_bigram_accuracy"] == run.validation.bigram_accuracy
     assert manifest.metrics["onnx_max_abs_diff"] <= 1e-4
@@ -187,7 +190,7 @@ def shop_user(name: str, events: int, milestone: int | None = None) -> User:
 def groups(reader: SplitReader, epoch: int) -> list[list[str]]:
     """The names of the users of each batch."""
     return [
-        reader.cut(group.part, group.rows, np.random.default_rng(0))[0].user_ids
+        reader.cut(group.part, group.rows, np.random.default_rng(0)).histories.user_ids
         for group in reader.groups(0, ReaderPosition(epoch))
     ]
 
@@ -229,19 +232,19 @@ def test_a_window_is_as_long_as_asked_and_moves_from_epoch_to_epoch(tmp_path: Pa
     part = reader.part(reader.files[0])
     ends = set()
     for epoch in range(5):
-        histories, moments = reader.cut(part, np.array([0]), np.random.default_rng(epoch))
-        assert len(histories.ts) == 10
-        assert histories.ts[-1] < moments[0]
-        ends.add(int(histories.ts[-1]))
+        cut = reader.cut(part, np.array([0]), np.random.default_rng(epoch))
+        assert len(cut.histories.ts) == 10
+        assert cut.histories.ts[-1] < cut.moments[0]
+        ends.add(int(cut.histories.ts[-1]))
     assert len(ends) > 1
 
 
 def test_a_history_shorter_than_the_window_is_read_whole(tmp_path: Path) -> None:
     reader = reader_of(tmp_path, [shop_user("short", 9)], budget=512, window=10)
     part = reader.part(reader.files[0])
-    histories, moments = reader.cut(part, np.array([0]), np.random.default_rng(0))
-    assert len(histories.ts) == 9
-    assert moments.tolist() == reader.shards.manifest.moments(1).tolist()
+    cut = reader.cut(part, np.array([0]), np.random.default_rng(0))
+    assert len(cut.histories.ts) == 9
+    assert cut.moments.tolist() == reader.shards.manifest.moments(1).tolist()
 
 
 def test_a_window_knows_nothing_of_the_profile_after_its_moment(tmp_path: Path) -> None:
@@ -249,9 +252,21 @@ def test_a_window_knows_nothing_of_the_profile_after_its_moment(tmp_path: Path) 
     reader = reader_of(tmp_path, [shop_user("long", 100, milestone=yesterday)], 512, window=10)
     part = reader.part(reader.files[0])
     seen = [reader.cut(part, np.array([0]), np.random.default_rng(epoch)) for epoch in range(40)]
-    for histories, moments in seen:
-        assert len(histories.item_ts) == (moments[0] > yesterday * 1_000_000)
-    assert {len(histories.item_ts) for histories, _ in seen} == {0, 1}
+    for cut in seen:
+        assert len(cut.histories.item_ts) == (cut.moments[0] > yesterday * 1_000_000)
+    assert {len(cut.histories.item_ts) for cut in seen} == {0, 1}
+
+
+def test_with_activity_a_moment_lies_in_the_gap_before_the_next_event(tmp_path: Path) -> None:
+    spec = ActivitySpec((DAY,), (DAY,), (), 6500)
+    reader = replace(reader_of(tmp_path, [shop_user("long", 100)], 512, window=10), spec=spec)
+    part = reader.part(reader.files[0])
+    waited = []
+    for epoch in range(40):
+        cut = reader.cut(part, np.array([0]), np.random.default_rng(epoch))
+        assert len(cut.histories.ts) == 10
+        waited.append(int(cut.moments[0] - cut.histories.ts[-1]) / (DAY * 1_000_000))
+    assert 0 < min(waited) < 0.3 < 0.7 < max(waited) <= 1.0
 
 
 # --- the loss ---

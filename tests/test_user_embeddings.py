@@ -247,7 +247,7 @@ def another_model(home: Home, folder: Path, **changes: object) -> BundleManifest
     """A bundle of the same graphs that goes by another id."""
     current = home.bundles / (home.bundles / "current").read_text().strip()
     shutil.copytree(current, folder)
-    with (folder / "vocabulary.parquet").open("ab") as file:
+    with (folder / "bpe.json").open("ab") as file:
         file.write(b" ")
     manifest = open_bundle(current).manifest
     fields = {**vars(manifest), **changes}
@@ -301,7 +301,8 @@ def test_vectors_of_another_length_are_refused_while_there_are_others(
     register_bundle(open_bundle(tmp_path / "wide"), home.warehouse)
     with pytest.raises(PragmaError) as refusal:
         vectors.build("models+")
-    assert "vectors.user_embeddings holds FLOAT[128] of 1 model" in refusal.value.what
+    width = len(next(iter(before.values())))
+    assert f"vectors.user_embeddings holds FLOAT[{width}] of 1 model" in refusal.value.what
     assert "gives FLOAT[96]" in refusal.value.what
     assert "pragma build --select user_embeddings+ --full-refresh" in refusal.value.next_step
     assert_same(table(home), before)
@@ -333,7 +334,9 @@ def test_an_older_warehouse_answers_before_it_is_built_again(vectors: Vectors) -
 
 @pytest.mark.slow
 def test_plain_dbt_is_told_which_length_the_model_gives(vectors: Vectors) -> None:
-    with pytest.raises(PragmaError, match="gives vectors of 128 numbers, but the var embedding_s"):
+    width = len(next(iter(table(vectors.place.home).values())))
+    refusal = f"gives vectors of {width} numbers, but the var embedding_s"
+    with pytest.raises(PragmaError, match=refusal):
         vectors.place.build("models+", embedding_size=32)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ import torch
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import ProbeScore
+from pragma_model.training.data import SplitReader
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
-from pragma_sql.formats.packing import Float, pack, split_by_budget
+from pragma_sql.formats.packing import Float, split_by_budget
 from pragma_sql.formats.shards import Shards, Split
 
 MAX_USERS = 2_000
@@ -56,6 +57,7 @@ class LinearProbe:
         """
         answers = _read(labels)
         self._most_events = shards.manifest.max_events
+        self._reader = SplitReader(shards, "train", budget=1)
         self._splits: dict[Split, Asked] = {}
         for split in ("train", "validation"):
             asked = _asked(shards, split, answers)
@@ -92,13 +94,14 @@ class LinearProbe:
         """The user vectors, [users, width of an embedding]."""
         device = model.embedding.table.weight.device
         most = max(1, budget // MAX_EVENT_TOKENS)
-        cut = asked.histories.as_of(asked.moments, min(most, self._most_events))
-        sizes = cut.token_offsets[cut.event_offsets[1:]] - cut.token_offsets[cut.event_offsets[:-1]]
+        reader = replace(self._reader, spec=model.spec)
+        cut = reader.cut_at(asked.histories, asked.moments, min(most, self._most_events))
+        own = cut.histories
+        sizes = own.token_offsets[own.event_offsets[1:]] - own.token_offsets[own.event_offsets[:-1]]
         vectors = np.zeros((len(cut), model.embedding_size), np.float32)
-        for users in split_by_budget(sizes + np.diff(cut.event_offsets), budget):
-            packed = pack(cut.select(users), asked.moments[users], distinct=True)
+        for users in split_by_budget(sizes + np.diff(own.event_offsets), budget):
             with torch.inference_mode():
-                batch = Batch.of(packed, device)
+                batch = Batch.of(cut.select(users).pack(distinct=True), device)
                 events = model.encode_events(batch.events)
                 found = model.embed_users(events.vectors, batch.users)
             vectors[users] = found.numpy(force=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,15 +14,17 @@ from torch import Tensor
 
 from pragma_model.export.graphs import export_graphs, largest_difference
 from pragma_model.model.model import PragmaModel
-from pragma_model.model.sizes import ModelSize, Readout, size_of
+from pragma_model.model.readout import parse_readout, readout_text
+from pragma_model.model.sizes import ModelSize, size_of
 from pragma_model.runs.metrics import Validation
+from pragma_model.training.calibrate import calibrate
 from pragma_model.training.data import ReaderPosition, SplitReader
 from pragma_model.training.optimizers import load_weights
 from pragma_model.training.settings import TrainSettings
 from pragma_sql.formats.bundle import TOKENIZER_FILES, Bundle, BundleManifest, open_bundle, seal
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import replaced_folder
-from pragma_sql.formats.packing import Packed, pack
+from pragma_sql.formats.packing import Packed
 from pragma_sql.formats.shards import Shards
 
 WEIGHTS = "model.safetensors"
@@ -71,7 +73,8 @@ def write_bundle(
                 metrics=metrics,
                 embedding_size=model.embedding_size,
                 width=model.size.width,
-                readout=model.readout,
+                readout=readout_text(model.readout),
+                activity=model.spec,
                 layers=model.size.layers,
             ),
         )
@@ -87,9 +90,9 @@ def load_model(bundle: Bundle) -> PragmaModel:
         if manifest.layers
         else size_of(manifest.size)
     )
-    model = PragmaModel(size, manifest.vocabulary_size, manifest.text_width)
+    model = PragmaModel(size, manifest.vocabulary_size, manifest.text_width, manifest.activity)
     model.load_state_dict(load_file(bundle.path / WEIGHTS))
-    model.readout = Readout(manifest.readout)
+    model.readout = parse_readout(manifest.readout)
     return model.eval()
 
 
@@ -99,32 +102,32 @@ CHECKED_BATCHES = 3
 
 def export_run(
     folder: Path,
+    model: PragmaModel,
     weights: dict[str, Tensor],
     shards: Shards,
     settings: TrainSettings,
-    readout: Readout,
     validation: Validation | None,
 ) -> Bundle:
     """Write `bundle/` into the folder of a run.
 
     Args:
         folder: the folder of the run.
+        model: the shape of the model and its readout.
         weights: all weights, on the CPU.
         shards: the shards that the model was trained on.
         settings: the settings of the run.
-        readout: the states that make the bundle's embeddings.
         validation: figures for the manifest.
     """
-    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
-    load_weights(model, weights)
-    model.readout = readout
-    held_out = SplitReader(shards, "validation", settings.budget)
-    checked = SplitReader(shards, "train", settings.budget) if held_out.is_empty() else held_out
+    exported = model.alike()
+    load_weights(exported, weights)
+    scores = calibrate(exported.eval(), shards, settings)
+    held_out = SplitReader(shards, "validation", settings.budget, spec=model.spec)
+    checked = replace(held_out, split="train") if held_out.is_empty() else held_out
     return write_bundle(
         folder / "bundle",
-        model.eval(),
+        exported.eval(),
         shards.tokenizer,
-        _manifest(shards, settings, model, validation),
+        _manifest(shards, settings, exported, validation, scores),
         _checked_users(checked),
     )
 
@@ -132,17 +135,21 @@ def export_run(
 def _checked_users(reader: SplitReader) -> Iterator[Packed]:
     """Real users with their complete histories, with one event, and without events."""
     for group in islice(reader.groups(0, ReaderPosition()), CHECKED_BATCHES):
-        histories, moments = reader.cut(group.part, group.rows, np.random.default_rng(group.seed))
+        cut = reader.cut(group.part, group.rows, np.random.default_rng(group.seed))
         for most in (reader.shards.manifest.max_events, 1, 0):
-            yield pack(histories.as_of(moments, most), moments, distinct=True)
+            yield cut.newest(most).pack(distinct=True)
 
 
 def _manifest(
-    shards: Shards, settings: TrainSettings, model: PragmaModel, validation: Validation | None
+    shards: Shards,
+    settings: TrainSettings,
+    model: PragmaModel,
+    validation: Validation | None,
+    scores: Mapping[str, float],
 ) -> BundleManifest:
-    metrics = {}
+    metrics = dict(scores)
     if validation is not None:
-        metrics = {
+        metrics |= {
             "validation_loss": validation.loss,
             "validation_accuracy": validation.accuracy,
             "validation_baseline_accuracy": validation.baseline_accuracy,

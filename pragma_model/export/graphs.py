@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from io import StringIO
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pragma_model.model.inputs import Batch, EventInputs, UserInputs
+from pragma_model.model.lookahead import LookAhead
 from pragma_model.model.model import PragmaModel
 from pragma_sql.formats.histories import NO_TIME, Histories, offsets_of
 from pragma_sql.formats.packing import EVT, MASK, UNK, USR, Float, Packed, pack
@@ -28,6 +29,7 @@ LARGEST_GRAPH = 2**30
 file beside it, `<graph>.data`."""
 
 EVENT_GRAPH, USER_GRAPH = "event_encoder.onnx", "user_encoder.onnx"
+FORECAST_GRAPH = "forecast.onnx"
 
 
 class _EventEncoder(nn.Module):
@@ -39,17 +41,31 @@ class _EventEncoder(nn.Module):
         return self.model.encode_events(EventInputs(*inputs)).vectors
 
 
-class _UserEncoder(nn.Module):
-    def __init__(self, model: PragmaModel) -> None:
+class _Forecast(nn.Module):
+    def __init__(self, heads: LookAhead) -> None:
         super().__init__()
-        self.model = model
+        self.heads = heads
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.model.embed_users(inputs[0], UserInputs(*inputs[1:]))
+        return self.heads.forecast(inputs[0])
+
+
+class _UserEncoder(nn.Module):
+    def __init__(self, model: PragmaModel, names: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.names = names
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        named = UserInputs(**dict(zip(self.names, inputs[1:], strict=True)))
+        return self.model.embed_users(inputs[0], named)
 
 
 def export_graphs(model: PragmaModel, folder: Path) -> None:
     """Write `event_encoder.onnx` and `user_encoder.onnx`, with all sizes of inputs dynamic.
+
+    A model that looks ahead also has `forecast.onnx`: from the states of [USR], `user_states`
+    [B, D], to `forecasts` [B, F], see `LookAhead.forecast`.
 
     Inputs have the names of `Packed.arrays()`; `event_vectors` [R, D] is the output of the first
     graph and an input of the second, `user_vectors` [B, E] is the result.
@@ -58,14 +74,17 @@ def export_graphs(model: PragmaModel, folder: Path) -> None:
         model: the model, on the CPU, in evaluation mode.
         folder: the folder for the two files, and for two files of weights of a large model.
     """
-    batch = Batch.of(_example(model.text_width))
+    batch = Batch.of(_example(model.text_width, model.spec.width if model.spec else 0))
     events, users = (
         {name: tensor for name, tensor in inputs._asdict().items() if tensor is not None}
         for inputs in (batch.events, batch.users)
     )
     vectors = {"event_vectors": torch.zeros(len(batch.events.event_first), model.size.width)}
     _export(_EventEncoder(model), events, "event_vectors", folder / EVENT_GRAPH)
-    _export(_UserEncoder(model), vectors | users, "user_vectors", folder / USER_GRAPH)
+    _export(_UserEncoder(model, list(users)), vectors | users, "user_vectors", folder / USER_GRAPH)
+    if model.look_ahead is not None:
+        states = {"user_states": torch.zeros(len(batch.users.history_first), model.size.width)}
+        _export(_Forecast(model.look_ahead), states, "forecasts", folder / FORECAST_GRAPH)
 
 
 class Graphs:
@@ -118,7 +137,7 @@ def _export(graph: nn.Module, inputs: Mapping[str, Tensor], output: str, path: P
     program.save(path, external_data=weight > LARGEST_GRAPH)
 
 
-def _example(text_width: int) -> Packed:
+def _example(text_width: int, activity_width: int) -> Packed:
     """Three users to trace the model with; no size is 0 or 1, which tracing would freeze."""
     events, items = np.array([2, 0, 3]), np.array([2, 1, 2])
     lengths, item_lengths = np.array([2, 3, 1, 2, 4]), np.ones(5, np.int64)
@@ -136,7 +155,8 @@ def _example(text_width: int) -> Packed:
         item_token_offsets=offsets_of(item_lengths),
         item_tokens=np.tile([USR, UNK, 0], (5, 1)),
     )
-    packed = pack(histories, moments, distinct=False)
+    activity = np.zeros((3, activity_width), np.float32) if activity_width else None
+    packed = pack(histories, moments, distinct=False, activity=activity)
     if not text_width:
         return packed
     texts = np.zeros((2, text_width), np.float32)

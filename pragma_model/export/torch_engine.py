@@ -31,7 +31,7 @@ class TorchEngine:
     def event_vectors(self, packed: PackedEvents) -> Float:
         """Vectors of event rows, [R, D]."""
         tensors = self._tensors(packed)
-        inputs = EventInputs(*(tensors[name] for name in EventInputs._fields if name in tensors))
+        inputs = EventInputs(**{n: tensors[n] for n in EventInputs._fields if n in tensors})
         with self._precision():
             return _array(self._model.encode_events(inputs).vectors)
 
@@ -39,7 +39,7 @@ class TorchEngine:
     def user_vectors(self, packed: PackedUsers, event_vectors: Float) -> Float:
         """User vectors, [B, E], from the vectors of event rows, [R, D]."""
         tensors = self._tensors(packed)
-        inputs = UserInputs(*(tensors[name] for name in UserInputs._fields if name in tensors))
+        inputs = UserInputs(**{n: tensors[n] for n in UserInputs._fields if n in tensors})
         with self._precision():
             events = torch.from_numpy(np.ascontiguousarray(event_vectors)).to(self._device)
             return _array(self._model.embed_users(events, inputs))

@@ -54,6 +54,7 @@ class UserInputs(NamedTuple):
     history_unpad: Tensor  # [S]
     history_first: Tensor  # [B]
     profile_texts: Tensor | None = None  # [U, E] float
+    activity: Tensor | None = None  # [B, A] float
 
     @property
     def profile_rows(self) -> Rows:
@@ -81,8 +82,8 @@ class Batch(NamedTuple):
             name: torch.from_numpy(array).to(device) for name, array in packed.arrays().items()
         }
         return cls(
-            events=EventInputs(*(tensors[n] for n in EventInputs._fields if n in tensors)),
-            users=UserInputs(*(tensors[n] for n in UserInputs._fields if n in tensors)),
+            events=EventInputs(**{n: tensors[n] for n in EventInputs._fields if n in tensors}),
+            users=UserInputs(**{n: tensors[n] for n in UserInputs._fields if n in tensors}),
             event_slot=tensors["event_slot"],
             event_user=tensors["event_user"],
         )

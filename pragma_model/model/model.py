@@ -1,7 +1,7 @@
 """PRAGMA: event, profile and history encoders over one shared table of keys and values.
 
 Letters: B users, R event rows, T event tokens, M events, N targets, Q profile tokens,
-S history slots, V vocabulary, D width, E width of an embedding (D or 2 D).
+S history slots, V vocabulary, D width, E width of an embedding, A numbers of activity.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from pragma_model.model.attention.base import Kernel
 from pragma_model.model.inputs import Batch, EventInputs, UserInputs
 from pragma_model.model.layers import Encoder
-from pragma_model.model.sizes import ModelSize, Readout
+from pragma_model.model.lookahead import ActivityInput, LookAhead
+from pragma_model.model.readout import FULL, PAPER, Block, Readout
+from pragma_model.model.sizes import ModelSize
+from pragma_sql.formats.activity import ActivitySpec
 
 CALENDAR_FEATURES = 6
 MAX_POSITIONS = 256
@@ -90,12 +93,27 @@ class PragmaModel(nn.Module):
     history is learnt in less than half the steps.
     """
 
-    def __init__(self, size: ModelSize, vocabulary_size: int, text_width: int = 0) -> None:
-        """`text_width` is the width of the frozen text vectors; 0 if no key has texts."""
+    def __init__(
+        self,
+        size: ModelSize,
+        vocabulary_size: int,
+        text_width: int = 0,
+        spec: ActivitySpec | None = None,
+    ) -> None:
+        """Draw new weights.
+
+        Args:
+            size: widths and depths.
+            vocabulary_size: V.
+            text_width: width of the frozen text vectors; 0 if no key has texts.
+            spec: the activity that [USR] is given, and the windows to look ahead into; None is the
+                model of the paper.
+        """
         super().__init__()
         self.size = size
         self.text_width = text_width
-        self.readout = Readout.BOTH
+        self.spec = spec
+        self.readout: Readout = FULL if spec else PAPER
         self.embedding = TokenEmbedding(vocabulary_size, size.width, text_width)
         self.event_encoder = Encoder(size, size.event_layers)
         self.calendar = nn.Sequential(
@@ -110,11 +128,22 @@ class PragmaModel(nn.Module):
             # Starts near zero, the mean of all texts: larger guesses would drown the values' loss.
             self.masked_text = nn.Linear(size.width, text_width)
             nn.init.normal_(self.masked_text.weight, std=0.1 * size.width**-0.5)
+        # Last, so that the weights above are drawn as in the paper's model.
+        self.activity = ActivityInput(spec, size.width) if spec else None
+        self.look_ahead = LookAhead(spec, size.width) if spec else None
+
+    def alike(self) -> PragmaModel:
+        """A model of the same shape and readout with new weights."""
+        vocabulary_size = self.embedding.table.num_embeddings
+        other = PragmaModel(self.size, vocabulary_size, self.text_width, self.spec)
+        other.readout = self.readout
+        return other
 
     @property
     def embedding_size(self) -> int:
         """Width of a user embedding, E."""
-        return self.readout.states * self.size.width
+        activity = self.spec.width if self.spec else 0
+        return sum(activity if block is Block.STATE else self.size.width for block in self.readout)
 
     def attend_with(self, kernel: Kernel) -> None:
         """Set the attention kernel; by default it depends on the device."""
@@ -152,9 +181,18 @@ class PragmaModel(nn.Module):
             history, inputs.history_rows, inputs.history_time, ends=True
         )
         of_user = ends.view(inputs.history_first.shape[0], 2, self.size.width)
-        if self.readout is Readout.BOTH:
+        if self.readout == PAPER:
             return of_user.flatten(1)
-        return of_user.select(1, 0 if self.readout is Readout.USER else 1)
+        blocks = {Block.USER: of_user.select(1, 0), Block.LAST: of_user.select(1, 1)}
+        if self.activity is not None:
+            blocks[Block.STATE] = self.activity.standard(inputs.activity)
+        return torch.cat([blocks[block] for block in self.readout], dim=1)
+
+    def states_of_users(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:
+        """The states of [USR], [B, D]."""
+        history = self._history(event_vectors, inputs)
+        states: Tensor = self.history_encoder(history, inputs.history_rows, inputs.history_time)
+        return states
 
     def encode_users(self, event_vectors: Tensor, inputs: UserInputs, slots: Tensor) -> UserStates:
         """The states of [USR] and of the given slots of the histories, [M], for training."""
@@ -173,6 +211,8 @@ class PragmaModel(nn.Module):
             inputs.profile_rows,
             inputs.profile_time,
         )
+        if self.activity is not None:
+            profiles = profiles + self.activity(inputs.activity)
         return torch.cat([profiles, events]).index_select(0, inputs.history_source)
 
     def forward(self, batch: Batch, targets: Tensor | None = None) -> Encoded:

@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pragma_sql.formats.errors import PragmaError
 
 HEAD_WIDTH = 64
 """Width of an attention head, at every size."""
-
-
-class Readout(StrEnum):
-    """The states that make a user embedding (PRAGMA, section on probes)."""
-
-    USER = "user"
-    """The state of [USR], which changes little from one event to the next."""
-    LAST = "last"
-    """The state of the last event in its history; that of [USR] if there is no event."""
-    BOTH = "both"
-    """Both states, one after the other: twice as wide, and with the most information."""
-
-    @property
-    def states(self) -> int:
-        """The number of states in an embedding."""
-        return 2 if self is Readout.BOTH else 1
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class StepMetrics:
     """Share of the cells of attention that are empty."""
     learning_rate: float | None
     """The rate of AdamW; None if the step was skipped."""
+    ahead_loss: float | None = None
+    """Loss of what comes next; None if the model does not look ahead."""
     skipped: bool = False
     """Whether the loss or a gradient was not finite, so that nothing was changed."""
     tokens_per_s: float = 0.0
@@ -61,6 +63,8 @@ class RunState:
     """Number of finished steps."""
     place: ReaderPosition = BEGINNING
     """The place where the next step reads."""
+    ahead_place: ReaderPosition = BEGINNING
+    """The place where the next step reads users to look ahead from."""
     bad_in_a_row: int = 0
     tokens: int = 0
     seconds: float = 0.0
@@ -150,6 +154,17 @@ class RunSummary:
         """Largest difference of ONNX Runtime and torch in a component of user vectors."""
         return self.bundle.manifest.metrics["onnx_max_abs_diff"] if self.bundle else None
 
+    @property
+    def silence_auc(self) -> dict[str, float]:
+        """By window, the ROC-AUC of the forecast of silence on validation users."""
+        metrics = self.bundle.manifest.metrics if self.bundle else {}
+        prefix = "silence_auc_"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in metrics.items()
+            if name.startswith(prefix)
+        }
+
     def to_json(self) -> str:
         """The summary as one JSON object."""
         content = {
@@ -157,6 +172,7 @@ class RunSummary:
             "model_id": self.bundle.manifest.model_id if self.bundle else None,
             "bundle": str(self.bundle.path) if self.bundle else None,
             "onnx_max_abs_diff": self.onnx_max_abs_diff,
+            "silence_auc": self.silence_auc,
             "tokens_per_s": self.tokens_per_s,
             "next": self.next_step,
         }

@@ -20,10 +20,10 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from pragma_model.model.sizes import Readout
+from pragma_model.model.readout import parse_readout
 from pragma_model.runs.log import RunLog
 from pragma_model.runs.metrics import ProgressListener, RunState
-from pragma_model.training.data import ReaderPosition
+from pragma_model.training.data import BEGINNING, ReaderPosition
 from pragma_model.training.interrupts import NO_ROOM, StopRequest, as_os_error
 from pragma_model.training.optimizers import load_weights, whole_weights
 from pragma_model.training.settings import RunOptions, TrainSettings
@@ -93,7 +93,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, origin: Origin, state: RunSt
         shutil.rmtree(path)
 
 
-def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -> Checkpoint:
+def resumable(run: Path, readout: str | None, warn: Callable[[str], None]) -> Checkpoint:
     """The newest good checkpoint of a run without a bundle of this readout.
 
     Raises:
@@ -101,7 +101,7 @@ def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -
     """
     _check_there(run)
     bundle = run / "bundle"
-    if bundle.is_dir() and (readout is None or readout == read_manifest(bundle).readout):
+    if bundle.is_dir() and (readout is None or _has_readout(bundle, readout)):
         raise PragmaError(f"run {run.name!r} is finished", f"pragma register {run.name}")
     checkpoints = _by_age(run / CHECKPOINTS)
     for path in checkpoints:
@@ -111,6 +111,10 @@ def resumable(run: Path, readout: Readout | None, warn: Callable[[str], None]) -
             then = "" if path == checkpoints[-1] else ", so the one before it is used"
             warn(f"{path.name} is damaged{then}: {error}".splitlines()[0])
     raise _nothing_to_resume(run)
+
+
+def _has_readout(bundle: Path, readout: str) -> bool:
+    return parse_readout(readout) == parse_readout(read_manifest(bundle).readout)
 
 
 def next_attempt(run: Path) -> str:
@@ -187,7 +191,9 @@ def _read(path: Path) -> Checkpoint:
     settings = TrainSettings.from_json(origin.pop("settings"))
     state = content["state"]
     place = ReaderPosition(*state.pop("place"))
-    return Checkpoint(path, Origin(settings=settings, **origin), RunState(place=place, **state))
+    ahead = ReaderPosition(*state.pop("ahead_place", BEGINNING))
+    state = RunState(place=place, ahead_place=ahead, **state)
+    return Checkpoint(path, Origin(settings=settings, **origin), state)
 
 
 def _to_disk(path: Path) -> None:

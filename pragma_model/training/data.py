@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pragma_sql.formats.activity import ActivitySpec, Timeline, Wide, token_numbers
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories, Int
-from pragma_sql.formats.packing import Packed, pack, split_by_budget
+from pragma_sql.formats.packing import Float, Packed, pack, split_by_budget
 from pragma_sql.formats.shards import ShardFile, Shards, Split
 
 JITTER = 0.1
@@ -63,6 +65,32 @@ class UserGroup(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Users as of moments."""
+
+    histories: Histories
+    moments: Int  # [B] microseconds UTC
+    activity: Float | None
+    """[B, A] of all events before the moments, not only of those in `histories`."""
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def select(self, users: Int) -> Cut:
+        """The users at these indices, in this order."""
+        activity = None if self.activity is None else self.activity[users]
+        return Cut(self.histories.select(users), self.moments[users], activity)
+
+    def newest(self, most: int) -> Cut:
+        """The same users with their newest events only."""
+        return Cut(self.histories.as_of(self.moments, most), self.moments, self.activity)
+
+    def pack(self, *, distinct: bool) -> Packed:
+        """See `pragma_sql.formats.packing.pack`."""
+        return pack(self.histories, self.moments, distinct=distinct, activity=self.activity)
+
+
+@dataclass(frozen=True)
 class SplitReader:
     """A reader of the users of one split who have events."""
 
@@ -72,6 +100,8 @@ class SplitReader:
     window: int | None = None
     """Most events of a user, up to a random moment of each epoch; None reads complete histories up
     to the moment of the shards."""
+    spec: ActivitySpec | None = None
+    """The activity that goes with each user; None reads none."""
 
     @property
     def files(self) -> tuple[ShardFile, ...]:
@@ -127,26 +157,57 @@ class SplitReader:
     def read(self, group: UserGroup) -> list[Packed]:
         """The batches of a group: one, or more if the plan underestimated its users."""
         random = np.random.default_rng(group.seed)
-        return list(self._within_budget(*self.cut(group.part, group.rows, random)))
+        cut = self.cut(group.part, group.rows, random)
+        return [part.pack(distinct=False) for part in self.within_budget(cut)]
 
-    def cut(
-        self, part: ShardUsers, users: Int, random: np.random.Generator
-    ) -> tuple[Histories, Int]:
-        """The histories of these rows, and the moments of their cut, [len(users)]."""
-        histories = Histories.from_arrow(part.table.take(users), self.shards.texts)
-        self._check_ids(histories)
+    def cut(self, part: ShardUsers, users: Int, random: np.random.Generator) -> Cut:
+        """The histories of these rows, up to the end or within windows."""
+        histories = self.histories(part, users)
         moments = self.shards.manifest.moments(len(histories))
         if self.window is not None:
-            moments = _moments_within(histories, moments, self.window, random)
-        return histories.as_of(moments, self.longest), moments
+            moments = _moments_within(
+                histories, moments, self.window, random, gaps=self.spec is not None
+            )
+        return self.cut_at(histories, moments, self.longest)
 
-    def _within_budget(self, histories: Histories, moments: Int) -> Iterator[Packed]:
-        """Pack users, or halves of them if too large; a single user keeps the newest events."""
+    def cut_at(self, histories: Histories, moments: Int, most: int) -> Cut:
+        """Complete histories as of moments, with the newest events only but all their activity."""
+        return Cut(histories.as_of(moments, most), moments, self.activity(histories, moments))
+
+    def histories(self, part: ShardUsers, users: Int) -> Histories:
+        """The complete histories of these rows."""
+        return self.read_table(part.table.take(users))
+
+    def read_table(self, rows: pa.Table) -> Histories:
+        """The complete histories of rows of shards."""
+        histories = Histories.from_arrow(rows, self.shards.texts)
+        self._check_ids(histories)
+        return histories
+
+    def activity(self, histories: Histories, moments: Int) -> Float | None:
+        """The activity of each user as of a moment, [B, A]; None without a spec."""
+        if self.spec is None:
+            return None
+        return self.timeline(histories, self.spec).state(np.arange(len(histories)), moments)
+
+    def timeline(self, histories: Histories, spec: ActivitySpec) -> Timeline:
+        """The activity of complete histories."""
+        return Timeline(histories, spec, self.numbers)
+
+    @cached_property
+    def numbers(self) -> Wide:
+        """The number that each token stands for, [V]; see `activity.token_numbers`."""
+        manifest = self.shards.manifest
+        return token_numbers(self.shards.tokenizer / "vocabulary.parquet", manifest.vocabulary_size)
+
+    def within_budget(self, cut: Cut) -> Iterator[Cut]:
+        """The users, or halves of them if too large; a single user keeps the newest events."""
+        histories = cut.histories
         if len(histories.tokens) + len(histories.ts) <= self.budget:
-            yield pack(histories, moments, distinct=False)
+            yield cut
         elif len(histories) > 1:
             for half in np.array_split(np.arange(len(histories)), 2):
-                yield from self._within_budget(histories.select(half), moments[half])
+                yield from self.within_budget(cut.select(half))
         else:
             newest_first = np.cumsum(np.diff(histories.token_offsets)[::-1] + 1)
             most = int(np.searchsorted(newest_first, self.budget, side="right"))
@@ -156,7 +217,7 @@ class SplitReader:
                     f"{histories.user_ids[0]!r}, which takes {newest_first[0]}",
                     f"--overwrite --batch-tokens {newest_first[0]}, or more",
                 )
-            yield pack(histories.as_of(moments, most), moments, distinct=False)
+            yield cut.newest(most)
 
     def _check_ids(self, histories: Histories) -> None:
         size = self.shards.manifest.vocabulary_size
@@ -171,16 +232,23 @@ class SplitReader:
 
 
 def _moments_within(
-    histories: Histories, latest: Int, window: int, random: np.random.Generator
+    histories: Histories, latest: Int, window: int, random: np.random.Generator, *, gaps: bool
 ) -> Int:
     """For each user a moment with `window` events before it, if the user has as many; [B].
 
-    The moment is just after a randomly drawn event, or `latest` if that is the last event.
+    The moment is just after a randomly drawn event, or `latest` if that is the last event. With
+    `gaps` it is anywhere between that event and the next, or `latest`.
     """
     events = np.diff(histories.event_offsets)
     later = random.integers(0, np.maximum(1, events - window + 1))
     last = np.maximum(histories.event_offsets[1:] - 1 - later, 0)
-    return np.where(later == 0, latest, histories.ts[last] + 1)
+    after = histories.ts[last] + 1
+    if not gaps:
+        return np.where(later == 0, latest, after)
+    following = np.minimum(last + 1, len(histories.ts) - 1)
+    end = np.where(later == 0, latest, histories.ts[following])
+    waited = (random.random(len(events)) * np.maximum(end - after, 0)).astype(np.int64)
+    return np.asarray(after + waited, np.int64)
 
 
 def _list_lengths(table: pa.Table, name: str) -> Int:

@@ -26,13 +26,15 @@ class Evaluator:
     def __init__(
         self,
         shards: Shards,
+        model: PragmaModel,
         settings: TrainSettings,
         options: RunOptions,
         processes: DistributedContext,
     ) -> None:
         self._shards, self._settings, self._options = shards, settings, options
+        self._model = model
         self._processes = processes
-        self._reader = SplitReader(shards, "validation", settings.budget)
+        self._reader = SplitReader(shards, "validation", settings.budget, spec=model.spec)
         self._probe = LinearProbe(shards, options.probe) if options.probe else None
 
     @cached_property
@@ -49,9 +51,8 @@ class Evaluator:
         """
         if not self._processes.is_rank_zero:
             return
-        size = self._settings.model_size
         # A separate model, which is not sharded or compiled, and has no gradient hooks.
-        model = PragmaModel(size, self._shards.manifest.vocabulary_size, self._shards.text_width)
+        model = self._model.alike()
         load_weights(model, weights)
         model.to(self._processes.device).eval()
         batches = self._options.validation_batches

@@ -1,4 +1,4 @@
-"""The masked-value loss as one module, which is compiled, distributed and differentiated."""
+"""The loss of a step as one module, which is compiled, distributed and differentiated."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pragma_model.model.layers import Layer
 from pragma_model.model.model import PragmaModel
+from pragma_model.training.ahead_loss import AheadBatch, ahead_loss
 from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.masking import MaskedBatch
 from pragma_model.training.settings import RunOptions, TrainSettings
@@ -109,6 +110,14 @@ def reconstruct(model: PragmaModel, masked: MaskedBatch, smoothing: float) -> Va
     return found._replace(loss=found.loss + F.mse_loss(guessed.float(), masked.texts))
 
 
+class StepLoss(NamedTuple):
+    """The loss of a pair of batches."""
+
+    total: Tensor  # scalar, what is differentiated
+    masked: ValueLoss
+    ahead: Tensor  # scalar, of what comes next; 0 without such a batch
+
+
 class Objective(nn.Module):
     """A model and its loss."""
 
@@ -116,17 +125,24 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
         self.smoothing = settings.smoothing
+        self.ahead = settings.ahead
         self.bf16 = settings.precision == "bf16"
 
-    def forward(self, masked: MaskedBatch) -> ValueLoss:
-        """The sum of the losses of the hidden values, and how each was guessed.
+    def forward(self, masked: MaskedBatch, ahead: AheadBatch | None = None) -> StepLoss:
+        """The losses of a batch of hidden values, and of one that looks ahead.
 
-        It is a sum, so that batches of any size and process add up to the mean over all values.
+        Both are multiplied by the number of hidden values, so that batches of any size and process
+        add up to the mean over all values.
         """
         device = self.model.embedding.table.weight.device
+        values = len(masked.values)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             found = reconstruct(self.model, masked, self.smoothing)
-        return found._replace(loss=found.loss * len(masked.values))
+            found = found._replace(loss=found.loss * values)
+            if ahead is None:
+                return StepLoss(found.loss, found, found.loss.new_zeros(()))
+            next_loss = ahead_loss(self.model, ahead, self.ahead) * values
+        return StepLoss(found.loss + next_loss, found, next_loss.detach())
 
 
 class DistributedObjective:
@@ -154,13 +170,15 @@ class DistributedObjective:
             self._module = DistributedDataParallel(
                 objective,
                 forward_sync_buffers=False,
-                # A batch without texts does not use the parameters that read them.
-                find_unused_parameters=objective.model.text_width > 0,
+                # A batch without texts does not use the parameters that read them; nor does one
+                # without moments to look ahead from use its heads.
+                find_unused_parameters=objective.model.text_width > 0
+                or objective.model.look_ahead is not None,
             )
 
-    def __call__(self, masked: MaskedBatch) -> ValueLoss:
+    def __call__(self, masked: MaskedBatch, ahead: AheadBatch | None = None) -> StepLoss:
         """See `Objective.forward`."""
-        found: ValueLoss = self._module(masked)
+        found: StepLoss = self._module(masked, ahead)
         return found
 
     @contextmanager

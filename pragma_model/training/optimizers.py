@@ -92,7 +92,7 @@ class Optimizers:
         encoders = (model.event_encoder, model.profile_encoder, model.history_encoder)
         hidden = [p for encoder in encoders for p in encoder.parameters() if p.ndim == 2]
         chosen = set(map(id, hidden))
-        rest = [p for p in model.parameters() if id(p) not in chosen]
+        rest = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
 
         size, decay = model.size, settings.weight_decay
         self._muon = BatchedMuon(hidden, lr=size.muon_learning_rate, weight_decay=decay)

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from pragma_model.model.sizes import ModelSize, Readout, size_of
+from pragma_model.model.readout import FULL, PAPER, Block, Readout, parse_readout
+from pragma_model.model.sizes import ModelSize, size_of
 from pragma_model.options import flag_of, option
 from pragma_sql.formats.errors import PragmaError
 
@@ -20,6 +21,7 @@ SIZE_SETS = ("dropout", "learning_rate", "muon_learning_rate")
 """Settings that default to those of the size."""
 
 Precision = Literal["fp32", "bf16"]
+ObjectiveName = Literal["lookahead", "paper"]
 Parallel = Literal["ddp", "fsdp"]
 
 SMALLEST_BUDGET = 64
@@ -45,6 +47,44 @@ class MaskRates:
         for name, rate in vars(self).items():
             if not 0.0 <= rate < 1.0:
                 raise PragmaError(f"mask rate {name} is {rate}", "choose it from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class LookAheadSettings:
+    """What the objective `lookahead` asks for beside masked values (docs/decisions/lookahead.md).
+
+    Weights are relative to the mean loss of a masked value.
+    """
+
+    counts: float = 1.0
+    """Weight of the number of events in each window, and of whether there is any."""
+    amounts: float = 0.5
+    """Weight of the sums of numeric keys and of active periods in each window."""
+    values: float = 0.5
+    """Weight of the values of coming events, given their keys."""
+    moments: int = 4
+    """Moments of a user in a batch with events."""
+    window: int = 256
+    """Most events before such a moment that the model reads."""
+    sampled: int = 16
+    """Most values after such a moment that are asked for."""
+    users_alone: int = 128
+    """Users whose activity and profile alone are read, at `moments_alone` moments each."""
+    moments_alone: int = 8
+    windows: tuple[int, ...] = ()
+    """Windows after a moment in seconds, the shortest first; empty takes what suits the dataset."""
+
+    def __post_init__(self) -> None:
+        for name in ("counts", "amounts", "values"):
+            if not getattr(self, name) >= 0.0:
+                raise PragmaError(f"look-ahead weight {name} is {getattr(self, name)}", "0 or more")
+        for name in ("moments", "window", "sampled", "users_alone", "moments_alone"):
+            if getattr(self, name) < 1:
+                raise PragmaError(f"look-ahead {name} is {getattr(self, name)}", "1 or more")
+        if list(self.windows) != sorted(set(self.windows)) or any(w < 1 for w in self.windows):
+            raise PragmaError(
+                f"look-ahead windows are {self.windows}", "seconds, the shortest first"
+            )
 
 
 @dataclass(frozen=True)
@@ -92,11 +132,18 @@ class TrainSettings:
     dropout: float | None = option(
         None, "Share of states that are left out.", shown="0 for nano, else 0.1"
     )
+    objective: ObjectiveName = option(
+        "lookahead",
+        "lookahead, or paper: masked values alone, without activity.",
+    )
+    """`lookahead` gives [USR] the activity as of a random moment, and adds the near future to the
+    masked values: half of a batch's tokens each. `paper` is PRAGMA as published."""
     attention: str = option(
         "auto", "Attention kernel: auto, padded, grouped, varlen, flash or flex."
     )
     """Attention kernel; see `pragma_model.model.attention.base.Kernel`."""
     masks: MaskRates = field(default_factory=MaskRates)
+    ahead: LookAheadSettings = field(default_factory=LookAheadSettings)
 
     def __post_init__(self) -> None:
         least_of = {
@@ -120,6 +167,11 @@ class TrainSettings:
                 f"precision is {self.precision!r}",
                 f"--precision {' or '.join(get_args(Precision))}",
             )
+        if self.objective not in get_args(ObjectiveName):
+            raise PragmaError(
+                f"objective is {self.objective!r}",
+                f"--objective {' or '.join(get_args(ObjectiveName))}",
+            )
         for name in ("warm_up", "smoothing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise PragmaError(f"{name} is {getattr(self, name)}", "choose it from 0 to below 1")
@@ -132,11 +184,25 @@ class TrainSettings:
         own = {name: getattr(self, name) for name in SIZE_SETS}
         return replace(size_of(self.size), **{k: v for k, v in own.items() if v is not None})
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the model is given activity and asked for the near future."""
+        return self.objective == "lookahead"
+
+    @property
+    def masked_budget(self) -> int:
+        """Most event tokens of a batch of masked values; the rest of `budget` looks ahead."""
+        return max(SMALLEST_BUDGET, self.budget // 2) if self.looks_ahead else self.budget
+
     def flat(self) -> dict[str, float | int | str]:
         """All settings by name, with those of the size where the run sets none."""
-        own = {name: value for name, value in asdict(self).items() if name != "masks"}
-        masks = {f"mask_{name}": rate for name, rate in asdict(self.masks).items()}
-        return {**own, **masks, **{name: getattr(self.model_size, name) for name in SIZE_SETS}}
+        nested = ("masks", "ahead")
+        own = {name: value for name, value in asdict(self).items() if name not in nested}
+        flat = {**own, **{f"mask_{name}": rate for name, rate in asdict(self.masks).items()}}
+        if self.looks_ahead:
+            flat |= {f"ahead_{name}": value for name, value in asdict(self.ahead).items()}
+            flat["ahead_windows"] = " ".join(map(str, self.ahead.windows)) or "by the dataset"
+        return {**flat, **{name: getattr(self.model_size, name) for name in SIZE_SETS}}
 
     def having(self, given: Mapping[str, object]) -> TrainSettings:
         """A copy with these settings, given by name."""
@@ -149,10 +215,15 @@ class TrainSettings:
         Raises:
             TypeError: the content does not match the settings.
         """
-        masks = content["masks"]
-        if not isinstance(masks, Mapping):
-            raise TypeError(f"masks are {masks!r}")
-        return cls(**{**content, "masks": MaskRates(**masks)})  # type: ignore[arg-type]
+        # A run of before there was a choice had the objective of the paper.
+        masks, ahead = content["masks"], content.get("ahead", {})
+        if not isinstance(masks, Mapping) or not isinstance(ahead, Mapping):
+            raise TypeError(f"masks are {masks!r}, and the look-ahead is {ahead!r}")
+        nested = {
+            "masks": MaskRates(**masks),
+            "ahead": LookAheadSettings(**{**ahead, "windows": tuple(ahead.get("windows", ()))}),
+        }
+        return cls(**{"objective": "paper", **content, **nested})  # type: ignore[arg-type]
 
     def first_difference(self, other: TrainSettings) -> str | None:
         """The name of the first setting that differs, else None."""
@@ -194,10 +265,12 @@ class RunOptions:
     """File of labels for a linear probe at each validation."""
     tensorboard: bool = option(False, "Also write event files for TensorBoard.", "--tensorboard")
     mlflow: bool = option(False, "Also log to MLflow.", "--mlflow")
-    readout: Readout | None = option(
-        None, "States in an embedding: of [USR], of the last event.", shown="both"
+    readout: str | None = option(
+        None,
+        "Blocks of an embedding: any of user, last, state.",
+        shown="user,last,state; user,last for paper",
     )
-    """The states that make the bundle's embeddings; by default both."""
+    """The blocks that make the bundle's embeddings, see `pragma_model.model.readout`."""
     bundle: bool = option(
         True, "Write a bundle at the end; --no-bundle to try settings.", "--bundle/--no-bundle"
     )
@@ -216,5 +289,23 @@ class RunOptions:
                 raise PragmaError(f"{name} is {getattr(self, name)}", f"{flag} {least} or more")
         if self.parallel not in (None, *get_args(Parallel)):
             raise PragmaError(f"parallel is {self.parallel!r}", "--parallel ddp or fsdp")
+        if self.readout is not None:
+            parse_readout(self.readout)
         if self.resume and self.overwrite:
             raise PragmaError("--resume goes on and --overwrite starts again", "choose one of them")
+
+    def blocks(self, settings: TrainSettings) -> Readout:
+        """The blocks of the bundle's embeddings.
+
+        Raises:
+            PragmaError: the objective has no activity, and a block of it is asked for.
+        """
+        if self.readout is None:
+            return FULL if settings.looks_ahead else PAPER
+        readout = parse_readout(self.readout)
+        if Block.STATE in readout and not settings.looks_ahead:
+            raise PragmaError(
+                f"--readout {self.readout}: the objective {settings.objective!r} has no activity",
+                "--readout user,last, or --objective lookahead",
+            )
+        return readout

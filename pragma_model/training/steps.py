@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,8 @@ from pragma_model.model.attention.base import Kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
 from pragma_model.runs.metrics import RunState, StepMetrics
+from pragma_model.training.ahead import AheadReader, PackedAhead
+from pragma_model.training.ahead_loss import AheadBatch
 from pragma_model.training.data import ReaderPosition, SplitReader, UserGroup
 from pragma_model.training.distributed import DistributedContext
 from pragma_model.training.masking import MaskedBatch, mask_values
@@ -47,6 +49,8 @@ class StepPlan(NamedTuple):
     step: int  # from 1
     groups: list[tuple[int, UserGroup]]  # with their numbers in the step
     after: ReaderPosition
+    ahead: list[UserGroup]  # as many groups to look ahead from; none with the paper's objective
+    ahead_after: ReaderPosition
 
 
 class StepBatches(NamedTuple):
@@ -54,6 +58,7 @@ class StepBatches(NamedTuple):
 
     plan: StepPlan
     batches: list[MicroBatch]
+    ahead: list[PackedAhead]
 
 
 class Trainer:
@@ -90,27 +95,36 @@ class Trainer:
         rounds = self.processes.all_reduce_max(len(read.batches))
         breakdown = Breakdown(self.model.embedding.table.weight.shape[0], self.processes.device)
         sums: list[torch.Tensor] = []
+        ahead_sums: list[torch.Tensor] = []
         for number in range(rounds):
             # A process with fewer batches than another repeats one with weight zero.
             spare = number >= len(read.batches)
             masked = self._masked(read.batches[-1 if spare else number])
+            ahead = self._ahead(read.ahead, number)
             with self.objective.gathering(last=number == rounds - 1):
-                found = self.objective(masked)
-                (0.0 * found.loss if spare else found.loss).backward()  # type: ignore[no-untyped-call]
+                found = self.objective(masked, ahead)
+                (0.0 * found.total if spare else found.total).backward()  # type: ignore[no-untyped-call]
             if not spare:
-                sums.append(found.loss.detach())
-                breakdown.add(masked, found)
+                sums.append(found.masked.loss.detach())
+                ahead_sums.append(found.ahead)
+                breakdown.add(masked, found.masked)
         losses = torch.stack(sums).tolist()
+        ahead_sum = float(torch.stack(ahead_sums).sum())
         packs = [batch.packed for batch in read.batches]
         events = sum(len(packed.event_row) for packed in packs)
         tokens = sum(len(packed.event_tokens) for packed in packs) - events
+        for further in read.ahead:  # equal events are encoded once
+            rows = len(further.users.event_first)
+            events, tokens = events + rows, tokens + len(further.users.event_tokens) - rows
         filled, cells = (sum(counts) for counts in zip(*(p.cells for p in packs), strict=True))
-        totals = self.processes.all_reduce_sum([sum(losses), events, tokens, filled, cells])
-        loss_sum, all_events, all_tokens, all_filled, all_cells = totals
+        totals = self.processes.all_reduce_sum(
+            [sum(losses), ahead_sum, events, tokens, filled, cells]
+        )
+        loss_sum, next_sum, all_events, all_tokens, all_filled, all_cells = totals
         self.processes.all_reduce_in_place(breakdown.sums)
         values, _, hits = breakdown.sums.sum((1, 2)).tolist()
 
-        learning_rate, finite = None, math.isfinite(loss_sum)
+        learning_rate, finite = None, math.isfinite(loss_sum + next_sum)
         if finite:
             self.objective.scale_gradients(int(values))
             learning_rate = self.optimizers.step(read.plan.step - 1)
@@ -124,6 +138,7 @@ class Trainer:
             step=read.plan.step,
             epoch=read.plan.groups[0][1].place.epoch,
             loss=loss_sum / max(1.0, values) if finite else None,
+            ahead_loss=next_sum / max(1.0, values) if finite and self.model.spec else None,
             accuracy=hits / max(1.0, values),
             tokens=int(all_tokens),
             events=int(all_events),
@@ -133,6 +148,9 @@ class Trainer:
             by_mask=breakdown.by_mask() if finite else {},
             by_field=breakdown.by_field(names) if finite else {},
         )
+
+    def _ahead(self, read: Sequence[PackedAhead], number: int) -> AheadBatch | None:
+        return AheadBatch.of(read[number], self.processes.device) if number < len(read) else None
 
     def _masked(self, batch: MicroBatch) -> MaskedBatch:
         device = self.processes.device
@@ -150,22 +168,32 @@ def train_steps(
     reader: SplitReader,
     state: RunState,
     *,
+    ahead: AheadReader | None = None,
     readers: int = 1,
     bad_batches: Path | None = None,
 ) -> Iterator[StepMetrics]:
     """Train step by step from `state` on, and keep it up to date.
+
+    Args:
+        trainer: the model and its optimizers.
+        reader: batches whose values are hidden.
+        state: where the run is.
+        ahead: batches that look ahead, if the model does.
+        readers: threads that read.
+        bad_batches: folder for batches without a finite loss.
 
     Raises:
         PragmaError: `MAX_BAD_STEPS` steps in a row had no finite loss.
     """
     names = key_names(reader.shards.tokenizer)
     before, start = state.seconds, time.perf_counter()
-    plans = plans_of(reader, trainer.settings, trainer.processes, state)
-    for read in read_ahead(plans, reader, trainer.settings.seed, readers):
+    plans = plans_of(reader, trainer.settings, trainer.processes, state, ahead)
+    for read in read_ahead(plans, reader, trainer.settings.seed, readers, ahead):
         metrics = trainer.step(read, names, bad_batches)
         now = before + time.perf_counter() - start
         metrics = metrics.timed(now - state.seconds, now)
         state.step, state.place, state.seconds = metrics.step, read.plan.after, now
+        state.ahead_place = read.plan.ahead_after
         state.tokens += metrics.tokens
         state.filled += 1 - metrics.padding
         state.bad_in_a_row = state.bad_in_a_row + 1 if metrics.skipped else 0
@@ -179,18 +207,32 @@ def train_steps(
 
 
 def plans_of(
-    reader: SplitReader, settings: TrainSettings, processes: DistributedContext, state: RunState
+    reader: SplitReader,
+    settings: TrainSettings,
+    processes: DistributedContext,
+    state: RunState,
+    ahead: AheadReader | None = None,
 ) -> Iterator[StepPlan]:
     """What this process reads, step by step; processes share the groups of a step in turn."""
     stream = reader.stream(settings.seed, state.place)
+    further = ahead.stream(settings.seed, state.ahead_place) if ahead else iter(())
+    ahead_after = state.ahead_place
+    own = slice(processes.rank, None, processes.count)
     for step in range(state.step + 1, settings.steps + 1):
         groups = list(enumerate(islice(stream, settings.accumulation)))
         after = groups[-1][1].place.next
-        yield StepPlan(step, groups[processes.rank :: processes.count], after)
+        next_groups = list(islice(further, settings.accumulation))
+        if next_groups:
+            ahead_after = next_groups[-1].place.next
+        yield StepPlan(step, groups[own], after, next_groups[own], ahead_after)
 
 
 def read_ahead(
-    plans: Iterator[StepPlan], reader: SplitReader, seed: int, threads: int
+    plans: Iterator[StepPlan],
+    reader: SplitReader,
+    seed: int,
+    threads: int,
+    ahead: AheadReader | None = None,
 ) -> Iterator[StepBatches]:
     """Read and pack in threads while the model works; the order of steps is kept.
 
@@ -203,7 +245,8 @@ def read_ahead(
             for number, group in plan.groups
             for part, packed in enumerate(reader.read(group))
         ]
-        return StepBatches(plan, batches)
+        further = [ahead.read(group) for group in plan.ahead] if ahead else []
+        return StepBatches(plan, batches, [each for each in further if each is not None])
 
     if not threads:
         yield from map(read, plans)

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -17,7 +18,6 @@ from pragma_model.model.attention.base import Kernel
 from pragma_model.model.attention.kernels import select_kernel
 from pragma_model.model.inputs import Batch
 from pragma_model.model.model import PragmaModel
-from pragma_model.model.sizes import Readout
 from pragma_model.runs.log import RunLog, new_folder, record_run, run_folder
 from pragma_model.runs.metrics import (
     ProgressListener,
@@ -27,6 +27,7 @@ from pragma_model.runs.metrics import (
     Validation,
 )
 from pragma_model.runs.trackers import trackers_of
+from pragma_model.training.ahead import AheadReader
 from pragma_model.training.checkpoint import (
     Checkpointer,
     Origin,
@@ -40,6 +41,7 @@ from pragma_model.training.distributed import DistributedContext, init_distribut
 from pragma_model.training.evaluator import Evaluator
 from pragma_model.training.interrupts import explain_errors, stop_requests
 from pragma_model.training.optimizers import whole_weights
+from pragma_model.training.pace import fit_scales, measure_pace
 from pragma_model.training.settings import RunOptions, TrainSettings
 from pragma_model.training.steps import Trainer, train_steps
 from pragma_sql.formats.errors import PragmaError
@@ -118,9 +120,11 @@ def _train(
         check_origin(found, origin, run)
     state = found.state if found else RunState()
 
-    model = PragmaModel(settings.model_size, shards.manifest.vocabulary_size, shards.text_width)
+    model = new_model(shards, settings, reader)
+    reader = replace(reader, spec=model.spec)
+    ahead = AheadReader.of(shards, settings, model.spec) if model.spec else None
     model.attend_with(kernel)
-    model.readout = options.readout or Readout.BOTH
+    model.readout = options.blocks(settings)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     trainer = Trainer(model.to(processes.device), settings, processes, options)
     if found is not None:
@@ -133,9 +137,14 @@ def _train(
         stop_requests() as request,
     ):
         checkpointer = Checkpointer(folder, trainer, origin, log, options, listener, state.step)
-        evaluator = Evaluator(shards, settings, options, processes)
+        evaluator = Evaluator(shards, model, settings, options, processes)
         for metrics in train_steps(
-            trainer, reader, state, readers=options.readers, bad_batches=folder / "bad_batches"
+            trainer,
+            reader,
+            state,
+            ahead=ahead,
+            readers=options.readers,
+            bad_batches=folder / "bad_batches",
         ):
             log.write(metrics)
             listener.step(metrics)
@@ -157,7 +166,7 @@ def _train(
         bundle = None
         if options.bundle:
             listener.stage("export")
-            bundle = export_run(folder, weights, shards, settings, model.readout, validation)
+            bundle = export_run(folder, model, weights, shards, settings, validation)
         if request:
             raise StoppedError(run, state.step, checkpointer.saved_step, request.number)
         return RunSummary(
@@ -175,7 +184,7 @@ def _train(
 
 def _reader(shards: Shards, settings: TrainSettings, processes: DistributedContext) -> SplitReader:
     """The reader of the training split, after a check that it can be trained on."""
-    reader = SplitReader(shards, "train", settings.budget, settings.window)
+    reader = SplitReader(shards, "train", settings.masked_budget, settings.window)
     if reader.is_empty():
         raise PragmaError(f"{shards.path}: no user of split 'train' has an event", "pragma shards")
     if settings.accumulation % processes.count:
@@ -186,6 +195,17 @@ def _reader(shards: Shards, settings: TrainSettings, processes: DistributedConte
             f"--grad-accum {fitting}",
         )
     return reader
+
+
+def new_model(shards: Shards, settings: TrainSettings, reader: SplitReader) -> PragmaModel:
+    """A model with new weights; with activity on the scale of the training users."""
+    size, vocabulary_size = settings.model_size, shards.manifest.vocabulary_size
+    if not settings.looks_ahead:
+        return PragmaModel(size, vocabulary_size, shards.text_width)
+    pace = measure_pace(reader, settings.ahead)
+    model = PragmaModel(size, vocabulary_size, shards.text_width, pace.spec)
+    fit_scales(model, pace, reader)
+    return model
 
 
 def _kernel(reader: SplitReader, settings: TrainSettings, device: torch.device) -> Kernel:

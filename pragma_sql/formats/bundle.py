@@ -1,7 +1,7 @@
 """The bundle: one folder that holds everything a trained model needs to score, guarded by hashes.
 
 manifest.json  model.safetensors  event_encoder.onnx  user_encoder.onnx
-vocabulary.parquet  bpe.json  tokenize.sql
+vocabulary.parquet  bpe.json  tokenize.sql  forecast.onnx
 
 The weights of a graph of more than a gigabyte lie beside it, in `<graph>.data`.
 """
@@ -15,14 +15,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from pragma_sql.formats.activity import ActivitySpec
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import check_hashes, sha256
 
-FORMAT_VERSION = 2
-READABLE = (1, FORMAT_VERSION)
+FORMAT_VERSION = 3
+READABLE = (1, 2, FORMAT_VERSION)
 
 TOKENIZER_FILES = ("vocabulary.parquet", "bpe.json", "tokenize.sql")
 MODEL_FILES = ("model.safetensors", "event_encoder.onnx", "user_encoder.onnx")
+FORECAST_FILE = "forecast.onnx"
+"""Only in the bundle of a model that looks ahead: states of [USR] -> forecasts."""
 
 AGAIN = "pragma train SHARDS"
 
@@ -46,7 +49,9 @@ class BundleManifest:
     width: int = 0
     """Width of an event's vector; 0 in version 1, where it equals that of a user's vector."""
     readout: str = "user"
-    """What a user vector is made of; see `pragma_model.model.sizes.Readout`."""
+    """What a user vector is made of; see `pragma_model.model.readout`."""
+    activity: ActivitySpec | None = None
+    """The activity that the model is given; None if it is the paper's, or of before version 3."""
     text_encoder: str = ""
     """Name of the frozen text encoder; empty if no key uses one."""
     text_width: int = 0
@@ -60,6 +65,17 @@ class BundleManifest:
     def event_size(self) -> int:
         """Width of an event's vector."""
         return self.width or self.embedding_size
+
+    @property
+    def user_states(self) -> slice | None:
+        """Where the state of [USR] lies in a user vector; None if it is no part of it."""
+        start = 0
+        for block in self.readout.replace("both", "user,last").split(","):
+            if block == "user":
+                return slice(start, start + self.event_size)
+            is_state = block == "state" and self.activity is not None
+            start += self.activity.width if is_state and self.activity else self.event_size
+        return None
 
     @property
     def model_id(self) -> str:
@@ -79,8 +95,9 @@ class Bundle:
 
 def seal(folder: Path, manifest: BundleManifest) -> Bundle:
     """Hash the files in the folder and write the manifest."""
-    weights = sorted(path.name for path in folder.glob("*.onnx.data"))
-    files = {name: sha256(folder / name) for name in (*TOKENIZER_FILES, *MODEL_FILES, *weights)}
+    more = sorted(path.name for path in folder.glob("*.onnx.data"))
+    more += [FORECAST_FILE] if (folder / FORECAST_FILE).is_file() else []
+    files = {name: sha256(folder / name) for name in (*TOKENIZER_FILES, *MODEL_FILES, *more)}
     sealed = BundleManifest(**{**asdict(manifest), "files": files})
     text = json.dumps({"model_id": sealed.model_id, **asdict(sealed)}, indent=2)
     (folder / "manifest.json").write_text(text + "\n")

@@ -105,6 +105,8 @@ class PackedUsers(_Arrays):
     event_user: Int  # [M] the user of each event
     profile_texts: Float | None = field(default=None, kw_only=True)
     """[U, E] text vectors of the profiles, numbered as in `event_texts`."""
+    activity: Float | None = field(default=None, kw_only=True)
+    """[B, A] from `Timeline.state`, also of events that are not packed; None without activity."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ class Packed(PackedUsers, PackedEvents):
         )
 
 
-def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
+def pack(
+    histories: Histories, moments: Int, *, distinct: bool, activity: Float | None = None
+) -> Packed:
     """Pack users that have been cut at their moments.
 
     Args:
@@ -129,11 +133,13 @@ def pack(histories: Histories, moments: Int, *, distinct: bool) -> Packed:
         moments: [B] microseconds UTC; milestones are aged at them.
         distinct: encode equal event rows once. Right for scoring, since an event's encoding
             depends on its tokens alone; wrong under masking, which makes equal rows differ.
+        activity: [B, A] the users' activity as of the moments, if the model has one.
     """
     every = np.arange(len(histories.ts))
     rows, event_row = RowKeys.of(histories).distinct() if distinct else (every, every)
     return Packed(
-        **vars(pack_events(histories, rows)), **vars(pack_users(histories, moments, event_row))
+        **vars(pack_events(histories, rows)),
+        **vars(pack_users(histories, moments, event_row, activity)),
     )
 
 
@@ -148,7 +154,9 @@ def pack_events(histories: Histories, events: Int) -> PackedEvents:
     return PackedEvents(event_tokens, Layout.of(lengths + 1), event_first, event_texts=vectors)
 
 
-def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUsers:
+def pack_users(
+    histories: Histories, moments: Int, event_row: Int, activity: Float | None = None
+) -> PackedUsers:
     """Pack all but the events' tokens; `event_row` [M] is the row that encodes each event."""
     users, events = len(histories), len(histories.ts)
     item_lengths = np.diff(histories.item_token_offsets)
@@ -188,6 +196,7 @@ def pack_users(histories: Histories, moments: Int, event_row: Int) -> PackedUser
         event_slot=event_slot,
         event_user=histories.event_user,
         profile_texts=vectors,
+        activity=activity,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pragma_sql.formats.activity import Timeline, Wide, token_numbers
 from pragma_sql.formats.bundle import Bundle
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.event_rows import RowKeys
@@ -42,6 +43,10 @@ class Scorer:
         self.texts: TextVectors | None = None
         if bundle.manifest.text_encoder:
             self.texts = text_vectors(bundle.path, bundle.manifest.text_encoder)
+        self._numbers: Wide | None = None
+        if bundle.manifest.activity is not None:
+            vocabulary = bundle.path / "vocabulary.parquet"
+            self._numbers = token_numbers(vocabulary, bundle.manifest.vocabulary_size)
         self._engine = engine_of(bundle, precision, calls)
         self._cache = EventCache(bundle.manifest.event_size)
         self._process = 0
@@ -70,14 +75,23 @@ class Scorer:
     def score(self, histories: Histories, moments: Int) -> Float:
         """User vectors as of each user's moment, [B, E]; `moments` [B] in microseconds UTC."""
         self._start()
+        activity = self._activity(histories, moments)
         cut = histories.as_of(moments, self.manifest.max_events)
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         for group in _groups(cut):
             part = cut if len(group) == len(cut) else cut.select(group)
-            vectors[group] = self._score_group(part, moments[group])
+            own = None if activity is None else activity[group]
+            vectors[group] = self._score_group(part, moments[group], own)
         return vectors
 
-    def _score_group(self, cut: Histories, moments: Int) -> Float:
+    def _activity(self, histories: Histories, moments: Int) -> Float | None:
+        """The activity of each user, [B, A]; None if the model is given none."""
+        spec = self.manifest.activity
+        if spec is None or self._numbers is None:
+            return None
+        return Timeline(histories, spec, self._numbers).state(np.arange(len(histories)), moments)
+
+    def _score_group(self, cut: Histories, moments: Int, activity: Float | None) -> Float:
         vectors = np.empty((len(cut), self.manifest.embedding_size), np.float32)
         event_vectors, event_row = self._event_vectors(cut)
         counts = np.diff(cut.event_offsets)
@@ -87,7 +101,8 @@ class Scorer:
 
         def score(users: Int) -> None:
             own_rows = event_row[ranges(cut.event_offsets[users], counts[users])]
-            packed = pack_users(users_alone.select(users), moments[users], own_rows)
+            own = None if activity is None else activity[users]
+            packed = pack_users(users_alone.select(users), moments[users], own_rows, own)
             vectors[users] = self._engine.user_vectors(packed, event_vectors)
 
         self._each(score, split_by_budget(counts + 1, self._engine.history_budget))

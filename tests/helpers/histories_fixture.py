@@ -27,6 +27,8 @@ from pragma_sql.formats.shards import (
 SOURCE, SHOP, AMOUNT, TEXT, SEGMENT = range(5, 10)
 KEYS = {SOURCE: "source", SHOP: "shop", AMOUNT: "amount", TEXT: "text", SEGMENT: "segment"}
 FIRST_VALUE = 10
+AMOUNTS = range(30, 40)
+"""Values that are numbers, each as large as its id."""
 VOCABULARY_SIZE = 50
 
 HOUR, DAY = 3600, 86_400
@@ -137,12 +139,19 @@ def regulars(count: int, events: int) -> list[User]:
 
 
 def write_tokenizer(folder: Path) -> Path:
-    """A vocabulary of the keys, and stand-ins for the rest of the tokenizer."""
+    """A vocabulary of the keys and amounts, and stand-ins for the rest of the tokenizer."""
     folder.mkdir(parents=True)
     for name in TOKENIZER_FILES:
         (folder / name).write_text(f"stands in for {name}\n")
-    ids = {"token_id": list(KEYS), "kind": ["key"] * len(KEYS), "key": list(KEYS.values())}
-    pq.write_table(pa.table(ids), folder / "vocabulary.parquet")
+    rows = [
+        {"token_id": token, "kind": "key", "key": key, "value": "", "mean": None}
+        for token, key in KEYS.items()
+    ]
+    rows += [
+        {"token_id": token, "kind": "number", "key": "amount", "value": "", "mean": float(token)}
+        for token in AMOUNTS
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "vocabulary.parquet")
     return folder
 
 

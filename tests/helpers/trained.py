@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from pragma_sql.formats.activity import Timeline, token_numbers
 from pragma_sql.formats.bundle import open_bundle, read_manifest, seal
+from pragma_sql.formats.histories import Histories, Int
+from pragma_sql.formats.packing import Float
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.export_shards import export_shards
-from pragma_sql.warehouse.registry import register_bundle
+from pragma_sql.warehouse.registry import current_bundle, register_bundle
+
+if TYPE_CHECKING:
+    from pragma_model.model.model import PragmaModel
 
 
 def trained_home(toy: Home, folder: Path, run: str = "toy", steps: int = 4) -> Home:
@@ -27,6 +35,17 @@ def trained_home(toy: Home, folder: Path, run: str = "toy", steps: int = 4) -> H
     train(shards, TrainSettings(steps=steps, budget=1024), home, run)
     register_bundle(open_bundle(home.runs / run / "bundle"), home.warehouse)
     return home
+
+
+def activity_of(model: PragmaModel, home: Home, histories: Histories, moments: Int) -> Float | None:
+    """The activity that a model of a warehouse is given as of moments, [B, A]."""
+    if model.spec is None:
+        return None
+    bundle = open_bundle(current_bundle(home.warehouse))
+    vocabulary = bundle.path / "vocabulary.parquet"
+    numbers = token_numbers(vocabulary, bundle.manifest.vocabulary_size)
+    timeline = Timeline(histories, model.spec, numbers)
+    return timeline.state(np.arange(len(histories)), moments)
 
 
 def another_bundle(home: Home, folder: Path, **stated: object) -> Path:
