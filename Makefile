@@ -6,7 +6,7 @@ TRITON := .venv-triton
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-embed test-slow trial triton-env test-triton bench-triton bench-drift clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-results bench-embed test-slow trial triton-env test-triton bench-triton bench-drift clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -77,6 +77,9 @@ bench-kernels: $(STAMP) bench-env ## measure attention kernels, alone and in tra
 
 bench-learning: $(STAMP) bench-env ## compare what the model learns with guesses, features and pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_learning.py
+
+bench-results: $(STAMP) ## measure embeddings and forecasts on test users, into docs/RESULTS.md
+	$(BIN)/python benchmarks/bench_results.py
 
 bench-embed: $(STAMP) bench-env ## compare scoring with pragmatiq, into docs/BENCHMARKS.md
 	$(BIN)/python benchmarks/bench_embed.py

@@ -8,34 +8,22 @@ Example: python benchmarks/bench_learning.py --work /tmp/bench --parts hidden fe
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from learning_datasets import BUDGET, HEAD, ROOT, VALIDATION_BATCHES, Dataset, row
+from learning_datasets import BUDGET, HEAD, PAPER, ROOT, VALIDATION_BATCHES, Dataset, row
+from learning_features import features_table, probed
 from learning_probes import FOLDS, Paired, Vectors
 from learning_results import Found, Results
 from page import machine, write_section
-from programs import make_pragmatiq_dataset, pragma
+from programs import make_pragmatiq_dataset
 
 PRAGMATIQ_USERS = 10_000
 TEST_SHARE, VALIDATION_SHARE = 0.85, 0.10
 """Of pragmatiq's dataset. Few are learnt from: within the tokens of a short run pragmatiq, which
 takes users whole and the short ones first, reads no more than these."""
-
-MODELS = {
-    "LightGBM on features": "features",
-    "LightGBM on embeddings": "embeddings",
-    "LightGBM on both": "both",
-    "logistic regression on features": "linear features",
-    "logistic regression on embeddings": "linear embeddings",
-}
-METRICS = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC"}
-INTERVAL = ("mean", "low", "high")
-SAMPLES = 3
-"""Of the training users, that LightGBM is fitted on."""
 
 
 class Bench:
@@ -53,15 +41,23 @@ class Bench:
             ("--contract", str(self.contract), *told),
             steps=150,
             select="+user_tokens",
+            settings=PAPER,
         )
         credit = str(ROOT / "examples" / "credit_default")
         self.real = [
-            Dataset("credit_default", work / "learning credit", ("--project", credit), steps=250),
+            Dataset(
+                "credit_default",
+                work / "learning credit",
+                ("--project", credit),
+                steps=250,
+                settings=PAPER,
+            ),
             Dataset(
                 "purchase_cards",
                 work / "learning cards",
                 ("--var", "dataset=purchase_cards"),
                 steps=250,
+                settings=PAPER,
             ),
         ]
         self.paired = Paired(self.synthetic, self.contract, work, users)
@@ -83,30 +79,8 @@ class Bench:
         for dataset in self.real:
             for seed in self.seeds:
                 dataset.train(self.results, seed)
-            self.results.once(f"{dataset.name}, probe", partial(self._probed, dataset))
+            self.results.once(f"{dataset.name}, probe", partial(probed, dataset, self.seeds))
             self.write()
-
-    def _probed(self, dataset: Dataset) -> Found:
-        """`pragma probe` on the embeddings of each seed's model."""
-        for seed in self.seeds:
-            dataset.register(seed)
-            dataset.embeddings()
-        told = ["--json", "--seeds", str(SAMPLES), "--home", str(dataset.home), "--models"]
-        results = json.loads(pragma("probe", *told, *map(dataset.run, self.seeds)))
-        found: Found = {}
-        for result in results:
-            task, short = result["task"], MODELS[result["model"]]
-            found[f"{task} | rows"], found[f"{task} | positives"] = (
-                result["test_rows"],
-                result["positives"],
-            )
-            for metric in METRICS:
-                for what, value in result[metric].items():
-                    if value is not None:
-                        found[f"{task} | {short} | {metric} | {what}"] = value
-                for what, value in (result[f"{metric}_gain"] or {}).items():
-                    found[f"{task} | gain | {metric} | {what}"] = value
-        return found
 
     def pragmatiq(self) -> None:
         """Probe both programs' embeddings, seed by seed."""
@@ -131,13 +105,13 @@ class Bench:
         """The section, from what has been measured so far."""
         parts = [
             f"`make bench-learning`; {machine()}, CPU, fp32. Size nano, {BUDGET:,} tokens a step, "
-            "rates and windows as they are by default.",
+            "rates and windows as they are by default, masked values alone (`--objective paper`).",
             *self._hidden_part(),
             *self._pragmatiq_part(),
-            *self._features_part(),
+            features_table(self.real, self.results, self.seeds),
             *self._missing(),
         ]
-        write_section("Learning", "\n\n".join(parts))
+        write_section("Learning", "\n\n".join(filter(None, parts)))
 
     def _missing(self) -> list[str]:
         """What has not been measured, in words."""
@@ -222,43 +196,6 @@ class Bench:
         found = self.results.get(f"{name}, probes, seed {seed}")
         assert found is not None
         return found
-
-    def _features_part(self) -> list[str]:
-        rows = []
-        for dataset in self.real:
-            found = self.results.get(f"{dataset.name}, probe") or {}
-            for task in sorted({name.split(" | ")[0] for name in found}):
-                for metric, title in METRICS.items():
-                    cells = [
-                        _cell(found, f"{task} | {kind} | {metric}") for kind in MODELS.values()
-                    ]
-                    size = f"{found[f'{task} | rows']:,.0f} ({found[f'{task} | positives']:,.0f})"
-                    gain = "{:+.3f} [{:+.3f}, {:+.3f}]".format(
-                        *(found[f"{task} | gain | {metric} | {what}"] for what in INTERVAL)
-                    )
-                    names = [dataset.name, task, size, title, *cells, gain]
-                    rows.append(f"| {' | '.join(names)} |")
-        if not rows:
-            return []
-        text = (
-            "**Embeddings beside features** made by hand in SQL, by LightGBM and by logistic "
-            f"regression; test users. {len(self.seeds)} models of other seeds "
-            f"({', '.join(map(str, self.seeds))}), {SAMPLES} samples of the training users each. "
-            "Mean (largest less smallest over the samples / over the models). Both less features: "
-            "LightGBM, 95% interval over test users, paired. What was tried: [LOG.md](LOG.md)."
-        )
-        head = (
-            "| dataset | task | test rows (positive) | metric | features | embeddings | both "
-            "| linear: features | linear: embeddings | both less features |\n"
-            "|---|---|---:|---|---:|---:|---:|---:|---:|---:|"
-        )
-        return [text, head + "\n" + "\n".join(rows)]
-
-
-def _cell(found: Found, name: str) -> str:
-    models = found.get(f"{name} | model_spread")
-    over = "" if models is None else f" / {models:.3f}"
-    return f"{found[f'{name} | mean']:.3f} ({found[f'{name} | spread']:.3f}{over})"
 
 
 def _spread(values: Sequence[float]) -> str:

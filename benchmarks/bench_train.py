@@ -71,6 +71,8 @@ class Bench:
         arguments = ["--size", size, "--steps", str(steps), "--batch-tokens", str(BUDGET)]
         arguments += ["--validation-batches", "1", "--no-bundle"]  # only the steps are of interest
         shards = str(self.home / "shards")
+        # Both programs train on masked values alone.
+        arguments += ["--objective", "paper"]
         pragma("train", shards, "--run", run, "--overwrite", *arguments, "--home", str(self.home))
         lines = _json_lines(self.home / "runs" / run / "metrics.jsonl")
         rates = [line for line in lines if line.get("tokens_per_s")]

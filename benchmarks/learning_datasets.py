@@ -12,6 +12,8 @@ from programs import pragma
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = 8_192
 VALIDATION_BATCHES = 60
+PAPER = ("--objective", "paper")
+"""Masked values alone, which is what the learning section is about."""
 
 
 @dataclass(frozen=True)

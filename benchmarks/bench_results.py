@@ -1,0 +1,195 @@
+"""What embeddings and forecasts say of test users, into docs/RESULTS.md and docs/forecast.png.
+
+What was found is kept in the work folder, so that an interrupted run goes on.
+Example: python benchmarks/bench_results.py --work /tmp/bench
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+from learning_datasets import ROOT, Dataset
+from learning_features import features_table, probed
+from learning_results import Found, Results
+from page import RESULTS, machine, write_section
+
+from pragma_udfs.functions import register
+
+STEPS = 400
+WINDOW = "90d"
+TASK = "inactive_90d"
+PICTURE = RESULTS.parent / "forecast.png"
+BINS = 10
+
+FORECASTS = f"""
+select
+    labels.label::double as silent,
+    forecast_vector(vectors.embedding::float[], vectors.model_id).silence['{WINDOW}'] as expected,
+    exp(-90 * counts.events / greatest(counts.days, 1)) as by_rate
+from contract.labels as labels
+inner join tokens.user_tokens as users on labels.user_id = users.user_id
+inner join vectors.user_embeddings as vectors
+    on labels.user_id = vectors.user_id
+    and labels.eval_ts = vectors.as_of and vectors.model_id = $model
+inner join (
+    select
+        asked.user_id,
+        asked.eval_ts,
+        count(*) as events,
+        date_diff('day', min(events.ts), asked.eval_ts) as days
+    from contract.labels as asked
+    inner join tokens.event_tokens as events
+        on asked.user_id = events.user_id and events.ts < asked.eval_ts
+    where asked.task = '{TASK}'
+    group by all
+) as counts on labels.user_id = counts.user_id and labels.eval_ts = counts.eval_ts
+where labels.task = '{TASK}' and users.split = 'test'
+"""  # noqa: S608 - our own text
+
+Numbers = npt.NDArray[np.float64]
+
+
+class Bench:
+    """All measurements, each taken once."""
+
+    def __init__(self, work: Path, seeds: Sequence[int]) -> None:
+        work.mkdir(parents=True, exist_ok=True)
+        self.results, self.seeds = Results(work / "results.json"), seeds
+        credit = str(ROOT / "examples" / "credit_default")
+        cards = ("--var", "dataset=purchase_cards")
+        self.cards = Dataset("purchase_cards", work / "results cards", cards, steps=STEPS)
+        self.datasets = [
+            Dataset("credit_default", work / "results credit", ("--project", credit), steps=STEPS),
+            self.cards,
+        ]
+
+    def measure(self) -> None:
+        """Train, embed and probe; then ask the forecasts of the cards."""
+        for dataset in self.datasets:
+            for seed in self.seeds:
+                dataset.train(self.results, seed)
+            self.results.once(f"{dataset.name}, probe", partial(probed, dataset, self.seeds))
+            self.write()
+        for seed in self.seeds:
+            self.results.once(f"forecast, seed {seed}", partial(self._forecast, seed))
+        self.write()
+
+    def _forecast(self, seed: int) -> Found:
+        """Of test users as of the labels' moments, without having seen a label."""
+        from sklearn.metrics import roc_auc_score
+
+        silent, expected, by_rate = self._asked(seed)
+        found: Found = {"rows": len(silent), "silent": float(silent.mean())}
+        for name, chance in (("forecast", expected), ("rate", by_rate)):
+            found[f"{name} roc"] = float(roc_auc_score(silent, chance))
+            found[f"{name} brier"] = float(np.mean((chance - silent) ** 2))
+            middles, came, share = reliability(chance, silent)
+            found[f"{name} error"] = float(np.sum(share * np.abs(middles - came)))
+            for number, (middle, seen) in enumerate(zip(middles, came, strict=True)):
+                found[f"{name} expected {number}"], found[f"{name} came {number}"] = middle, seen
+        return found
+
+    def _asked(self, seed: int) -> tuple[Numbers, Numbers, Numbers]:
+        self.cards.register(seed)
+        model = (self.cards.home / "bundles" / "current").read_text().strip()
+        with duckdb.connect(str(self.cards.home / "pragma.duckdb"), read_only=True) as con:
+            register(con)
+            rows = con.execute(FORECASTS, {"model": model}).fetchnumpy()
+        silent, expected, by_rate = (np.asarray(rows[name]) for name in rows)
+        return silent, expected, by_rate
+
+    # --- the page ---
+
+    def write(self) -> None:
+        """The sections, from what has been measured so far."""
+        told = (
+            f"`make bench-results`; {machine()}, CPU, fp32. Size nano, {STEPS} steps, other "
+            "settings by default."
+        )
+        write_section(
+            "Embeddings beside features",
+            f"{told}\n\n{features_table(self.datasets, self.results, self.seeds)}",
+            RESULTS,
+        )
+        found = [self.results.get(f"forecast, seed {seed}") for seed in self.seeds]
+        if all(found):
+            measured = [each for each in found if each]
+            draw(measured)
+            write_section("Forecasts without labels", _forecast_part(told, measured), RESULTS)
+
+
+def reliability(chance: Numbers, silent: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """In bins of as many users each: mean chance, share that came, share of the users."""
+    parts = np.array_split(np.argsort(chance, kind="stable"), BINS)
+    middles = np.array([chance[part].mean() for part in parts])
+    came = np.array([silent[part].mean() for part in parts])
+    return middles, came, np.array([len(part) / len(chance) for part in parts])
+
+
+def draw(found: Sequence[Found]) -> None:
+    """What came against what was expected, a line a model."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 5))
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    for number, each in enumerate(found):
+        expected, came = (
+            [each[f"forecast {name} {bin_}"] for bin_ in range(BINS)]
+            for name in ("expected", "came")
+        )
+        axes.plot(expected, came, marker="o", label=f"model {number + 1}")
+    axes.set(
+        xlabel=f"expected chance of no purchase in {WINDOW}",
+        ylabel="share of cards without a purchase",
+        title="purchase_cards, test users, no labels used",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(PICTURE, dpi=110)
+    pyplot.close(figure)
+
+
+def _forecast_part(told: str, found: Sequence[Found]) -> str:
+    def cell(name: str) -> str:
+        values = [each[name] for each in found]
+        return f"{np.mean(values):.3f} ({np.ptp(values):.3f})"
+
+    first = found[0]
+    text = (
+        f"{told} `forecast_at` of purchase_cards: the chance of no purchase in {WINDOW}, of test "
+        f"users as of the labels' moments ({first['rows']:,.0f}, of which {first['silent']:.1%} "
+        "were silent), all after the moment up to which the models were trained. No label was "
+        "used. Beside it the chance by each card's own rate, exp(-90 events / days), which knows "
+        "no recency. Calibration error: mean distance of chance and share over ten bins of as many "
+        "users. Mean (largest less smallest over the models)."
+    )
+    rows = [
+        f"| {title} | {cell(f'{name} roc')} | {cell(f'{name} brier')} | {cell(f'{name} error')} |"
+        for title, name in (("forecast", "forecast"), ("own rate", "rate"))
+    ]
+    head = "| | ROC-AUC | Brier score | calibration error |\n|---|---:|---:|---:|"
+    return "\n\n".join([text, "\n".join([head, *rows]), "![expected against seen](forecast.png)"])
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".bench"))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    arguments = parser.parse_args()
+    Bench(arguments.work.resolve(), arguments.seeds).measure()
+
+
+if __name__ == "__main__":
+    main()

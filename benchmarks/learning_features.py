@@ -1,0 +1,80 @@
+"""What embeddings add to features made by hand: `pragma probe` over the models of several seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from learning_datasets import Dataset
+from learning_results import Found, Results
+from programs import pragma
+
+MODELS = {
+    "LightGBM on features": "features",
+    "LightGBM on embeddings": "embeddings",
+    "LightGBM on both": "both",
+    "logistic regression on features": "linear features",
+    "logistic regression on embeddings": "linear embeddings",
+}
+METRICS = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC"}
+INTERVAL = ("mean", "low", "high")
+SAMPLES = 3
+"""Of the training users, that LightGBM is fitted on."""
+
+
+def probed(dataset: Dataset, seeds: Sequence[int]) -> Found:
+    """`pragma probe` on the embeddings of each seed's model."""
+    for seed in seeds:
+        dataset.register(seed)
+        dataset.embeddings()
+    told = ["--json", "--seeds", str(SAMPLES), "--home", str(dataset.home), "--models"]
+    results = json.loads(pragma("probe", *told, *map(dataset.run, seeds)))
+    found: Found = {}
+    for result in results:
+        task, short = result["task"], MODELS[result["model"]]
+        found[f"{task} | rows"] = result["test_rows"]
+        found[f"{task} | positives"] = result["positives"]
+        for metric in METRICS:
+            for what, value in result[metric].items():
+                if value is not None:
+                    found[f"{task} | {short} | {metric} | {what}"] = value
+            for what, value in (result[f"{metric}_gain"] or {}).items():
+                found[f"{task} | gain | {metric} | {what}"] = value
+    return found
+
+
+def features_table(datasets: Sequence[Dataset], results: Results, seeds: Sequence[int]) -> str:
+    """The table of all tasks that were probed, with a text; empty if none was."""
+    rows = []
+    for dataset in datasets:
+        found = results.get(f"{dataset.name}, probe") or {}
+        for task in sorted({name.split(" | ")[0] for name in found}):
+            for metric, title in METRICS.items():
+                cells = [_cell(found, f"{task} | {kind} | {metric}") for kind in MODELS.values()]
+                size = f"{found[f'{task} | rows']:,.0f} ({found[f'{task} | positives']:,.0f})"
+                gain = "{:+.3f} [{:+.3f}, {:+.3f}]".format(
+                    *(found[f"{task} | gain | {metric} | {what}"] for what in INTERVAL)
+                )
+                names = [dataset.name, task, size, title, *cells, gain]
+                rows.append(f"| {' | '.join(names)} |")
+    if not rows:
+        return ""
+    text = (
+        "**Embeddings beside features** made by hand in SQL, by LightGBM and by logistic "
+        f"regression; test users. {len(seeds)} models of other seeds "
+        f"({', '.join(map(str, seeds))}), {SAMPLES} samples of the training users each. "
+        "Mean (largest less smallest over the samples / over the models). Both less features: "
+        "LightGBM, 95% interval over test users, paired. What was tried: [LOG.md](LOG.md)."
+    )
+    head = (
+        "| dataset | task | test rows (positive) | metric | features | embeddings | both "
+        "| linear: features | linear: embeddings | both less features |\n"
+        "|---|---|---:|---|---:|---:|---:|---:|---:|---:|"
+    )
+    return text + "\n\n" + head + "\n" + "\n".join(rows)
+
+
+def _cell(found: Found, name: str) -> str:
+    models = found.get(f"{name} | model_spread")
+    over = "" if models is None else f" / {models:.3f}"
+    return f"{found[f'{name} | mean']:.3f} ({found[f'{name} | spread']:.3f}{over})"
