@@ -65,7 +65,7 @@ def test_the_file_says_what_the_table_says_of_relations_that_are_made_side_by_si
             "from vectors.made_from union all from views.made_from order by relation"
         ).fetchall()
         file = con.read_parquet(str(home.root / "made_from.parquet")).fetchall()
-    assert {row[0] for row in table} == {"user_embeddings", "neighbours", *FILES}
+    assert {row[0] for row in table} == {"user_embeddings", "user_forecasts", "neighbours", *FILES}
     assert file == table
 
 

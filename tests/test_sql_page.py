@@ -80,7 +80,7 @@ def test_the_page_has_the_commands_that_are_tried_here() -> None:
 
 def test_the_queries_of_the_page_give_rows(con: duckdb.DuckDBPyConnection) -> None:
     queries = [query for text in blocks("sql") for query in text.split(";") if query.strip()]
-    assert len(queries) == 6
+    assert len(queries) == 9
     for query in queries:
         assert con.execute(query).fetchall(), query
 

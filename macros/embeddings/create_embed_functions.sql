@@ -5,6 +5,8 @@
     {{ create_embed(width) }};
     {{ create_embed_at(width) }};
     {{ create_embed_records(width) }};
+    {{ create_forecast() }};
+    {{ create_forecast_at() }};
     {{ create_embed_with(width if current and _models_are_as_wide(width) else none) }}
     {%- endif -%}
 {%- endmacro %}

@@ -5,13 +5,17 @@
     {%- if ['tokens', 'event_tokens'] in older and not has_column(tokens_relation('event_tokens'), 'tokenizer') %}
         alter table {{ tokens_relation('event_tokens') }} add column tokenizer varchar;
     {%- endif %}
+    {%- if ['vectors', '_embedding_state'] in older and not has_column(_vectors_relation('_embedding_state'), 'is_common') %}
+        alter table {{ _vectors_relation('_embedding_state') }} add column is_common boolean;
+    {%- endif %}
     {%- if ['tokens', 'built_partitions'] in older -%}
         {%- if has_column(tokens_relation('built_partitions'), 'kept') and ['tokens', 'event_tokens'] in older %}
             {{ _move_tokens() }}
             {%- do _say_created([tokens_relation('_ingested'), tokens_relation('_histories')]) -%}
             {%- if ['vectors', 'scored_users'] in older and not has_column(_vectors_relation('scored_users'), 'profile_items') %}
             create or replace table {{ _vectors_relation('_embedding_state') }} as
-            select scored.model_id, scored.user_id, scored.as_of, scored.profile_checksum, histories.version as history, scored.due_since
+            select scored.model_id, scored.user_id, scored.as_of, scored.profile_checksum, histories.version as history, scored.due_since,
+                false as is_common
             from {{ _vectors_relation('scored_users') }} as scored
             left join {{ tokens_relation('_histories') }} as histories on scored.user_id = histories.user_id;
             {%- do _say_created([_vectors_relation('_embedding_state')]) -%}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from pragma_sql.formats.histories import EVENTS_AT_ONCE, Histories, Int
 from pragma_sql.formats.packing import Float
 from pragma_sql.formats.text_encoder import TextVectors
 from pragma_sql.scoring.engines import Precision
+from pragma_sql.scoring.forecaster import Forecaster
 from pragma_sql.scoring.scorer import Scorer
 from pragma_sql.warehouse.functions import register_bpe_encode
 
@@ -124,8 +126,14 @@ class RecordScorer:
         """Load the model; see `Scorer`."""
         self.scorer = Scorer(bundle, precision=precision, calls=calls)
         self._folder = bundle.path
+        self._bundle = bundle
         self._lock = threading.Lock()
         self._loaded: RecordTokenizer | None = None
+
+    @cached_property
+    def forecaster(self) -> Forecaster:
+        """The forecasts of the model; raises if it does not look ahead."""
+        return Forecaster(self._bundle)
 
     @property
     def _tokenizer(self) -> RecordTokenizer:

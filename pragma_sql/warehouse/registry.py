@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pragma_sql.formats.activity import FORECAST_TYPE
 from pragma_sql.formats.bundle import Bundle, open_bundle, read_manifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import replaced_folder
@@ -26,11 +27,15 @@ from pragma_sql.warehouse.connection import open_warehouse, read_tokenizer
 MODEL_ID = re.compile("[0-9a-f]{12}")
 """The form of a registered bundle's folder name, which drafts do not have."""
 
+_USER = "STRUCT(user_id VARCHAR, moment TIMESTAMP, model_id VARCHAR)"
+
 CALLED = {
-    "embed_user": "STRUCT(user_id VARCHAR, moment TIMESTAMP, model_id VARCHAR)",
-    "embed_record": "STRUCT(record VARCHAR)",
+    "embed_user": (_USER, "FLOAT[]"),
+    "embed_record": ("STRUCT(record VARCHAR)", "FLOAT[]"),
+    "forecast_user": (_USER, FORECAST_TYPE),
 }
-"""The functions behind `embed` and the like, which must exist when those are created."""
+"""The functions behind `embed`, `forecast` and the like, which must exist when those are created:
+name -> SQL types of the parameter and of the result."""
 
 REGISTERED = "registered"
 """The file in a registered bundle's folder with the time when it was last made current."""
@@ -191,8 +196,10 @@ def _show(warehouse: Path) -> None:
         con.execute("create schema if not exists vectors")
         con.register("registered_models", models)
         con.execute("create or replace table vectors.models as from registered_models")
-        for name, struct in CALLED.items():
-            con.create_function(name, lambda _asked: None, [struct], "FLOAT[]")
+        for name, (given, returned) in CALLED.items():
+            con.create_function(
+                name, lambda _asked: None, [duckdb.sqltype(given)], duckdb.sqltype(returned)
+            )
         for function in _functions(models.to_pylist()):
             con.execute(function)
     finally:
@@ -207,6 +214,8 @@ def _functions(models: Sequence[Mapping[str, object]]) -> Iterator[str]:
     for name in ("create_embed", "create_embed_at", "create_embed_records"):
         yield macros[name](width)
     yield macros["create_embed_with"](width if one else None)
+    yield macros["create_forecast"]()
+    yield macros["create_forecast_at"]()
 
 
 def _home(warehouse: Path) -> Home:

@@ -81,7 +81,7 @@ def register_embed(
     models: Models,
     kept: KeptVectors,
     cursor: Callable[[], duckdb.DuckDBPyConnection],
-) -> list[ArrowFunction]:
+) -> ArrowFunction:
     """Register `embed_user(struct)`; a null model means the current one.
 
     A model is loaded when a user is first asked for. Tokens are read through `cursor`.
@@ -110,4 +110,4 @@ def register_embed(
         return pa.array(vectors, pa.list_(pa.float32()))
 
     struct = f"STRUCT({', '.join(f'{name} {kind}' for name, kind in ASKED.items())})"
-    return [register_function(con, "embed_user", embed_user, [struct], "FLOAT[]")]
+    return register_function(con, "embed_user", embed_user, [struct], "FLOAT[]")

@@ -1,7 +1,8 @@
 """The SQL functions of a warehouse.
 
-Builds call `bpe_train` and `bpe_encode`; the macros `embed`, `embed_at` and `embed_with` call
-`embed_user`, and `embed_records` calls `embed_record`.
+Builds call `bpe_train`, `bpe_encode` and `forecast_vector`; the macros `embed`, `embed_at` and
+`embed_with` call `embed_user`, `embed_records` calls `embed_record`, and `forecast` and
+`forecast_at` call `forecast_user`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pragma_sql.warehouse.connection import CANDIDATE, warehouse_of
 from pragma_sql.warehouse.functions import ArrowFunction
 from pragma_udfs.bpe import register_bpe
 from pragma_udfs.embed import register_embed
+from pragma_udfs.forecast import register_forecast
 from pragma_udfs.records import register_records
 
 
@@ -67,7 +69,8 @@ class Functions:
         Nothing is loaded before the first call, so tokens can be built before a model exists.
         """
         self._held += register_bpe(con, self._load_bpe)
-        self._held += register_embed(con, self._models, self._kept, self.cursor)
+        embed = register_embed(con, self._models, self._kept, self.cursor)
+        self._held += [embed, *register_forecast(con, self._models, embed, self.cursor)]
         self._held += register_records(con, self._models)
 
     def forget_if_closed(self) -> None:

@@ -18,7 +18,8 @@ known as (
         null::timestamp as as_of,
         null::ubigint as profile_checksum,
         null::ubigint as history,
-        null::timestamp as due_since
+        null::timestamp as due_since,
+        null::boolean as is_common
     where false
     {%- endif %}
 ),
@@ -33,7 +34,8 @@ final as (
         least(
             known.due_since,
             case when known.history = histories.previous then histories.changed_since else timestamp '-infinity' end
-        ) as due_since
+        ) as due_since,
+        known.is_common
     from known
     left join histories on known.user_id = histories.user_id
     where known.history is distinct from histories.version

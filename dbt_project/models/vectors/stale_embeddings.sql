@@ -1,6 +1,7 @@
 {{ config(materialized='table') }}
 
 {%- set embeddings, per_batch = last_build('user_embeddings', of='last_vectors'), var('embedding_batch_events') %}
+{%- set common = embedding_moment() %}
 
 with
 
@@ -58,7 +59,12 @@ compared as (
         (
             before.profile_checksum is distinct from known.profile_checksum
             or before.history is distinct from known.history
-        ) as is_other
+        ) as is_other,
+        {% if common -%}
+        (before.as_of is distinct from {{ common }}) as is_moved
+        {%- else -%}
+        coalesce(before.is_common, false) as is_moved
+        {%- endif %}
     from known
     left join before on known.user_id = before.user_id
     where {{ current_model_id() }} <> ''
@@ -69,20 +75,28 @@ changed as (
         user_id,
         history,
         profile_checksum,
-        case when is_other then timestamp '-infinity' else due_since end as since
+        case
+            when is_other then timestamp '-infinity'
+            -- From the new moment on, as the vector of a label at that moment would otherwise stand there twice.
+            when due_since is null
+                then {{ common ~ ' - interval 1 microsecond' if common else "timestamp '-infinity'" }}
+            else due_since
+        end as since
     from compared
-    where is_other or due_since is not null
+    where is_other or is_moved or due_since is not null
+),
+
+known_moments as (
+    select user_id, ts from {{ ref('event_tokens') }}
+    union all
+    select user_id, greatest(as_of, ts) as ts from {{ ref('profile_tokens') }}
 ),
 
 latest as (
     select
         user_id,
-        max(ts) + interval 1 microsecond as as_of
-    from (
-        select user_id, ts from {{ ref('event_tokens') }}
-        union all
-        select user_id, greatest(as_of, ts) as ts from {{ ref('profile_tokens') }}
-    ) as moments
+        {{ common or 'max(ts) + interval 1 microsecond' }} as as_of
+    from {{ 'changed' if common else 'known_moments' }}
     where user_id in (select changed.user_id from changed)
     group by user_id
 ),
