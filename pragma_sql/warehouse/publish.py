@@ -49,6 +49,7 @@ class Publication:
 PUBLICATIONS = (
     Publication("vectors.user_embeddings", ("model_id", "month"), "as_of"),
     Publication("vectors.latest_embeddings", ("model_id",)),
+    Publication("vectors.user_forecasts", ("model_id",)),
     Publication("views.similar_users"),
     Publication("views.embedding_map"),
     Publication("views.embedding_drift", users=False),
