@@ -47,7 +47,7 @@ inner join (
     inner join tokens.event_tokens as events
         on asked.user_id = events.user_id and events.ts < asked.eval_ts
     where asked.task = '{TASK}'
-    group by all
+    group by asked.user_id, asked.eval_ts
 ) as counts on labels.user_id = counts.user_id and labels.eval_ts = counts.eval_ts
 where labels.task = '{TASK}' and users.split = 'test'
 """  # noqa: S608 - our own text
