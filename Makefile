@@ -6,7 +6,7 @@ TRITON := .venv-triton
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-results bench-embed test-slow trial triton-env test-triton bench-triton bench-drift clean
+.PHONY: help setup demo test lint format wheel bench-demo bench-env bench-tokens bench-train bench-kernels bench-learning bench-results bench-embed test-long test-slow trial triton-env test-triton bench-triton bench-drift clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -22,11 +22,17 @@ $(STAMP): constraints.txt pyproject.toml
 demo: $(STAMP) ## run the complete loop on real purchase cards, into ./warehouse
 	$(BIN)/pragma demo
 
-test: $(STAMP) ## run all tests except the slow ones
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not trial"
+# Files in their order: by itself, xdist leaves the long files of few tests to the end.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(STAMP) ## run the tests that need no build of their own, in under five minutes
+	$(PYTEST) -m "not long and not slow and not trial"
+
+test-long: $(STAMP) ## run the tests that build, edit, kill and build again
+	$(PYTEST) -m "long and not slow and not trial"
 
 test-slow: $(STAMP) triton-env ## run the slow tests: rare variants, large datasets, the longest pages
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(PYTEST) -m slow
 	$(TRITON)/bin/python -m pytest -m slow serving/tests
 
 trial: $(STAMP) ## run four real datasets through edits, corrections, deletions, a refit and another seed

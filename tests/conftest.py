@@ -29,6 +29,18 @@ if os.environ.get("CI"):
     settings.load_profile("repeatable")
 
 
+BUILDING = {"place", "workplace"}
+"""Fixtures of tests that build a warehouse of their own."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before markers choose the tests that run
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that build: each build costs seconds of dbt alone."""
+    for item in items:
+        if BUILDING & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.long)
+
+
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 

@@ -15,6 +15,8 @@ from workplace import forget_dataset
 from pragma_sql import cli
 from pragma_sql.formats.paths import Home
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "corrections.md").read_text()
 ERASED = "user 07"
 

@@ -14,6 +14,8 @@ from workplace import forget_dataset
 
 from pragma_sql.formats.paths import DBT_PROJECT, Home
 
+pytestmark = pytest.mark.long
+
 # A unit test needs the relations that its model reads, though not their rows.
 NEEDED = {"folder": [], "purchase_cards": ["purchase_cards_transactions"]}
 

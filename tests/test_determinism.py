@@ -15,6 +15,8 @@ from pragma_sql.datasets.dataset import dataset_vars
 from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 
+pytestmark = pytest.mark.long
+
 RELATIONS = (
     "fit.population",
     "fit.field_values",

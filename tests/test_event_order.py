@@ -18,6 +18,8 @@ from pragma_sql.formats.paths import MACROS
 from pragma_sql.scoring.reader import SORTED_BY, TokenReader, sort_ties
 from pragma_sql.warehouse.render import load_macros
 
+pytestmark = pytest.mark.long
+
 COLUMNS = {
     "number": pa.int32(),
     "ts": pa.timestamp("us"),

@@ -45,6 +45,7 @@ def test_the_current_model_is_the_one_that_the_pointer_names(tmp_path: Path) -> 
     assert home.current_model == "0123456789ab"
 
 
+@pytest.mark.long
 def test_a_home_with_quotes_and_patterns_in_its_name_is_built_and_reads_its_own_files(
     toy_dataset: Path, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from pragma_sql.formats.paths import Home
 from pragma_sql.warehouse.build import build
 from pragma_sql.warehouse.registry import register_bundle
 
+pytestmark = pytest.mark.long
+
 SHOWN = ("views.similar_users", "views.embedding_map", "views.probe_examples")
 FILES = ("embedding_map", "probe_examples")
 

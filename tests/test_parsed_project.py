@@ -15,6 +15,8 @@ from pragma_sql.formats.paths import DBT_PROJECT, Home
 from pragma_sql.warehouse.build import build
 from pragma_sql.warehouse.dbt_project import PARSED_WITH, ParsedProject
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -19,6 +19,8 @@ from pragma_model.training.steps import plans_of
 from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import Shards
 
+pytestmark = pytest.mark.long
+
 # On a CPU with bfloat16 units, `--precision auto` would round the curves that are compared.
 FEW = (
     *("--steps", "12", "--batch-tokens", "256", "--dropout", "0.1", "--run", "a"),

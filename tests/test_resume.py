@@ -27,6 +27,8 @@ from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.paths import Home
 from pragma_sql.formats.shards import Shards, open_shards
 
+pytestmark = pytest.mark.long
+
 STEPS = 30
 FEW = ("--steps", str(STEPS), "--batch-tokens", "128", "--dropout", "0.1", "--run", "a")
 OFTEN = ("--checkpoint-minutes", "0")

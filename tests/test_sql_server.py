@@ -109,6 +109,7 @@ def test_a_client_writes_nothing_and_reads_no_other_files(
     assert client.ask("select 1") == [(1,)]
 
 
+@pytest.mark.long
 def test_a_build_beside_a_server_is_refused_in_a_sentence(client: Client, toy: Home) -> None:
     build = [sys.executable, "-m", "pragma_sql", "build", "--home", str(toy.root)]
     refused = subprocess.run(build, capture_output=True, text=True)

@@ -28,6 +28,8 @@ from pragma_sql.warehouse.refit import refit
 from pragma_sql.warehouse.registry import models_of, register_bundle
 from pragma_udfs.functions import register
 
+pytestmark = pytest.mark.long
+
 Rows = Sequence[tuple[object, ...]]
 
 

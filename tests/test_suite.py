@@ -15,6 +15,8 @@ from clean_dataset import CLEAN_DATASET, events
 from pragma_sql.checks.rules import contract_rules
 from pragma_sql.formats.paths import Home
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "checks.md"
 SCRIPT = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.S | re.M))
 

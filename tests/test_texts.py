@@ -304,6 +304,7 @@ def home(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield home
 
 
+@pytest.mark.long
 def test_embed_gives_the_vectors_of_torch(home: Home) -> None:
     bundle = open_bundle(home.runs / "texts" / "bundle")
     assert (bundle.manifest.text_encoder, bundle.manifest.text_width) == ("ngrams", 256)
@@ -332,6 +333,7 @@ def test_embed_gives_the_vectors_of_torch(home: Home) -> None:
         np.testing.assert_allclose(found[user], vector, atol=CLOSE, err_msg=user)
 
 
+@pytest.mark.long
 def test_shards_hold_the_strings(home: Home) -> None:
     from pragma_sql.formats.shards import open_shards
 
