@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import contract_folders
 import duckdb
 import numpy as np
 import numpy.typing as npt
+from few_labels import few_labels, few_labels_table
 from learning_datasets import ROOT, Dataset
 from learning_features import features_table, probed
 from learning_results import Found, Results
 from page import RESULTS, machine, write_section
 
+from pragma_sql.formats.bundle import read_manifest
+from pragma_sql.formats.paths import Home
 from pragma_udfs.functions import register
 
 STEPS = 400
@@ -68,6 +72,13 @@ class Bench:
             Dataset("credit_default", work / "results credit", ("--project", credit), steps=STEPS),
             self.cards,
         ]
+        for name, settings in contract_folders.SETTINGS.items():
+            told = [word for pair in settings.items() for word in ("--var", "=".join(pair))]
+            contract = work / "contracts" / name
+            build = ("--contract", str(contract), *told)
+            if contract_folders.DATA.is_dir():
+                contract_folders.write_contract(name, contract)
+                self.datasets.append(Dataset(name, work / f"results {name}", build, steps=STEPS))
 
     def measure(self) -> None:
         """Train, embed and probe; then ask the forecasts of the cards."""
@@ -75,10 +86,17 @@ class Bench:
             for seed in self.seeds:
                 dataset.train(self.results, seed)
             self.results.once(f"{dataset.name}, probe", partial(probed, dataset, self.seeds))
+            self.results.once(f"{dataset.name}, few labels", partial(self._few_labels, dataset))
             self.write()
         for seed in self.seeds:
             self.results.once(f"forecast, seed {seed}", partial(self._forecast, seed))
         self.write()
+
+    def _few_labels(self, dataset: Dataset) -> Found:
+        """Of the same examples, after `pragma probe` has checked them."""
+        runs = [dataset.home / "runs" / dataset.run(seed) for seed in self.seeds]
+        models = [read_manifest(run / "bundle").model_id for run in runs]
+        return few_labels(Home.of(dataset.home).examples, models)
 
     def _forecast(self, seed: int) -> Found:
         """Of test users as of the labels' moments, without having seen a label."""
@@ -117,6 +135,9 @@ class Bench:
             f"{told}\n\n{features_table(self.datasets, self.results, self.seeds)}",
             RESULTS,
         )
+        few = few_labels_table(self.results, [dataset.name for dataset in self.datasets])
+        if few:
+            write_section("Few labels", f"{told} {few}", RESULTS)
         found = [self.results.get(f"forecast, seed {seed}") for seed in self.seeds]
         if all(found):
             measured = [each for each in found if each]

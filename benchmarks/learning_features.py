@@ -15,6 +15,9 @@ MODELS = {
     "LightGBM on both": "both",
     "logistic regression on features": "linear features",
     "logistic regression on embeddings": "linear embeddings",
+    "logistic regression on both": "linear both",
+    "rank blend on features": "blend of features",
+    "rank blend on both": "blend",
 }
 METRICS = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC"}
 INTERVAL = ("mean", "low", "high")
@@ -39,7 +42,7 @@ def probed(dataset: Dataset, seeds: Sequence[int]) -> Found:
                 if value is not None:
                     found[f"{task} | {short} | {metric} | {what}"] = value
             for what, value in (result[f"{metric}_gain"] or {}).items():
-                found[f"{task} | gain | {metric} | {what}"] = value
+                found[f"{task} | {short} gain | {metric} | {what}"] = value
     return found
 
 
@@ -52,10 +55,11 @@ def features_table(datasets: Sequence[Dataset], results: Results, seeds: Sequenc
             for metric, title in METRICS.items():
                 cells = [_cell(found, f"{task} | {kind} | {metric}") for kind in MODELS.values()]
                 size = f"{found[f'{task} | rows']:,.0f} ({found[f'{task} | positives']:,.0f})"
-                gain = "{:+.3f} [{:+.3f}, {:+.3f}]".format(
-                    *(found[f"{task} | gain | {metric} | {what}"] for what in INTERVAL)
-                )
-                names = [dataset.name, task, size, title, *cells, gain]
+                gains = [
+                    _interval([found[f"{task} | {kind} gain | {metric} | {w}"] for w in INTERVAL])
+                    for kind in ("both", "blend")
+                ]
+                names = [dataset.name, task, size, title, *cells, *gains]
                 rows.append(f"| {' | '.join(names)} |")
     if not rows:
         return ""
@@ -63,15 +67,25 @@ def features_table(datasets: Sequence[Dataset], results: Results, seeds: Sequenc
         "**Embeddings beside features** made by hand in SQL, by LightGBM and by logistic "
         f"regression; test users. {len(seeds)} models of other seeds "
         f"({', '.join(map(str, seeds))}), {SAMPLES} samples of the training users each. "
-        "Mean (largest less smallest over the samples / over the models). Both less features: "
-        "LightGBM, 95% interval over test users, paired. What was tried: [LOG.md](LOG.md)."
+        "Mean (largest less smallest over the samples / over the models). The blend is a mean of "
+        "ranks: half LightGBM on features, and a quarter each of both models on both; "
+        "blend of features: three quarters and one, without embeddings. Both, and the blend, less "
+        "LightGBM on features: 95% interval over test users, paired; **bold** where it leaves out "
+        "zero. What was tried: [LOG.md](LOG.md)."
     )
     head = (
         "| dataset | task | test rows (positive) | metric | features | embeddings | both "
-        "| linear: features | linear: embeddings | both less features |\n"
-        "|---|---|---:|---|---:|---:|---:|---:|---:|---:|"
+        "| linear: features | linear: embeddings | linear: both | blend of features | blend "
+        "| both less features | blend less features |\n"
+        "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     )
     return text + "\n\n" + head + "\n" + "\n".join(rows)
+
+
+def _interval(found: Sequence[float]) -> str:
+    mean, low, high = found
+    text = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return text if low <= 0 <= high else f"**{text}**"
 
 
 def _cell(found: Found, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from histories_fixture import AMOUNT, DAY, SHOP, SOURCE, Event, User, histories
+from histories_fixture import (
+    AMOUNT,
+    DAY,
+    SEGMENT,
+    SHOP,
+    SOURCE,
+    TEXT,
+    Event,
+    Item,
+    User,
+    histories,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pragma_sql.formats.activity import (
+    ABOUT,
     SECOND,
     ActivitySpec,
     Timeline,
+    code_numbers,
     duration,
     signed_log,
     token_numbers,
@@ -28,18 +42,30 @@ START = 1_600_000_000
 NUMBERS = np.full(50, np.nan)
 NUMBERS[30:40] = [0.0, 1.5, -2.0, 10.0, 100.0, 1e6, -1e6, 3.25, 7.0, 12.0]
 SPEC = ActivitySpec(
-    windows=(DAY, 7 * DAY, 30 * DAY), ahead=(7 * DAY, 30 * DAY), keys=(SHOP, AMOUNT), max_events=20
+    windows=(DAY, 7 * DAY, 30 * DAY),
+    ahead=(7 * DAY, 30 * DAY),
+    keys=(SHOP, AMOUNT),
+    max_events=20,
+    codes=(TEXT,),
+    attributes=(AMOUNT, SEGMENT),
+    about=ABOUT,
 )
 
 events = st.builds(
     lambda ts, key, value: Event(ts, [(SOURCE, 10, 0), (key, value, 0)]),
     ts=st.integers(START, START + 60 * DAY),
-    key=st.sampled_from([SHOP, AMOUNT]),
+    key=st.sampled_from([SHOP, AMOUNT, TEXT]),
     value=st.integers(25, 42),
 )
-users = st.lists(st.lists(events, max_size=30), min_size=1, max_size=5).map(
+snapshots = st.dictionaries(
+    st.tuples(st.integers(START, START + 60 * DAY), st.sampled_from([SHOP, AMOUNT, SEGMENT])),
+    st.integers(25, 42),
+    max_size=6,
+).map(lambda found: [Item([(k, v, 0)], as_of=as_of) for (as_of, k), v in sorted(found.items())])
+users = st.lists(st.tuples(st.lists(events, max_size=30), snapshots), min_size=1, max_size=5).map(
     lambda lists: [
-        User(f"user {n}", sorted(own, key=lambda event: event.ts)) for n, own in enumerate(lists)
+        User(f"user {n}", sorted(own, key=lambda event: event.ts), items)
+        for n, (own, items) in enumerate(lists)
     ]
 )
 moments = st.integers(START - DAY, START + 70 * DAY)
@@ -58,18 +84,26 @@ def by_hand(user: User, moment: int) -> list[float]:
     ages = [moment - known[-1].ts, moment - known[0].ts] if known else [math.nan] * 2
     out += [math.log1p(age / DAY) for age in ages]
     out += [math.log1p(len({e.ts // DAY for e in some})) for some in everything[1:]]
-    for key in SPEC.keys:
+    for key in (*SPEC.keys, *SPEC.codes):
 
         def values(some: list[Event], key: int = key) -> list[float]:
             found = [NUMBERS[v] for e in some for k, v, _ in e.tokens if k == key]
             return [number for number in found if not math.isnan(number)]
 
-        out += [float(signed_log(sum(values(some)))) for some in everything]
+        if key in SPEC.keys:
+            out += [float(signed_log(sum(values(some)))) for some in everything]
         own = values(known)
         out.append(math.log1p(len(own)))
-        about = [sum(own) / len(own), own[-1], min(own), max(own)] if own else [math.nan] * 4
+        about = [math.nan] * 5
+        if own:
+            about = [sum(own) / len(own), own[-1], min(own), max(own), statistics.pstdev(own)]
         out += [float(signed_log(number)) for number in about]
-    return out
+    newest = max((item.as_of for item in user.items if item.as_of <= moment), default=None)
+    snapshot = {i.tokens[0][0]: i.tokens[0][1] for i in user.items if i.as_of == newest}
+    attributes = [
+        NUMBERS[snapshot[key]] if key in snapshot else math.nan for key in SPEC.attributes
+    ]
+    return out + [float(signed_log(number)) for number in attributes]
 
 
 @given(users, moments)
@@ -106,7 +140,9 @@ def test_neither_later_events_nor_other_users_change_a_bit(people: list[User], m
     for n, user in enumerate(people):
         past = replace(user, events=[event for event in user.events if event.ts < moment])
         betrayer = Event(moment, [(AMOUNT, 35, 0)])
-        planted = replace(past, events=[*past.events, betrayer])
+        known = [item for item in user.items if item.as_of <= moment]
+        told = Item([(SEGMENT, 36, 0)], as_of=moment + 1)
+        planted = replace(past, events=[*past.events, betrayer], items=[*known, told])
         alone = timeline([planted]).state(np.zeros(1, np.int64), np.array([moment * SECOND]))
         np.testing.assert_array_equal(alone[0], together[n])
 
@@ -133,6 +169,7 @@ def test_a_token_stands_for_the_mean_of_its_bin_or_in_an_old_tokenizer_for_the_m
     rows = {
         "token_id": [0, 1, 2, 3, 4, 5],
         "kind": ["key", "number", "number", "number", "number", "number"],
+        "key": ["amount"] * 6,
         "value": ["", "0", "(-inf, -1.5]", "(-1.5, 2.5]", "(2.5, inf)", "(-inf, inf)"],
     }
     path = tmp_path / "vocabulary.parquet"
@@ -141,6 +178,42 @@ def test_a_token_stands_for_the_mean_of_its_bin_or_in_an_old_tokenizer_for_the_m
     means = pa.array([None, 0, -7.5, 0.25, 90, None], pa.float64())
     pq.write_table(pa.table({**rows, "mean": means}), path)
     np.testing.assert_array_equal(token_numbers(path, 6), [np.nan, 0, -7.5, 0.25, 90, 0])
+
+
+def test_categories_that_are_numbers_are_ordered_where_a_key_has_few_and_no_other(
+    tmp_path: Path,
+) -> None:
+    of_keys = {"grade": ["3", "1.5"], "shop": ["7", "seven"], "id": map(str, range(65))}
+    rows = [
+        {"token_id": 0, "kind": "key", "key": "grade", "value": ""},
+        *(
+            {"token_id": 0, "kind": "category", "key": key, "value": value}
+            for key, values in of_keys.items()
+            for value in values
+        ),
+    ]
+    rows = [{**row, "token_id": token} for token, row in enumerate(rows)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "vocabulary.parquet")
+    found = code_numbers(tmp_path / "vocabulary.parquet", 100)
+    assert found[1:3].tolist() == [3.0, 1.5]
+    assert np.isnan(found[3:]).all()
+    np.testing.assert_array_equal(token_numbers(tmp_path / "vocabulary.parquet", 100), found)
+
+
+def test_a_model_of_before_there_were_codes_and_profiles_keeps_its_numbers() -> None:
+    user = User("one", [Event(START, [(AMOUNT, 33, 0), (TEXT, 34, 0)])], [Item([(SEGMENT, 31, 0)])])
+    then = np.array([(START + DAY) * SECOND])
+    old = ActivitySpec(SPEC.windows, SPEC.ahead, SPEC.keys, SPEC.max_events)
+    new = dict(
+        zip(
+            SPEC.names({}),
+            Timeline(histories([user]), SPEC, NUMBERS).state(np.zeros(1, np.int64), then)[0],
+            strict=True,
+        )
+    )
+    before = Timeline(histories([user]), old, NUMBERS).state(np.zeros(1, np.int64), then)[0]
+    assert len(before) == old.width == SPEC.width - 2 - 6 - 2
+    assert before.tolist() == pytest.approx([new[n] for n in old.names({})], nan_ok=True)
 
 
 def test_a_window_is_named_in_its_largest_unit() -> None:

@@ -1,4 +1,4 @@
-"""The probe: four models on the same split by user, and what it refuses."""
+"""The probe: eight kinds of models on the same split by user, and what it refuses."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from pragma_model.evaluation.probe import Metric, ProbeResult, probe
+from pragma_model.evaluation.probe import BLENDS, Metric, ProbeResult, Scores, blended, probe
 from pragma_model.evaluation.probe_fits import Sample
 from pragma_model.evaluation.probe_scores import Ranking, differences
 from pragma_model.evaluation.probe_table import to_json, to_table
 from pragma_sql.formats.errors import PragmaError
 
 USERS = {"train": 400, "validation": 150, "test": 250}
-FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC = (
+FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC, LINEAR_BOTH = (
     "LightGBM on features",
     "LightGBM on embeddings",
     "LightGBM on both",
     "logistic regression on features",
     "logistic regression on embeddings",
+    "logistic regression on both",
 )
 
 Change = Callable[[pa.Table], pa.Table]
@@ -83,7 +84,7 @@ def roc_auc(results: list[ProbeResult]) -> dict[str, float]:
 
 def test_features_win_where_the_embedding_is_noise(run):
     found = roc_auc(run(examples(told_by="features")))
-    assert list(found) == [FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC]
+    assert list(found) == [FEATURES, EMBEDDINGS, BOTH, LINEAR, LOGISTIC, LINEAR_BOTH, *BLENDS]
     assert min(found[FEATURES], found[BOTH], found[LINEAR]) > 0.8
     assert found[EMBEDDINGS] == pytest.approx(0.5, abs=0.15)
     assert found[LOGISTIC] == pytest.approx(0.5, abs=0.15)
@@ -167,12 +168,12 @@ def test_a_task_of_one_class_is_reported_without_metrics(run):
     normal, lone = examples(task="churn"), examples(task="fraud")
     lone = changed(lone, "label", np.where(in_test(lone), 0.0, lone["label"].to_numpy()))
     results = run(pa.concat_tables([lone, normal]), seeds=(0,))
-    churn, fraud = results[:5], results[5:]
+    churn, fraud = results[:8], results[8:]
     assert all(result.roc_auc and not result.unscored for result in churn)
     assert {(r.roc_auc, r.pr_auc, r.unscored) for r in fraud} == {
         (None, None, "one class only in test")
     }
-    assert json.loads(to_json(results))[5]["roc_auc"] is None
+    assert json.loads(to_json(results))[8]["roc_auc"] is None
     assert "one class only in test" in printed(results)
 
 
@@ -255,6 +256,37 @@ def test_the_gain_of_both_is_shown_with_its_interval(run):
     assert gains["embedding"].low > 0.1
     assert gains["features"].low <= gains["features"].mean < 0.02
     assert "both less features" in printed(run(examples()))
+
+
+def test_a_blend_is_shown_beside_one_without_embeddings(run):
+    rows = run(examples(told_by="embedding"))
+    found = {r.model: r for r in rows}
+    assert found["rank blend on both"].roc_auc.mean > 0.7
+    assert found["rank blend on features"].roc_auc.mean == pytest.approx(0.5, abs=0.15)
+    assert found["rank blend on features"].model_ids == ()
+    assert found["rank blend on both"].roc_auc_gain.low > 0.1
+    assert "rank blend on both less features" in printed(rows)
+
+
+def test_a_blend_counts_places_not_scores_and_each_model_with_the_features_of_its_seed():
+    said = {
+        FEATURES: [
+            Scores("", 0, np.array([0.0, 1e9, 1.0])),
+            Scores("", 1, np.array([2.0, 1.0, 0.0])),
+        ],
+        BOTH: [Scores(m, seed, np.array([0.0, 1.0, 1.0])) for m in "ab" for seed in (0, 1)],
+    }
+    found = list(blended(said, {FEATURES: 0.75, BOTH: 0.25}))
+    assert [(each.model_id, each.seed) for each in found] == [
+        ("a", 0),
+        ("a", 1),
+        ("b", 0),
+        ("b", 1),
+    ]
+    sixths = np.array([each.test for each in found]) * 6
+    of_both = [0.25, 1.0, 1.0]  # ties share a place
+    np.testing.assert_allclose(sixths[0], np.add([0.75, 3.75, 2.25], of_both))
+    np.testing.assert_allclose(sixths[3], np.add([3.75, 2.25, 0.75], of_both))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pragma_model.evaluation.plot import Float
 from pragma_model.evaluation.probe_examples import Examples, read_examples
 from pragma_model.evaluation.probe_fits import Fit, Sample, boosted_trees, logistic_regression
 from pragma_model.evaluation.probe_scores import Difference, Ranking, differences
@@ -21,7 +22,21 @@ from pragma_sql.formats.shards import SPLITS, Split
 MIN_USERS = 10
 """Least number of users in each split for a task to be probed."""
 
-FEATURES, BOTH = "LightGBM on features", "LightGBM on both"
+FEATURES, EMBEDDINGS, BOTH = (
+    f"LightGBM on {inputs}" for inputs in ("features", "embeddings", "both")
+)
+LINEAR_FEATURES, LINEAR_EMBEDDINGS, LINEAR_BOTH = (
+    f"logistic regression on {inputs}" for inputs in ("features", "embeddings", "both")
+)
+BLENDS: Mapping[str, Mapping[str, float]] = {
+    "rank blend on features": {FEATURES: 0.75, LINEAR_FEATURES: 0.25},
+    "rank blend on both": {FEATURES: 0.5, BOTH: 0.25, LINEAR_BOTH: 0.25},
+}
+"""Weighted means of the ranks that models give a row. The first shows what blending is worth
+without embeddings. The weights were chosen on training users of five datasets, see docs/LOG.md."""
+
+GAINS = (BOTH, *BLENDS)
+"""What is compared with `FEATURES`."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +74,22 @@ class ProbeResult:
     pr_auc: Metric | None  # average precision
     unscored: str  # why there are no metrics; empty if there are
     runs: tuple[Outcome, ...] = ()
-    roc_auc_gain: Difference | None = None  # of LightGBM on both over LightGBM on features
+    roc_auc_gain: Difference | None = None  # over LightGBM on features, of `GAINS`
     pr_auc_gain: Difference | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one fit says of the test rows; only the order counts."""
+
+    model_id: str
+    seed: int
+    test: Float  # [n]
 
 
 Scored = list[tuple[Outcome, Ranking]]
 Rows = Mapping[Split, npt.NDArray[np.bool_]]  # of one task, by split
-Asker = Callable[[Examples, Rows, Sequence[int]], Iterator[tuple[Outcome, Ranking]]]
+Asker = Callable[[Examples, Rows, Sequence[int]], Iterator[Scores]]
 
 
 def probe(
@@ -74,7 +98,7 @@ def probe(
     models: Sequence[str] = (),
     split_at: datetime | None = None,
 ) -> list[ProbeResult]:
-    """Compare frozen embeddings with hand-made features, by five kinds of models per task.
+    """Compare frozen embeddings with hand-made features, by eight kinds of models per task.
 
     Every model is fitted on train users, chooses its number of trees or its C by the log loss of
     validation users, and scores test users once. Each seed resamples the train users with
@@ -104,11 +128,15 @@ def _asked(task: str, given: Examples, seeds: Sequence[int]) -> Iterator[ProbeRe
     rows = {split: (given.task == task) & (given.split == split) for split in SPLITS}
     unscored = "; ".join(_unscored(given, rows))
     labels = given.labels[rows["test"]]
-    scored: dict[str, Scored] = {}
+    said: dict[str, list[Scores]] = {}
     for name, fit in _kinds(given).items():
-        scored[name] = [] if unscored else list(fit(given, rows, seeds))
-    gains = None if unscored else _gains(scored, given.users[rows["test"]])
+        said[name] = [] if unscored else list(fit(given, rows, seeds))
+    said |= {name: list(blended(said, weights)) for name, weights in BLENDS.items()}
+    scored = {name: [_scored(each, labels) for each in found] for name, found in said.items()}
     for name, found in scored.items():
+        gains = None
+        if name in GAINS and found:
+            gains = _gains(scored[FEATURES], found, given.users[rows["test"]])
         roc_auc, pr_auc = _metrics([outcome for outcome, _ in found])
         yield ProbeResult(
             task=task,
@@ -121,8 +149,8 @@ def _asked(task: str, given: Examples, seeds: Sequence[int]) -> Iterator[ProbeRe
             pr_auc=pr_auc,
             unscored=unscored,
             runs=tuple(outcome for outcome, _ in found),
-            roc_auc_gain=gains[0] if gains and name == BOTH else None,
-            pr_auc_gain=gains[1] if gains and name == BOTH else None,
+            roc_auc_gain=gains[0] if gains else None,
+            pr_auc_gain=gains[1] if gains else None,
         )
 
 
@@ -143,12 +171,11 @@ def _kinds(given: Examples) -> dict[str, Asker]:
     linear = partial(logistic_regression, words=given.words, tamed=width)
     return {
         FEATURES: partial(_fitted, boosted_trees, by_hand=True, learnt=False),
-        "LightGBM on embeddings": partial(_fitted, boosted_trees, by_hand=False, learnt=True),
+        EMBEDDINGS: partial(_fitted, boosted_trees, by_hand=False, learnt=True),
         BOTH: partial(_fitted, boosted_trees, by_hand=True, learnt=True),
-        "logistic regression on features": partial(_fitted, linear, by_hand=True, learnt=False),
-        "logistic regression on embeddings": partial(
-            _fitted, logistic_regression, by_hand=False, learnt=True
-        ),
+        LINEAR_FEATURES: partial(_fitted, linear, by_hand=True, learnt=False),
+        LINEAR_EMBEDDINGS: partial(_fitted, logistic_regression, by_hand=False, learnt=True),
+        LINEAR_BOTH: partial(_fitted, linear, by_hand=True, learnt=True),
     }
 
 
@@ -160,7 +187,7 @@ def _fitted(
     *,
     by_hand: bool,
     learnt: bool,
-) -> Iterator[tuple[Outcome, Ranking]]:
+) -> Iterator[Scores]:
     """Fit each model's embeddings with each seed; no fit sees a test row."""
     features = [given.features] if by_hand else []
     embeddings = dict(given.embeddings) if learnt else {"": np.zeros((len(given.labels), 0))}
@@ -171,15 +198,39 @@ def _fitted(
             for split in SPLITS
         )
         for seed in seeds:
-            scores = fit(train.resampled(seed), validation, seed)(test.inputs)
-            ranking = Ranking.of(scores, test.labels)
-            yield Outcome(model_id, seed, *ranking.metrics()), ranking
+            score = fit(train.resampled(seed), validation, seed)
+            yield Scores(model_id, seed, score(test.inputs))
 
 
-def _gains(scored: Mapping[str, Scored], users: Int) -> tuple[Difference, Difference]:
-    """The gains of features and embeddings over features alone, seed by seed."""
-    alone = {outcome.seed: ranking for outcome, ranking in scored[FEATURES]}
-    return differences([(alone[outcome.seed], both) for outcome, both in scored[BOTH]], users)
+def blended(said: Mapping[str, Sequence[Scores]], weights: Mapping[str, float]) -> Iterator[Scores]:
+    """The blend of each seed and model; a kind without embeddings goes with every model."""
+    by_model = {
+        kind: {(each.model_id, each.seed): each.test for each in said[kind]} for kind in weights
+    }
+    of_models = max(by_model.values(), key=lambda found: sum(bool(model) for model, _ in found))
+    for model, seed in of_models:
+        ranks = [
+            weights[kind] * ranks_of(found[(model, seed) if (model, seed) in found else ("", seed)])
+            for kind, found in by_model.items()
+        ]
+        yield Scores(model, seed, np.sum(ranks, axis=0))
+
+
+def ranks_of(scores: Float) -> Float:
+    """The rank of each score as a share of all; ties share one."""
+    _, level, count = np.unique(scores, return_inverse=True, return_counts=True)
+    return ((np.cumsum(count) - count / 2) / len(scores))[level]
+
+
+def _scored(said: Scores, labels: Float) -> tuple[Outcome, Ranking]:
+    ranking = Ranking.of(said.test, labels)
+    return Outcome(said.model_id, said.seed, *ranking.metrics()), ranking
+
+
+def _gains(features: Scored, found: Scored, users: Int) -> tuple[Difference, Difference]:
+    """The gains over features alone, seed by seed."""
+    alone = {outcome.seed: ranking for outcome, ranking in features}
+    return differences([(alone[outcome.seed], other) for outcome, other in found], users)
 
 
 def _metrics(runs: Sequence[Outcome]) -> tuple[Metric | None, Metric | None]:

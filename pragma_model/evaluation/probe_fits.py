@@ -95,7 +95,7 @@ def logistic_regression(
         return np.column_stack(made) if made else np.zeros((len(inputs), 1))
 
     scaled, held_out = ready(train.inputs), ready(validation.inputs)
-    strengths = (0.001, 0.01, 0.1, 1.0)
+    strengths = (0.0001, 0.001, 0.01, 0.1, 1.0)
     fits = [LogisticRegression(C=c, max_iter=1000).fit(scaled, train.labels) for c in strengths]
     best = min(fits, key=lambda fit: log_loss(validation.labels, fit.predict_proba(held_out)))
     return lambda inputs: np.asarray(best.decision_function(ready(inputs)), np.float64)

@@ -40,7 +40,9 @@ def to_table(results: Sequence[ProbeResult], caption: str = "test users only") -
         for row in rows:
             if row.roc_auc_gain and row.pr_auc_gain:
                 gains = _gain(row.roc_auc_gain), _gain(row.pr_auc_gain)
-                table.add_row("  both less features, 95%", *gains)
+                table.add_row(
+                    f"  {row.model.removeprefix('LightGBM on ')} less features, 95%", *gains
+                )
     return table
 
 

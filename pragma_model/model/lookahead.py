@@ -17,6 +17,9 @@ from pragma_sql.formats.activity import ActivitySpec
 SMALLEST_SCALE = 0.05
 """Smallest standard deviation that is divided by: a number that hardly varies stays small."""
 
+NEVER_KNOWN = 1e9
+"""Scale of a number that was never known, which makes it vanish."""
+
 LARGEST = 10.0
 """Most standard deviations of a number from its mean; beyond, it is cut off."""
 
@@ -33,7 +36,10 @@ class Standardised(nn.Module):
         self.scale = nn.Parameter(torch.ones(width), requires_grad=False)
 
     def fit(self, numbers: Tensor, known: Tensor | None = None) -> None:
-        """Take mean and scale of numbers, [n, width]; if given, only of those with weight 1."""
+        """Take mean and scale of numbers, [n, width]; if given, only of those with weight 1.
+
+        A number that was never known is always taken for its mean.
+        """
         weights = torch.ones_like(numbers) if known is None else known
         weights = weights * ~numbers.isnan()
         numbers = numbers.nan_to_num()
@@ -42,7 +48,8 @@ class Standardised(nn.Module):
         variance = (weights * (numbers - mean) ** 2).sum(0) / total
         with torch.no_grad():
             self.mean.copy_(mean)
-            self.scale.copy_(variance.sqrt().clamp(min=SMALLEST_SCALE))
+            scale = variance.sqrt().clamp(min=SMALLEST_SCALE)
+            self.scale.copy_(torch.where(weights.sum(0) > 0, scale, NEVER_KNOWN))
 
     def forward(self, numbers: Tensor) -> Tensor:
         """[n, width] -> [n, width]; NaN, a number that is not known, becomes 0, its mean."""
@@ -51,16 +58,19 @@ class Standardised(nn.Module):
 
 
 class ActivityInput(nn.Module):
-    """What activity adds to the input of [USR]."""
+    """What activity adds to the input of [USR]: all but the profile, which [USR] is made of."""
 
     def __init__(self, spec: ActivitySpec, width: int) -> None:
         super().__init__()
         self.standard = Standardised(spec.width)
-        self.map = nn.Sequential(nn.Linear(spec.width, width), nn.GELU(), nn.Linear(width, width))
+        self.of_events = spec.width - len(spec.attributes)
+        self.map = nn.Sequential(
+            nn.Linear(self.of_events, width), nn.GELU(), nn.Linear(width, width)
+        )
 
     def forward(self, activity: Tensor) -> Tensor:
         """[B, A] -> [B, D]"""
-        added: Tensor = self.map(self.standard(activity))
+        added: Tensor = self.map(self.standard(activity)[:, : self.of_events])
         return added
 
 

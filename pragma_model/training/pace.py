@@ -15,8 +15,8 @@ from pragma_model.model.model import PragmaModel
 from pragma_model.training.ahead import draw_moments, what_follows
 from pragma_model.training.data import SplitReader
 from pragma_model.training.settings import LookAheadSettings
-from pragma_sql.formats.activity import DAY, SECOND, ActivitySpec, Wide
-from pragma_sql.formats.histories import Histories
+from pragma_sql.formats.activity import ABOUT, DAY, SECOND, ActivitySpec, Wide, code_numbers
+from pragma_sql.formats.histories import Histories, Int
 
 RUNGS = (60, 300, 900, 3600, 6 * 3600, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY)
 """Windows to choose from, in seconds."""
@@ -32,7 +32,7 @@ SHARE_OF_GAP = 0.25
 """Least of the usual time between events that a window may take; less would hold no event."""
 
 MAX_KEYS = 64
-"""Most numeric keys whose sums are kept, the most frequent ones."""
+"""Most keys of each kind whose numbers are kept, the most frequent ones."""
 
 SAMPLED_USERS = 1024
 SAMPLED_MOMENTS = 4
@@ -62,9 +62,20 @@ def measure_pace(reader: SplitReader, settings: LookAheadSettings) -> Pace:
     )
     windows = tuple([rung for rung in fitting if rung <= span][-MAX_WINDOWS:])
     ahead = ahead or (LONGEST_AHEAD,)
-    keys = _numeric_keys(users, reader.numbers)
-    most = reader.shards.manifest.max_events
-    return Pace(ActivitySpec(windows or ahead, ahead, keys, most), users)
+    manifest = reader.shards.manifest
+    vocabulary = reader.shards.tokenizer / "vocabulary.parquet"
+    codes = code_numbers(vocabulary, manifest.vocabulary_size)
+    bins = np.where(np.isnan(codes), reader.numbers, np.nan)
+    spec = ActivitySpec(
+        windows=windows or ahead,
+        ahead=ahead,
+        keys=_frequent_keys(users.tokens, bins),
+        max_events=manifest.max_events,
+        codes=_frequent_keys(users.tokens, codes),
+        attributes=_frequent_keys(users.item_tokens, reader.numbers),
+        about=ABOUT,
+    )
+    return Pace(spec, users)
 
 
 def _sample(reader: SplitReader) -> Histories:
@@ -92,8 +103,9 @@ def _span_and_gap(users: Histories) -> tuple[float, float]:
     return span / SECOND, float(np.median(gaps)) / SECOND if len(gaps) else 0.0
 
 
-def _numeric_keys(users: Histories, numbers: Wide) -> tuple[int, ...]:
-    keys, values = users.tokens[:, 0], users.tokens[:, 1]
+def _frequent_keys(tokens: Int, numbers: Wide) -> tuple[int, ...]:
+    """The keys of tokens that stand for a number, the most frequent ones, in the order of ids."""
+    keys, values = tokens[:, 0], tokens[:, 1]
     counts = np.bincount(keys[~np.isnan(numbers[values])], minlength=1)
     frequent = np.argsort(-counts, kind="stable")[:MAX_KEYS]
     return tuple(sorted(int(key) for key in frequent if counts[key]))
@@ -111,6 +123,11 @@ def fit_scales(model: PragmaModel, pace: Pace, reader: SplitReader) -> None:
         moments = np.full(len(users), cut)
     timeline = reader.timeline(pace.users, pace.spec)
     found = what_follows(timeline, users, moments, cut)
-    model.activity.standard.fit(torch.from_numpy(timeline.state(users, moments)))
+    state = timeline.state(users, moments)
+    # What becomes known shortly before the cut-off, as an undated profile, no such moment shows.
+    everyone = np.arange(len(pace.users))
+    at_cut = timeline.state(everyone, np.full(len(everyone), cut))
+    at_cut[:, ~np.isnan(state).all(axis=0)] = np.nan
+    model.activity.standard.fit(torch.from_numpy(np.concatenate([state, at_cut])))
     known = np.repeat(found.known, found.amounts.shape[1] // found.known.shape[1], axis=1)
     model.look_ahead.standard.fit(torch.from_numpy(found.amounts), torch.from_numpy(known))

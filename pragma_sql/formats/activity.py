@@ -4,12 +4,14 @@ An encoder hardly knows this by itself: attention averages, and an event's age i
 last event. The numbers come from tokens and the means of numeric bins alone, so training, SQL and
 online serving have the same ones. An event before a moment is strictly before it.
 
-Letters: B users, M events, T event tokens, n pairs of a user and a moment, W windows after the
-moment, J numeric keys, A numbers.
+Letters: B users, M events, T event tokens, P profile items, n pairs of a user and a moment, W
+windows after the moment, J numeric keys, A numbers.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -18,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from pragma_sql.formats.histories import Histories, Int, offsets_of
+from pragma_sql.formats.histories import NO_TIME, Histories, Int, offsets_of
 
 Wide = npt.NDArray[np.float64]
 
@@ -28,10 +30,14 @@ DAY = 86_400
 SUM_WINDOWS = 3
 """The longest windows, in which amounts are summed up; beside all events."""
 
-ABOUT = ("mean", "last", "min", "max")
+ABOUT = ("mean", "last", "min", "max", "sd")
 """What is said of a key's values beside their sums and their count."""
 
-NUMBERS_A_KEY = SUM_WINDOWS + 2 + len(ABOUT)
+MAX_CODES = 64
+"""Most categories of a key that are taken for ordered numbers; more are names."""
+
+SMALLEST_DEVIATION = 1e-6
+"""Smallest standard deviation relative to the mean; a smaller one comes from rounding."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,12 @@ class ActivitySpec:
     """Ids of the numeric keys."""
     max_events: int
     """Most events of a user that count, the newest before the moment."""
+    codes: tuple[int, ...] = ()
+    """Ids of keys whose categories are numbers, such as grades; these are not summed up."""
+    attributes: tuple[int, ...] = ()
+    """Ids of the keys of profiles whose values are numbers."""
+    about: tuple[str, ...] = ABOUT[:4]
+    """Which of `ABOUT` there are; models of before there was a choice have these."""
 
     @property
     def unit(self) -> int:
@@ -58,7 +70,9 @@ class ActivitySpec:
     def width(self) -> int:
         """The number of numbers, A."""
         counts, periods = len(self.windows) + 1, len(self._period_windows) + 1
-        return counts + 2 + periods + NUMBERS_A_KEY * len(self.keys)
+        of_values = 1 + len(self.about)
+        of_keys = (SUM_WINDOWS + 1 + of_values) * len(self.keys) + of_values * len(self.codes)
+        return counts + 2 + periods + of_keys + len(self.attributes)
 
     @property
     def sum_windows(self) -> tuple[int, ...]:
@@ -75,10 +89,13 @@ class ActivitySpec:
         named = [f"events_{duration(window)}" for window in self.windows]
         named += ["events", "since_last", "since_first"]
         named += [f"active_{duration(window)}" for window in self._period_windows] + ["active"]
-        for key in (keys.get(key, str(key)) for key in self.keys):
-            named += [f"{key}_sum_{duration(window)}" for window in self.sum_windows]
-            named += [f"{key}_sum", f"{key}_count"] + [f"{key}_{name}" for name in ABOUT]
-        return named
+        for number in (*self.keys, *self.codes):
+            key = keys.get(number, str(number))
+            if number in self.keys:
+                named += [f"{key}_sum_{duration(window)}" for window in self.sum_windows]
+                named.append(f"{key}_sum")
+            named += [f"{key}_{name}" for name in ("count", *self.about)]
+        return named + [keys.get(key, str(key)) for key in self.attributes]
 
 
 def duration(seconds: int) -> str:
@@ -94,16 +111,17 @@ def duration(seconds: int) -> str:
 
 
 def token_numbers(vocabulary: Path, size: int) -> Wide:
-    """The number that a token stands for, [V]: the mean of its bin's values; NaN for other tokens.
+    """The number that a token stands for, [V]; NaN for other tokens.
 
-    A tokenizer of before these means were kept has the middle of the bin.
+    It is the mean of its bin's values; a tokenizer of before these means were kept has the middle
+    of the bin. A token of `code_numbers` stands for itself.
 
     Args:
         vocabulary: the file `vocabulary.parquet` of a tokenizer.
         size: V.
     """
     tokens = pq.read_table(vocabulary, filters=[("kind", "==", "number")])
-    numbers = np.full(size, np.nan)
+    numbers = code_numbers(vocabulary, size)
     ids = np.asarray(tokens["token_id"], np.int64)
     if "mean" in tokens.column_names:
         numbers[ids] = np.asarray(tokens["mean"], np.float64)
@@ -111,6 +129,28 @@ def token_numbers(vocabulary: Path, size: int) -> Wide:
     labels = tokens["value"].take(rest).to_pylist()
     numbers[ids[rest]] = [_middle(label) for label in labels]
     return numbers
+
+
+def code_numbers(vocabulary: Path, size: int) -> Wide:
+    """The categories that are numbers, [V], of keys that have few and no other; NaN elsewhere."""
+    tokens = pq.read_table(vocabulary, filters=[("kind", "==", "category")])
+    numbers, of_key = np.full(size, np.nan), defaultdict(list)
+    for key, token, value in zip(
+        *(tokens[name].to_pylist() for name in ("key", "token_id", "value")), strict=True
+    ):
+        of_key[key].append((token, _number(value)))
+    for found in of_key.values():
+        if len(found) <= MAX_CODES and all(np.isfinite(number) for _, number in found):
+            for token, number in found:
+                numbers[token] = number
+    return numbers
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
 
 
 def _middle(label: str) -> float:
@@ -154,16 +194,52 @@ class _KeyNumbers(NamedTuple):
         first, last = np.searchsorted(self.events, [starts, ends])
         return np.asarray(last - first, np.int64)
 
-    def about(self, starts: Int, ends: Int) -> list[Wide]:
-        """`ABOUT` ranges of events, [n] each; NaN where there is no number."""
+    def about(self, names: Sequence[str], starts: Int, ends: Int) -> list[Wide]:
+        """Some of `ABOUT` of ranges of events, [n] each; NaN where there is no number."""
         first, last = np.searchsorted(self.events, [starts, ends])
-        some = last > first
-        newest = np.append(self.values, np.nan)[np.where(some, last - 1, -1)]
-        mean = _range_sums(self.values, first, last) / np.maximum(last - first, 1)
-        lowest, highest = (
-            _by_range(extreme, self.values, first, last) for extreme in (np.minimum, np.maximum)
-        )
-        return [np.where(some, number, np.nan) for number in (mean, newest, lowest, highest)]
+        some, count = last > first, np.maximum(last - first, 1)
+        mean = _range_sums(self.values, first, last) / count
+        found = {"mean": mean}
+        if "last" in names:
+            found["last"] = np.append(self.values, np.nan)[np.where(some, last - 1, -1)]
+        for name, extreme in (("min", np.minimum), ("max", np.maximum)):
+            if name in names:
+                found[name] = _by_range(extreme, self.values, first, last)
+        if "sd" in names:
+            square = _range_sums(self.values**2, first, last) / count
+            deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+            found["sd"] = np.where(deviation > SMALLEST_DEVIATION * np.abs(mean), deviation, 0.0)
+        return [np.where(some, found[name], np.nan) for name in names]
+
+
+class _Attributes:
+    """The numbers of users' profiles, as of moments."""
+
+    def __init__(self, histories: Histories, keys: tuple[int, ...], numbers: Wide) -> None:
+        lengths = np.diff(histories.item_token_offsets)
+        plain = np.flatnonzero((histories.item_ts == NO_TIME) & (lengths > 0))
+        self._as_of = histories.item_as_of[plain]
+        of_users = np.bincount(histories.item_user[plain], minlength=len(histories))
+        self._offsets = offsets_of(of_users)
+        first = histories.item_token_offsets[plain]
+        key, value = histories.item_tokens[first, 0], histories.item_tokens[first, 1]
+        number = numbers[value]
+        of_keys = (np.flatnonzero((key == k) & ~np.isnan(number)) for k in keys)
+        self._keys = [(items, number[items]) for items in of_keys]
+
+    def numbers(self, users: Int, moments: Int) -> list[Wide]:
+        """Those of the newest snapshot not later than each moment, [n] a key; NaN for none."""
+        newest = _bisect(self._as_of, self._offsets, users, moments + 1) - 1
+        some = newest >= self._offsets[users]
+        found = []
+        for items, values in self._keys:
+            place = np.searchsorted(items, newest, side="right") - 1
+            item = np.append(items, 0)[place]
+            of_snapshot = some & (place >= 0) & (item >= self._offsets[users])
+            if len(items):
+                of_snapshot &= self._as_of[item] == self._as_of[np.maximum(newest, 0)]
+            found.append(np.where(of_snapshot, np.append(values, np.nan)[place], np.nan))
+        return found
 
 
 class Timeline:
@@ -183,7 +259,8 @@ class Timeline:
         changed = np.ones(len(period), np.int64)
         changed[1:] = period[1:] != period[:-1]
         self._periods = offsets_of(changed)
-        self._keys = _numbers_by_key(histories, spec.keys, numbers)
+        self._keys = _numbers_by_key(histories, (*spec.keys, *spec.codes), numbers)
+        self._attributes = _Attributes(histories, spec.attributes, numbers)
 
     def state(self, users: Int, moments: Int) -> npt.NDArray[np.float32]:
         """The numbers of `spec` as of each moment, [n, A], on a logarithmic scale.
@@ -206,35 +283,32 @@ class Timeline:
             columns.append(np.log1p(np.where(ends > oldest, age, np.nan)))
         for start in (*(starts[w] for w in spec._period_windows), oldest):
             columns.append(np.log1p(self._active(start, ends)))
-        for key in self._keys:
-            for start in (*(starts[w] for w in spec.sum_windows), oldest):
-                columns.append(signed_log(key.sums(start, ends)))
+        for place, key in enumerate(self._keys):
+            if place < len(spec.keys):
+                for start in (*(starts[w] for w in spec.sum_windows), oldest):
+                    columns.append(signed_log(key.sums(start, ends)))
             columns.append(np.log1p(key.counts(oldest, ends)))
-            columns += map(signed_log, key.about(oldest, ends))
+            columns += map(signed_log, key.about(spec.about, oldest, ends))
+        columns += map(signed_log, self._attributes.numbers(users, moments))
         return np.stack(columns, axis=1).astype(np.float32)
 
     def ahead(self, users: Int, moments: Int) -> Ahead:
         """What happens from each moment on, in the windows of `spec.ahead`."""
         first = self._position(users, moments)
         after = [self._position(users, moments + w * SECOND) for w in self.spec.ahead]
-        sums = [[key.sums(first, end) for key in self._keys] for end in after]
+        keys = self._keys[: len(self.spec.keys)]
+        sums = [[key.sums(first, end) for key in keys] for end in after]
         return Ahead(
             counts=np.stack([end - first for end in after], axis=1),
             periods=np.stack([self._active(first, end) for end in after], axis=1),
-            sums=np.array(sums).reshape(len(after), len(self._keys), len(users)).transpose(2, 0, 1),
+            sums=np.array(sums).reshape(len(after), len(keys), len(users)).transpose(2, 0, 1),
             first=first,
             ends=np.stack(after, axis=1),
         )
 
     def _position(self, users: Int, moments: Int) -> Int:
-        """The first event of each user at or after the moment, by bisection, [n]."""
-        low, high = self._offsets[users], self._offsets[users + 1]
-        while (open_ := low < high).any():
-            middle = (low + high) // 2
-            before = open_ & (self._ts[np.minimum(middle, len(self._ts) - 1)] < moments)
-            low = np.where(before, middle + 1, low)
-            high = np.where(open_ & ~before, middle, high)
-        return low
+        """The first event of each user at or after the moment, [n]."""
+        return _bisect(self._ts, self._offsets, users, moments)
 
     def _since(self, users: Int, moments: Int, window: int, oldest: Int, ends: Int) -> Int:
         return np.clip(self._position(users, moments - window * SECOND), oldest, ends)
@@ -243,6 +317,17 @@ class Timeline:
         """The number of periods with an event among ranges of one user's events, [n]."""
         after_first = np.minimum(starts + 1, ends)
         return np.where(ends > starts, 1 + self._periods[ends] - self._periods[after_first], 0)
+
+
+def _bisect(times: Int, offsets: Int, users: Int, moments: Int) -> Int:
+    """The first of each user's times that is not before the moment, [n]."""
+    low, high = offsets[users], offsets[users + 1]
+    while (open_ := low < high).any():
+        middle = (low + high) // 2
+        before = open_ & (times[np.minimum(middle, len(times) - 1)] < moments)
+        low = np.where(before, middle + 1, low)
+        high = np.where(open_ & ~before, middle, high)
+    return low
 
 
 def _numbers_by_key(

@@ -48,10 +48,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Item:
-    """A profile item: an attribute, or with `ts` a milestone."""
+    """A profile item: an attribute, or with `ts` a milestone; of a snapshot at `as_of`."""
 
     tokens: Sequence[Token]
     ts: int | None = None
+    as_of: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def histories(users: Sequence[User]) -> Histories:
         token_offsets=_offsets([len(event.tokens) for event in events]),
         tokens=_array([token for event in events for token in event.tokens]).reshape(-1, 3),
         item_offsets=_offsets([len(user.items) for user in users]),
-        item_as_of=np.zeros(len(items), np.int64),
+        item_as_of=_array([item.as_of * 1_000_000 for item in items]),
         item_ts=_array([NO_TIME if i.ts is None else i.ts * 1_000_000 for i in items]),
         item_token_offsets=_offsets([len(item.tokens) for item in items]),
         item_tokens=_array([token for item in items for token in item.tokens]).reshape(-1, 3),
