@@ -25,6 +25,7 @@ from pragma_sql.formats.bundle import read_manifest
 from pragma_sql.formats.paths import Home
 from pragma_udfs.functions import register
 
+NAMES = ("credit_default", "purchase_cards", *contract_folders.SETTINGS)
 STEPS = 400
 WINDOW = "90d"
 TASK = "inactive_90d"
@@ -80,16 +81,17 @@ class Bench:
                 contract_folders.write_contract(name, contract)
                 self.datasets.append(Dataset(name, work / f"results {name}", build, steps=STEPS))
 
-    def measure(self) -> None:
-        """Train, embed and probe; then ask the forecasts of the cards."""
-        for dataset in self.datasets:
+    def measure(self, names: Sequence[str]) -> None:
+        """Train, embed and probe the datasets named; then ask the forecasts of the cards."""
+        for dataset in [each for each in self.datasets if each.name in names]:
             for seed in self.seeds:
                 dataset.train(self.results, seed)
             self.results.once(f"{dataset.name}, probe", partial(probed, dataset, self.seeds))
             self.results.once(f"{dataset.name}, few labels", partial(self._few_labels, dataset))
             self.write()
-        for seed in self.seeds:
-            self.results.once(f"forecast, seed {seed}", partial(self._forecast, seed))
+        if self.cards.name in names:
+            for seed in self.seeds:
+                self.results.once(f"forecast, seed {seed}", partial(self._forecast, seed))
         self.write()
 
     def _few_labels(self, dataset: Dataset) -> Found:
@@ -208,8 +210,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(".bench"))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--datasets", nargs="*", default=NAMES, choices=NAMES)
     arguments = parser.parse_args()
-    Bench(arguments.work.resolve(), arguments.seeds).measure()
+    Bench(arguments.work.resolve(), arguments.seeds).measure(arguments.datasets)
 
 
 if __name__ == "__main__":

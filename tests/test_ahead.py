@@ -193,7 +193,7 @@ def test_paper_mode_has_no_other_weight_and_the_same_ones_at_the_start(tmp_path:
 
 def test_a_block_of_activity_is_refused_where_there_is_none() -> None:
     with pytest.raises(PragmaError, match="objective 'paper' has no activity"):
-        RunOptions(readout="user,state").blocks(replace(SETTINGS, objective="paper"))
+        RunOptions(readout="user,state").blocks(replace(SETTINGS, objective="paper"), 0)
     with pytest.raises(PragmaError, match="there is no block 'stat'; did you mean state"):
         RunOptions(readout="user,stat")
 

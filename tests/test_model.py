@@ -30,7 +30,14 @@ from torch import Tensor, nn
 from pragma_model.model.inputs import Batch
 from pragma_model.model.layers import Encoder, Layer, Rotation
 from pragma_model.model.model import Encoded, PragmaModel, sinusoids
-from pragma_model.model.readout import Block, Readout, parse_readout, readout_text
+from pragma_model.model.readout import (
+    PAPER,
+    Block,
+    Readout,
+    default_readout,
+    parse_readout,
+    readout_text,
+)
 from pragma_model.model.sizes import HEAD_WIDTH, SIZES, ModelSize, size_of
 from pragma_sql.formats.activity import ActivitySpec, Timeline
 from pragma_sql.formats.errors import PragmaError
@@ -89,7 +96,7 @@ def reference_vector(model: PragmaModel, user: User) -> Tensor:
         scales = model.activity.standard
         standard = ((numbers - scales.mean) / scales.scale).nan_to_num(0.0).clamp(-10, 10)
         first, _, last = model.activity.map
-        history[0] = history[0] + last(F.gelu(first(standard)))
+        history[0] = history[0] + last(F.gelu(first(standard[: first.in_features])))
     ages = [0.0]
     for event in user.events:
         row = embedded([(EVT, EVT, 0), *event.tokens])
@@ -97,7 +104,8 @@ def reference_vector(model: PragmaModel, user: User) -> Tensor:
         history.append(vector + reference_calendar(model.calendar, event.ts))
         ages.append(log_age(user.events[-1].ts - event.ts))
     states = reference_encoder(model.history_encoder, torch.stack(history), ages)
-    return torch.cat([states[0], states[-1], standard])
+    bends = [(standard - at).clamp(min=0) for at in (-1, 0, 1)]
+    return torch.cat([states[0], states[-1], standard, *bends])
 
 
 def reference_encoder(encoder: Encoder, x: Tensor, times: list[float]) -> Tensor:
@@ -168,22 +176,29 @@ def test_an_embedding_holds_the_states_that_are_asked_for(model: PragmaModel, re
 
 def test_activity_is_added_to_the_user_and_is_a_block_of_the_embedding() -> None:
     torch.manual_seed(7)
-    spec = ActivitySpec((DAY, 30 * DAY), (7 * DAY,), (AMOUNT,), 6500)
+    spec = ActivitySpec((DAY, 30 * DAY), (7 * DAY,), (AMOUNT,), 6500, attributes=(SEGMENT,))
     model = PragmaModel(TWO_HEADS, VOCABULARY_SIZE, spec=spec).eval()
     assert model.activity is not None
+    model.readout = parse_readout("user,last,state,bends")
     users = ragged_users()
     model.activity.standard.fit(torch.from_numpy(activity_of(model, histories(users))))
     with torch.no_grad():
         expected = torch.stack([reference_vector(model, user) for user in users])
-    assert model.embedding_size == expected.shape[1] == 2 * TWO_HEADS.width + spec.width
+    assert model.embedding_size == expected.shape[1] == 2 * TWO_HEADS.width + 4 * spec.width
     torch.testing.assert_close(embed(model, histories(users)), expected, atol=CLOSE, rtol=0)
 
 
-@pytest.mark.parametrize("text", ["user", "both", "user,last,state", "state,user"])
+@pytest.mark.parametrize("text", ["user", "both", "user,last,state", "bends,user"])
 def test_a_readout_is_read_as_it_was_written(text: str) -> None:
     readout: Readout = parse_readout(text)
     assert readout_text(readout) == text
     assert set(readout) <= set(Block)
+
+
+def test_bends_are_left_out_by_default_where_they_make_an_embedding_long() -> None:
+    assert default_readout(0, 64) == PAPER
+    assert default_readout(240, 64) == (Block.USER, Block.STATE, Block.BENDS)
+    assert default_readout(241, 64) == (Block.USER, Block.STATE)
 
 
 def test_without_events_the_last_state_is_that_of_the_user(model: PragmaModel) -> None:

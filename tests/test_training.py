@@ -139,8 +139,8 @@ def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards
     assert manifest.tokenizer_hash == shards.manifest.tokenizer_hash
     assert manifest.trained_until == shards.manifest.as_of
     width = manifest.activity.width if manifest.activity else 0
-    assert manifest.readout == "user,last,state"
-    assert (manifest.size, manifest.embedding_size) == ("nano", 128 + width)
+    assert manifest.readout == "user,state,bends"
+    assert (manifest.size, manifest.embedding_size) == ("nano", 64 + 4 * width)
     assert manifest.metrics["validation_accuracy"] == run.validation.accuracy
     assert manifest.metrics["validation_bigram_accuracy"] == run.validation.bigram_accuracy
     assert manifest.metrics["onnx_max_abs_diff"] <= 1e-4

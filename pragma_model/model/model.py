@@ -16,7 +16,14 @@ from pragma_model.model.attention.base import Kernel
 from pragma_model.model.inputs import Batch, EventInputs, UserInputs
 from pragma_model.model.layers import Encoder
 from pragma_model.model.lookahead import ActivityInput, LookAhead
-from pragma_model.model.readout import FULL, PAPER, Block, Readout
+from pragma_model.model.readout import (
+    BENDS_AT,
+    PAPER,
+    Block,
+    Readout,
+    default_readout,
+    readout_width,
+)
 from pragma_model.model.sizes import ModelSize
 from pragma_sql.formats.activity import ActivitySpec
 
@@ -113,7 +120,7 @@ class PragmaModel(nn.Module):
         self.size = size
         self.text_width = text_width
         self.spec = spec
-        self.readout: Readout = FULL if spec else PAPER
+        self.readout: Readout = default_readout(spec.width if spec else 0, size.width)
         self.embedding = TokenEmbedding(vocabulary_size, size.width, text_width)
         self.event_encoder = Encoder(size, size.event_layers)
         self.calendar = nn.Sequential(
@@ -143,7 +150,7 @@ class PragmaModel(nn.Module):
     def embedding_size(self) -> int:
         """Width of a user embedding, E."""
         activity = self.spec.width if self.spec else 0
-        return sum(activity if block is Block.STATE else self.size.width for block in self.readout)
+        return readout_width(self.readout, activity, self.size.width)
 
     def attend_with(self, kernel: Kernel) -> None:
         """Set the attention kernel; by default it depends on the device."""
@@ -185,7 +192,8 @@ class PragmaModel(nn.Module):
             return of_user.flatten(1)
         blocks = {Block.USER: of_user.select(1, 0), Block.LAST: of_user.select(1, 1)}
         if self.activity is not None:
-            blocks[Block.STATE] = self.activity.standard(inputs.activity)
+            blocks[Block.STATE] = state = self.activity.standard(inputs.activity)
+            blocks[Block.BENDS] = torch.cat([(state - at).relu() for at in BENDS_AT], dim=1)
         return torch.cat([blocks[block] for block in self.readout], dim=1)
 
     def states_of_users(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:

@@ -17,14 +17,43 @@ class Block(StrEnum):
     """The state of the last event in its history; that of [USR] if there is no event."""
     STATE = "state"
     """The standardised activity: how much happened, how lately, for how long."""
+    BENDS = "bends"
+    """What of each number of the activity exceeds each of `BENDS_AT`, else 0."""
 
+
+BENDS_AT = (-1.0, 0.0, 1.0)
+"""Standard deviations from the mean, at which a linear model of an embedding can bend."""
 
 Readout = tuple[Block, ...]
 
 PAPER: Readout = (Block.USER, Block.LAST)
 """The readout without activity (PRAGMA, section on probes)."""
 
-FULL: Readout = (*PAPER, Block.STATE)
+ACTIVITY = (Block.STATE, Block.BENDS)
+"""The blocks that only a model with activity has."""
+
+MOST_NUMBERS = 1024
+"""Most numbers of an embedding that a bend is added to by default."""
+
+
+def default_readout(activity: int, width: int) -> Readout:
+    """The readout where none is asked for.
+
+    Args:
+        activity: the number of numbers of activity, A; 0 without.
+        width: width of a state, D.
+    """
+    if not activity:
+        return PAPER
+    full = (Block.USER, *ACTIVITY)
+    return full if readout_width(full, activity, width) <= MOST_NUMBERS else full[:-1]
+
+
+def readout_width(readout: Readout, activity: int, width: int) -> int:
+    """The number of numbers of an embedding, E."""
+    widths = {Block.STATE: activity, Block.BENDS: len(BENDS_AT) * activity}
+    return sum(widths.get(block, width) for block in readout)
+
 
 ALIASES = {"both": "user,last"}
 """Readouts of older bundles and commands."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from pragma_model.model.readout import FULL, PAPER, Block, Readout, parse_readout
+from pragma_model.model.readout import ACTIVITY, Readout, default_readout, parse_readout
 from pragma_model.model.sizes import ModelSize, size_of
 from pragma_model.options import flag_of, option
 from pragma_sql.formats.errors import PragmaError
@@ -267,8 +267,8 @@ class RunOptions:
     mlflow: bool = option(False, "Also log to MLflow.", "--mlflow")
     readout: str | None = option(
         None,
-        "Blocks of an embedding: any of user, last, state.",
-        shown="user,last,state; user,last for paper",
+        "Blocks of an embedding: any of user, last, state, bends.",
+        shown="user,state,bends; user,last for paper",
     )
     """The blocks that make the bundle's embeddings, see `pragma_model.model.readout`."""
     bundle: bool = option(
@@ -294,16 +294,20 @@ class RunOptions:
         if self.resume and self.overwrite:
             raise PragmaError("--resume goes on and --overwrite starts again", "choose one of them")
 
-    def blocks(self, settings: TrainSettings) -> Readout:
+    def blocks(self, settings: TrainSettings, activity: int) -> Readout:
         """The blocks of the bundle's embeddings.
+
+        Args:
+            settings: those of the run.
+            activity: the number of numbers of the model's activity; 0 without.
 
         Raises:
             PragmaError: the objective has no activity, and a block of it is asked for.
         """
         if self.readout is None:
-            return FULL if settings.looks_ahead else PAPER
+            return default_readout(activity, settings.model_size.width)
         readout = parse_readout(self.readout)
-        if Block.STATE in readout and not settings.looks_ahead:
+        if not activity and set(ACTIVITY) & set(readout):
             raise PragmaError(
                 f"--readout {self.readout}: the objective {settings.objective!r} has no activity",
                 "--readout user,last, or --objective lookahead",

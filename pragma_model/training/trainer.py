@@ -124,7 +124,7 @@ def _train(
     reader = replace(reader, spec=model.spec)
     ahead = AheadReader.of(shards, settings, model.spec) if model.spec else None
     model.attend_with(kernel)
-    model.readout = options.blocks(settings)
+    model.readout = options.blocks(settings, model.spec.width if model.spec else 0)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     trainer = Trainer(model.to(processes.device), settings, processes, options)
     if found is not None:

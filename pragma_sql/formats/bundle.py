@@ -69,12 +69,13 @@ class BundleManifest:
     @property
     def user_states(self) -> slice | None:
         """Where the state of [USR] lies in a user vector; None if it is no part of it."""
+        activity = self.activity.width if self.activity else 0
+        widths = {"state": activity, "bends": 3 * activity}
         start = 0
         for block in self.readout.replace("both", "user,last").split(","):
             if block == "user":
                 return slice(start, start + self.event_size)
-            is_state = block == "state" and self.activity is not None
-            start += self.activity.width if is_state and self.activity else self.event_size
+            start += widths.get(block, self.event_size)
         return None
 
     @property
