@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import contract_folders
 import duckdb
@@ -20,7 +21,9 @@ from learning_datasets import ROOT, Dataset
 from learning_features import features_table, probed
 from learning_results import Found, Results
 from page import RESULTS, machine, write_section
+from past_moments import MOMENTS, chance_of_silence
 
+from pragma_sql.formats.activity import duration
 from pragma_sql.formats.bundle import read_manifest
 from pragma_sql.formats.paths import Home
 from pragma_udfs.functions import register
@@ -34,6 +37,8 @@ BINS = 10
 
 FORECASTS = f"""
 select
+    labels.user_id,
+    epoch_us(labels.eval_ts) as moment,
     labels.label::double as silent,
     forecast_vector(vectors.embedding::float[], vectors.model_id).silence['{WINDOW}'] as expected,
     exp(-90 * counts.events / greatest(counts.days, 1)) as by_rate
@@ -55,6 +60,7 @@ inner join (
     group by asked.user_id, asked.eval_ts
 ) as counts on labels.user_id = counts.user_id and labels.eval_ts = counts.eval_ts
 where labels.task = '{TASK}' and users.split = 'test'
+order by labels.user_id, labels.eval_ts
 """  # noqa: S608 - our own text
 
 Numbers = npt.NDArray[np.float64]
@@ -92,6 +98,7 @@ class Bench:
         if self.cards.name in names:
             for seed in self.seeds:
                 self.results.once(f"forecast, seed {seed}", partial(self._forecast, seed))
+            self.results.once("forecast, past moments", self._past_moments)
         self.write()
 
     def _few_labels(self, dataset: Dataset) -> Found:
@@ -102,27 +109,29 @@ class Bench:
 
     def _forecast(self, seed: int) -> Found:
         """Of test users as of the labels' moments, without having seen a label."""
-        from sklearn.metrics import roc_auc_score
-
-        silent, expected, by_rate = self._asked(seed)
+        asked = self._asked(seed)
+        silent = asked["silent"]
         found: Found = {"rows": len(silent), "silent": float(silent.mean())}
-        for name, chance in (("forecast", expected), ("rate", by_rate)):
-            found[f"{name} roc"] = float(roc_auc_score(silent, chance))
-            found[f"{name} brier"] = float(np.mean((chance - silent) ** 2))
-            middles, came, share = reliability(chance, silent)
-            found[f"{name} error"] = float(np.sum(share * np.abs(middles - came)))
-            for number, (middle, seen) in enumerate(zip(middles, came, strict=True)):
-                found[f"{name} expected {number}"], found[f"{name} came {number}"] = middle, seen
-        return found
+        found |= scored("forecast", asked["expected"], silent)
+        return found | scored("rate", asked["by_rate"], silent)
 
-    def _asked(self, seed: int) -> tuple[Numbers, Numbers, Numbers]:
+    def _past_moments(self) -> Found:
+        """Of a LightGBM on the activity of the first model, for the same rows."""
+        seed = self.seeds[0]
+        asked, run = self._asked(seed), self.cards.run(seed)
+        spec = read_manifest(self.cards.home / "runs" / run / "bundle").activity
+        assert spec is not None
+        window = [duration(seconds) for seconds in spec.ahead].index(WINDOW)
+        chance = chance_of_silence(self.cards.home, run, asked["user_id"], asked["moment"], window)
+        return scored("past", chance, asked["silent"])
+
+    def _asked(self, seed: int) -> dict[str, npt.NDArray[Any]]:
         self.cards.register(seed)
         model = (self.cards.home / "bundles" / "current").read_text().strip()
         with duckdb.connect(str(self.cards.home / "pragma.duckdb"), read_only=True) as con:
             register(con)
             rows = con.execute(FORECASTS, {"model": model}).fetchnumpy()
-        silent, expected, by_rate = (np.asarray(rows[name]) for name in rows)
-        return silent, expected, by_rate
+        return {name: np.asarray(values) for name, values in rows.items()}
 
     # --- the page ---
 
@@ -141,10 +150,27 @@ class Bench:
         if few:
             write_section("Few labels", f"{told} {few}", RESULTS)
         found = [self.results.get(f"forecast, seed {seed}") for seed in self.seeds]
-        if all(found):
+        past = self.results.get("forecast, past moments")
+        if past and all(found):
             measured = [each for each in found if each]
             draw(measured)
-            write_section("Forecasts without labels", _forecast_part(told, measured), RESULTS)
+            part = _forecast_part(told, measured, past)
+            write_section("Forecasts without labels", part, RESULTS)
+
+
+def scored(name: str, chance: Numbers, silent: Numbers) -> Found:
+    """Ranking and calibration of the chances of silence, [n], against what came, [n]."""
+    from sklearn.metrics import roc_auc_score
+
+    middles, came, share = reliability(chance, silent)
+    found = {
+        f"{name} roc": float(roc_auc_score(silent, chance)),
+        f"{name} brier": float(np.mean((chance - silent) ** 2)),
+        f"{name} error": float(np.sum(share * np.abs(middles - came))),
+    }
+    for number, (middle, seen) in enumerate(zip(middles, came, strict=True)):
+        found[f"{name} expected {number}"], found[f"{name} came {number}"] = middle, seen
+    return found
 
 
 def reliability(chance: Numbers, silent: Numbers) -> tuple[Numbers, Numbers, Numbers]:
@@ -183,23 +209,26 @@ def draw(found: Sequence[Found]) -> None:
     pyplot.close(figure)
 
 
-def _forecast_part(told: str, found: Sequence[Found]) -> str:
-    def cell(name: str) -> str:
-        values = [each[name] for each in found]
-        return f"{np.mean(values):.3f} ({np.ptp(values):.3f})"
+def _forecast_part(told: str, found: Sequence[Found], past: Found) -> str:
+    def cells(name: str, of: Sequence[Found]) -> str:
+        columns = ([each[f"{name} {what}"] for each in of] for what in ("roc", "brier", "error"))
+        return " | ".join(f"{np.mean(values):.3f} ({np.ptp(values):.3f})" for values in columns)
 
     first = found[0]
     text = (
         f"{told} `forecast_at` of purchase_cards: the chance of no purchase in {WINDOW}, of test "
         f"users as of the labels' moments ({first['rows']:,.0f}, of which {first['silent']:.1%} "
         "were silent), all after the moment up to which the models were trained. No label was "
-        "used. Beside it the chance by each card's own rate, exp(-90 events / days), which knows "
-        "no recency. Calibration error: mean distance of chance and share over ten bins of as many "
-        "users. Mean (largest less smallest over the models)."
+        "used. Beside it a LightGBM that is told the same activity and learns from "
+        f"{MOMENTS} past moments of each training user; and the chance by each card's own rate, "
+        "exp(-90 events / days), which knows no recency. Calibration error: mean distance of "
+        "chance and share over ten bins of as many users. Mean (largest less smallest over the "
+        "models)."
     )
     rows = [
-        f"| {title} | {cell(f'{name} roc')} | {cell(f'{name} brier')} | {cell(f'{name} error')} |"
-        for title, name in (("forecast", "forecast"), ("own rate", "rate"))
+        f"| forecast | {cells('forecast', found)} |",
+        f"| LightGBM on past moments | {cells('past', [past])} |",
+        f"| own rate | {cells('rate', found)} |",
     ]
     head = "| | ROC-AUC | Brier score | calibration error |\n|---|---:|---:|---:|"
     return "\n\n".join([text, "\n".join([head, *rows]), "![expected against seen](forecast.png)"])
