@@ -17,6 +17,7 @@ from workplace import Workplace
 
 from pragma_sql import cli
 from pragma_sql.formats.paths import Home
+from pragma_sql.warehouse.dbt_project import readable
 
 RELATIONS = ("fit.tokenizer", "tokens.event_tokens", "tokens.profile_tokens", "tokens.user_tokens")
 
@@ -325,3 +326,18 @@ def test_embed_before_any_model_says_what_to_run(
     said = capsys.readouterr().err
     assert "pragma register" in said
     assert len(said.splitlines()) == 2, "the sentence and the next step, not where it was raised"
+
+
+def test_a_build_that_needs_more_memory_than_it_may_take_says_how_to_allow_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PRAGMA_MEMORY_LIMIT", raising=False)
+    with duckdb.connect() as con:
+        con.execute("set memory_limit = '20MB'; set temp_directory = ''")
+        with pytest.raises(duckdb.OutOfMemoryException) as spent:
+            con.execute("create table big as select range as i, hash(range) h from range(10000000)")
+    told = readable(
+        f"Runtime Error in model big (models/big.sql)\n  {spent.value}", Home.of(tmp_path)
+    )
+    assert str(told).startswith("model big needs more memory than the 2GB")
+    assert "PRAGMA_MEMORY_LIMIT=4GB pragma build" in str(told)

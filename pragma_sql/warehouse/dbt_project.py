@@ -99,6 +99,14 @@ def readable(message: str, home: Home) -> PragmaError:
             f"the disk of {home.root} is full; the tables are as they were",
             "free some space, then build again",
         )
+    spent = re.search(r"in model (?P<model>\S+) .*Out of Memory Error", message, re.S)
+    if spent:
+        limit = os.environ.get("PRAGMA_MEMORY_LIMIT", "2GB")
+        return PragmaError(
+            f"model {spent['model']} needs more memory than the {limit} that DuckDB may take",
+            "allow more, PRAGMA_MEMORY_LIMIT=4GB pragma build, "
+            "or let models wait for each other, PRAGMA_DBT_THREADS=1",
+        )
     unread = re.search(
         r"in model (file_partitions|changed_partitions|new_events) \([^)]*\)\s+(?P<why>.*)",
         message,
