@@ -127,7 +127,7 @@ def _files(inputs: Iterable[Path]) -> list[Path]:
 
 
 RUN = "demo"
-STEPS = 400
+STEPS = 300
 
 TRY_NEXT = (
     'sql{home} "select user_id, embed(user_id) from contract.profiles limit 3"',

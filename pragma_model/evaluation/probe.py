@@ -119,8 +119,12 @@ def probe(
             model has no vectors.
     """
     need_packages("pragma probe", ["lightgbm", "sklearn"])
+    from threadpoolctl import threadpool_limits
+
     given = read_examples(examples, models, split_at)
-    return [result for task in np.unique(given.task) for result in _asked(str(task), given, seeds)]
+    tasks = map(str, np.unique(given.task))
+    with threadpool_limits(1):  # more threads would wait for each other: the matrices are small
+        return [result for task in tasks for result in _asked(task, given, seeds)]
 
 
 def _asked(task: str, given: Examples, seeds: Sequence[int]) -> Iterator[ProbeResult]:
