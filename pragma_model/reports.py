@@ -41,7 +41,7 @@ def probe(
     the probe's own seeds. Example: pragma probe --models first second third --split-at 2017-04-01
     """
     from pragma_model.evaluation.probe import probe as run
-    from pragma_model.evaluation.probe_table import to_json, to_table
+    from pragma_model.evaluation.probe_table import meaning, to_json, to_table
 
     if more and not models:
         raise PragmaError(f"pragma probe does not know {more[0]!r}", "name models after --models")
@@ -60,7 +60,10 @@ def probe(
         tested = (
             f"test: labels from {split_at:%Y-%m-%d} on, users on both sides" if split_at else ""
         )
-        Console().print(to_table(results, tested or "test users only"))
+        out = Console()
+        out.print(to_table(results, tested or "test users only"))
+        for sentence in meaning(results):
+            out.print(sentence, highlight=False, markup=False)
 
 
 def plot(

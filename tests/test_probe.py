@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -18,8 +18,8 @@ from rich.console import Console
 
 from pragma_model.evaluation.probe import BLENDS, Metric, ProbeResult, Scores, blended, probe
 from pragma_model.evaluation.probe_fits import Sample
-from pragma_model.evaluation.probe_scores import Ranking, differences
-from pragma_model.evaluation.probe_table import to_json, to_table
+from pragma_model.evaluation.probe_scores import Difference, Ranking, differences
+from pragma_model.evaluation.probe_table import meaning, to_json, to_table
 from pragma_sql.formats.errors import PragmaError
 
 USERS = {"train": 400, "validation": 150, "test": 250}
@@ -266,6 +266,24 @@ def test_a_blend_is_shown_beside_one_without_embeddings(run):
     assert found["rank blend on features"].model_ids == ()
     assert found["rank blend on both"].roc_auc_gain.low > 0.1
     assert "rank blend on both less features" in printed(rows)
+
+
+def test_a_sentence_says_what_a_task_shows(run):
+    gains = {
+        "better than features alone, beyond chance": (0.004, 0.001, 0.007),
+        "worse than features alone, beyond chance": (-0.004, -0.007, -0.001),
+        "neither better nor worse": (0.001, -0.002, 0.004),
+    }
+    results = run(examples(task="churn"), seeds=(0,))
+    for said, numbers in gains.items():
+        turned = [
+            replace(r, roc_auc_gain=Difference(*numbers)) if r.model == "rank blend on both" else r
+            for r in results
+        ]
+        (sentence,) = meaning(turned)
+        assert sentence.startswith("churn: embeddings alone reach 0.")
+        assert said in sentence
+    assert meaning([replace(r, roc_auc=None, roc_auc_gain=None) for r in results]) == []
 
 
 def test_a_blend_counts_places_not_scores_and_each_model_with_the_features_of_its_seed():

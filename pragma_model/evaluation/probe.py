@@ -28,9 +28,10 @@ FEATURES, EMBEDDINGS, BOTH = (
 LINEAR_FEATURES, LINEAR_EMBEDDINGS, LINEAR_BOTH = (
     f"logistic regression on {inputs}" for inputs in ("features", "embeddings", "both")
 )
+BLEND = "rank blend on both"
 BLENDS: Mapping[str, Mapping[str, float]] = {
     "rank blend on features": {FEATURES: 0.75, LINEAR_FEATURES: 0.25},
-    "rank blend on both": {FEATURES: 0.5, BOTH: 0.25, LINEAR_BOTH: 0.25},
+    BLEND: {FEATURES: 0.5, BOTH: 0.25, LINEAR_BOTH: 0.25},
 }
 """Weighted means of the ranks that models give a row. The first shows what blending is worth
 without embeddings. The weights were chosen on training users of five datasets, see docs/LOG.md."""

@@ -10,7 +10,14 @@ from itertools import groupby
 from rich.markup import escape
 from rich.table import Table
 
-from pragma_model.evaluation.probe import Metric, ProbeResult
+from pragma_model.evaluation.probe import (
+    BLEND,
+    EMBEDDINGS,
+    FEATURES,
+    LINEAR_EMBEDDINGS,
+    Metric,
+    ProbeResult,
+)
 from pragma_model.evaluation.probe_scores import Difference
 
 
@@ -44,6 +51,30 @@ def to_table(results: Sequence[ProbeResult], caption: str = "test users only") -
                     f"  {row.model.removeprefix('LightGBM on ')} less features, 95%", *gains
                 )
     return table
+
+
+def meaning(results: Sequence[ProbeResult]) -> list[str]:
+    """What the table shows and what it does not, a sentence for each task that has metrics."""
+    sentences = []
+    for task, block in groupby(results, key=lambda result: result.task):
+        by_model = {result.model: result for result in block}
+        gain = by_model[BLEND].roc_auc_gain
+        alone = [by_model[kind].roc_auc for kind in (EMBEDDINGS, LINEAR_EMBEDDINGS, FEATURES)]
+        if gain is None or not all(alone):
+            continue
+        if gain.low > 0:
+            verdict = "better than features alone, beyond chance"
+        elif gain.high < 0:
+            verdict = "worse than features alone, beyond chance"
+        else:
+            verdict = "neither better nor worse than features alone, as far as these users show"
+        best, features = max(m.mean for m in alone[:2] if m), alone[2]
+        assert features is not None
+        sentences.append(
+            f"{task}: embeddings alone reach {best:.3f} where features reach {features.mean:.3f}; "
+            f"a blend of both is {verdict} ({gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}])."
+        )
+    return sentences
 
 
 def _gain(found: Difference) -> str:
