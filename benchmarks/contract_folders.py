@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import duckdb
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from drift_datasets import DATA, fields_map
 
 
 def online_retail(con: duckdb.DuckDBPyConnection) -> None:
@@ -34,7 +33,7 @@ def online_retail(con: duckdb.DuckDBPyConnection) -> None:
         from '{DATA}/online_retail/year_2009_2010.parquet'
         where customer_id is not null
     """)
-    fields = _map(["stock_code", "description", "quantity", "price", "amount"])
+    fields = fields_map(["stock_code", "description", "quantity", "price", "amount"])
     con.execute(f"""
         create table events as select user_id, ts, source, event_id, {fields} as fields from lines
     """)
@@ -71,19 +70,14 @@ def online_retail(con: duckdb.DuckDBPyConnection) -> None:
 
 def oulad(con: duckdb.DuckDBPyConnection) -> None:
     """Clicks of students; who fails or withdraws. The later presentation is a year later here."""
-    con.execute(f"""
-        create table students as
-        select user_id, split, case split when 'test' then interval 1 year else interval 0 day end
-            as later
-        from '{DATA}/oulad/labels.parquet'
-    """)
+    _delay_test_users(con, "oulad")
     con.execute(f"""
         create table events as
         select user_id, ts + later as ts, 'click' as source,
             row_number() over (partition by user_id, ts order by site, activity_type, sum_click)
                 ::varchar as event_id,
-            {_map(["activity_type", "sum_click", "site"])} as fields
-        from '{DATA}/oulad/events.parquet' join students using (user_id)
+            {fields_map(["activity_type", "sum_click", "site"])} as fields
+        from '{DATA}/oulad/events.parquet' join users using (user_id)
     """)
     con.execute("""
         create table profiles as
@@ -94,7 +88,7 @@ def oulad(con: duckdb.DuckDBPyConnection) -> None:
         create table labels as
         select 'fail_or_withdraw' as task, user_id, eval_ts + later as eval_ts,
             fail_or_withdraw::double as label, split
-        from '{DATA}/oulad/labels.parquet' join students using (user_id, split)
+        from '{DATA}/oulad/labels.parquet' join users using (user_id, split)
     """)
 
 
@@ -107,36 +101,35 @@ def physionet2012(con: duckdb.DuckDBPyConnection) -> None:
         ).fetchall()
         if name not in ("user_id", "ts")
     ]
-    con.execute(f"""
-        create table stays as
-        select user_id, split, case split when 'test' then interval 1 year else interval 0 day end
-            as later
-        from '{DATA}/physionet2012/labels.parquet'
-    """)
+    _delay_test_users(con, "physionet2012")
     con.execute(f"""
         create table events as
         select user_id::varchar as user_id, ts + later as ts, 'measurement' as source,
-            null::varchar as event_id, {_map(measured)} as fields
-        from '{DATA}/physionet2012/events.parquet' join stays using (user_id)
+            null::varchar as event_id, {fields_map(measured)} as fields
+        from '{DATA}/physionet2012/events.parquet' join users using (user_id)
     """)
     con.execute(f"""
         create table profiles as
         select user_id::varchar as user_id, ts + later as as_of,
-            {_map(["age", "gender", "height", "icu_type"])} as attributes
-        from '{DATA}/physionet2012/profiles.parquet' join stays using (user_id)
+            {fields_map(["age", "gender", "height", "icu_type"])} as attributes
+        from '{DATA}/physionet2012/profiles.parquet' join users using (user_id)
     """)
     con.execute(f"""
         create table labels as
         select 'in_hospital_death' as task, user_id::varchar as user_id,
             eval_ts + later as eval_ts, label::double as label, split
-        from '{DATA}/physionet2012/labels.parquet' join stays using (user_id, split)
+        from '{DATA}/physionet2012/labels.parquet' join users using (user_id, split)
     """)
 
 
-def _map(columns: list[str]) -> str:
-    """A map of these columns, without those that are null."""
-    pairs = ", ".join(f"""struct_pack(k := '{name}', v := "{name}"::varchar)""" for name in columns)
-    return f"map_from_entries(list_filter([{pairs}], lambda p: p.v is not null))"
+def _delay_test_users(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """A table `users` with each one's split, and how much later than given its moments are."""
+    con.execute(f"""
+        create table users as
+        select user_id, split, case split when 'test' then interval 1 year else interval 0 day end
+            as later
+        from '{DATA}/{name}/labels.parquet'
+    """)
 
 
 WRITERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection], None]] = {

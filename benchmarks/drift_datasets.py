@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,13 +150,9 @@ def write(
     """Write the contract folder; `drifts` says of columns what they are instead."""
     folder.mkdir(parents=True, exist_ok=True)
     replaced = ", ".join(f"({sql}) as {column}" for column, sql in drifts.items())
-    pairs = ", ".join(
-        f"struct_pack(k := '{name}', v := {name}::varchar)" for name in dataset.fields
-    )
     events = f"""
         select
-            user_id, ts, source, event_id,
-            map_from_entries(list_filter([{pairs}], lambda p: p.v is not null)) as fields
+            user_id, ts, source, event_id, {fields_map(dataset.fields)} as fields
         from (select * {f"replace ({replaced})" if replaced else ""} from dataset)
         order by ts, event_id
         """  # noqa: S608 - our own text
@@ -167,3 +163,9 @@ def write(
         """
     con.execute(f"copy ({events}) to '{folder}/events.parquet'")
     con.execute(f"copy ({profiles}) to '{folder}/profiles.parquet'")
+
+
+def fields_map(columns: Sequence[str]) -> str:
+    """SQL of a map of these columns as text, without those that are null."""
+    pairs = ", ".join(f"""struct_pack(k := '{name}', v := "{name}"::varchar)""" for name in columns)
+    return f"map_from_entries(list_filter([{pairs}], lambda p: p.v is not null))"

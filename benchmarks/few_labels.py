@@ -10,6 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from learning_results import Found, Results
 
+from pragma_model.evaluation.probe import (
+    FEATURES,
+    LINEAR_BOTH,
+    LINEAR_EMBEDDINGS,
+    LINEAR_FEATURES,
+)
 from pragma_model.evaluation.probe_examples import Examples, read_examples
 from pragma_model.evaluation.probe_fits import Fit, Sample, boosted_trees, logistic_regression
 from pragma_model.evaluation.probe_scores import Ranking, differences
@@ -19,8 +25,7 @@ DRAWS = 10
 HELD_OUT = 5
 """One label in so many chooses the number of trees and C."""
 LEAST_ONES = 5
-FEATURES, LINEAR = "LightGBM on features", "logistic regression on features"
-EMBEDDINGS, BOTH = "logistic regression on embeddings", "logistic regression on both"
+KINDS = (FEATURES, LINEAR_FEATURES, LINEAR_EMBEDDINGS, LINEAR_BOTH)
 
 Places = npt.NDArray[np.int64]
 
@@ -38,11 +43,11 @@ def few_labels(examples: Path, models: Sequence[str]) -> Found:
         for count in COUNTS:
             said = list(_draws(given, task, count, test))
             name = f"{task} | {count}"
-            for kind in (FEATURES, LINEAR, EMBEDDINGS, BOTH):
+            for kind in KINDS:
                 found[f"{name} | {kind}"] = float(
                     np.mean([each[kind].metrics() for each in said], 0)[0]
                 )
-            pairs = [(each[FEATURES], each[BOTH]) for each in said]
+            pairs = [(each[FEATURES], each[LINEAR_BOTH]) for each in said]
             gain, _ = differences(pairs, given.users[test])
             found |= {f"{name} | gain | {what}": value for what, value in vars(gain).items()}
     return found
@@ -57,9 +62,9 @@ def _draws(given: Examples, task: str, count: int, test: Places) -> Iterator[Map
         learnt = models[draw % len(models)]
         inputs: Mapping[str, tuple[Fit, npt.NDArray[np.float64]]] = {
             FEATURES: (boosted_trees, given.features),
-            LINEAR: (linear, given.features),
-            EMBEDDINGS: (logistic_regression, learnt),
-            BOTH: (linear, np.column_stack([given.features, learnt])),
+            LINEAR_FEATURES: (linear, given.features),
+            LINEAR_EMBEDDINGS: (logistic_regression, learnt),
+            LINEAR_BOTH: (linear, np.column_stack([given.features, learnt])),
         }
         chosen = drawn(given, task, count, draw)
         parts = chosen[HELD_OUT - 1 :: HELD_OUT], np.delete(chosen, np.s_[HELD_OUT - 1 :: HELD_OUT])
@@ -97,10 +102,7 @@ def few_labels_table(results: Results, datasets: Sequence[str]) -> str:
         for task in sorted({name.split(" | ")[0] for name in found}):
             for count in COUNTS:
                 name = f"{task} | {count}"
-                scores = [
-                    f"{found[f'{name} | {kind}']:.3f}"
-                    for kind in (FEATURES, LINEAR, EMBEDDINGS, BOTH)
-                ]
+                scores = [f"{found[f'{name} | {kind}']:.3f}" for kind in KINDS]
                 mean, low, high = (found[f"{name} | gain | {w}"] for w in ("mean", "low", "high"))
                 gains[count].append(mean)
                 gain = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"

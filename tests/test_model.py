@@ -37,9 +37,11 @@ from pragma_model.model.readout import (
     default_readout,
     parse_readout,
     readout_text,
+    readout_width,
 )
 from pragma_model.model.sizes import HEAD_WIDTH, SIZES, ModelSize, size_of
 from pragma_sql.formats.activity import ActivitySpec, Timeline
+from pragma_sql.formats.bundle import BundleManifest
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.histories import Histories
 from pragma_sql.formats.packing import EVT, MASK, USR, Float, pack
@@ -104,8 +106,8 @@ def reference_vector(model: PragmaModel, user: User) -> Tensor:
         history.append(vector + reference_calendar(model.calendar, event.ts))
         ages.append(log_age(user.events[-1].ts - event.ts))
     states = reference_encoder(model.history_encoder, torch.stack(history), ages)
-    bends = [(standard - at).clamp(min=0) for at in (-1, 0, 1)]
-    return torch.cat([states[0], states[-1], standard, *bends])
+    hinges = [(standard - at).clamp(min=0) for at in (-1, 0, 1)]
+    return torch.cat([states[0], states[-1], standard, *hinges])
 
 
 def reference_encoder(encoder: Encoder, x: Tensor, times: list[float]) -> Tensor:
@@ -179,7 +181,7 @@ def test_activity_is_added_to_the_user_and_is_a_block_of_the_embedding() -> None
     spec = ActivitySpec((DAY, 30 * DAY), (7 * DAY,), (AMOUNT,), 6500, attributes=(SEGMENT,))
     model = PragmaModel(TWO_HEADS, VOCABULARY_SIZE, spec=spec).eval()
     assert model.activity is not None
-    model.readout = parse_readout("user,last,state,bends")
+    model.readout = parse_readout("user,last,state,hinges")
     users = ragged_users()
     model.activity.standard.fit(torch.from_numpy(activity_of(model, histories(users))))
     with torch.no_grad():
@@ -188,16 +190,26 @@ def test_activity_is_added_to_the_user_and_is_a_block_of_the_embedding() -> None
     torch.testing.assert_close(embed(model, histories(users)), expected, atol=CLOSE, rtol=0)
 
 
-@pytest.mark.parametrize("text", ["user", "both", "user,last,state", "bends,user"])
+@pytest.mark.parametrize("text", ["user", "both", "user,last,state", "hinges,user"])
 def test_a_readout_is_read_as_it_was_written(text: str) -> None:
     readout: Readout = parse_readout(text)
     assert readout_text(readout) == text
     assert set(readout) <= set(Block)
 
 
-def test_bends_are_left_out_by_default_where_they_make_an_embedding_long() -> None:
+@pytest.mark.parametrize("text", ["user,state,hinges", "hinges,state,last,user", "state,hinges"])
+def test_a_manifest_finds_the_state_of_the_user_behind_any_blocks(text: str) -> None:
+    spec = ActivitySpec((DAY, 30 * DAY), (7 * DAY,), (AMOUNT,), 6500)
+    manifest = BundleManifest("", "nano", 1, 1, 6500, "", {}, {}, 64, text, spec)
+    before = [block for block in text.partition("user")[0].split(",") if block]
+    readout = parse_readout(",".join(before)) if before else ()
+    start = readout_width(readout, spec.width, 64)
+    assert manifest.user_states == (slice(start, start + 64) if "user" in text else None)
+
+
+def test_hinges_are_left_out_by_default_where_they_make_an_embedding_long() -> None:
     assert default_readout(0, 64) == PAPER
-    assert default_readout(240, 64) == (Block.USER, Block.STATE, Block.BENDS)
+    assert default_readout(240, 64) == (Block.USER, Block.STATE, Block.HINGES)
     assert default_readout(241, 64) == (Block.USER, Block.STATE)
 
 

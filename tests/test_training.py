@@ -139,7 +139,7 @@ def test_the_bundle_says_what_the_model_is_and_how_good(run: Run, shards: Shards
     assert manifest.tokenizer_hash == shards.manifest.tokenizer_hash
     assert manifest.trained_until == shards.manifest.as_of
     width = manifest.activity.width if manifest.activity else 0
-    assert manifest.readout == "user,state,bends"
+    assert manifest.readout == "user,state,hinges"
     assert (manifest.size, manifest.embedding_size) == ("nano", 64 + 4 * width)
     assert manifest.metrics["validation_accuracy"] == run.validation.accuracy
     assert manifest.metrics["validation_bigram_accuracy"] == run.validation.bigram_accuracy

@@ -34,7 +34,8 @@ BLENDS: Mapping[str, Mapping[str, float]] = {
     BLEND: {FEATURES: 0.5, BOTH: 0.25, LINEAR_BOTH: 0.25},
 }
 """Weighted means of the ranks that models give a row. The first shows what blending is worth
-without embeddings. The weights were chosen on training users of five datasets, see docs/LOG.md."""
+without embeddings. The weights were chosen on train and validation users of five datasets, see
+docs/LOG.md."""
 
 GAINS = (BOTH, *BLENDS)
 """What is compared with `FEATURES`."""

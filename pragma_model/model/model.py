@@ -17,7 +17,6 @@ from pragma_model.model.inputs import Batch, EventInputs, UserInputs
 from pragma_model.model.layers import Encoder
 from pragma_model.model.lookahead import ActivityInput, LookAhead
 from pragma_model.model.readout import (
-    BENDS_AT,
     PAPER,
     Block,
     Readout,
@@ -25,7 +24,7 @@ from pragma_model.model.readout import (
     readout_width,
 )
 from pragma_model.model.sizes import ModelSize
-from pragma_sql.formats.activity import ActivitySpec
+from pragma_sql.formats.activity import HINGES_AT, ActivitySpec
 
 CALENDAR_FEATURES = 6
 MAX_POSITIONS = 256
@@ -193,7 +192,7 @@ class PragmaModel(nn.Module):
         blocks = {Block.USER: of_user.select(1, 0), Block.LAST: of_user.select(1, 1)}
         if self.activity is not None:
             blocks[Block.STATE] = state = self.activity.standard(inputs.activity)
-            blocks[Block.BENDS] = torch.cat([(state - at).relu() for at in BENDS_AT], dim=1)
+            blocks[Block.HINGES] = torch.cat([(state - at).relu() for at in HINGES_AT], dim=1)
         return torch.cat([blocks[block] for block in self.readout], dim=1)
 
     def states_of_users(self, event_vectors: Tensor, inputs: UserInputs) -> Tensor:

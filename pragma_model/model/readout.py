@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from enum import StrEnum
 
+from pragma_sql.formats.activity import HINGES_AT
 from pragma_sql.formats.errors import PragmaError
 
 
@@ -17,23 +18,20 @@ class Block(StrEnum):
     """The state of the last event in its history; that of [USR] if there is no event."""
     STATE = "state"
     """The standardised activity: how much happened, how lately, for how long."""
-    BENDS = "bends"
-    """What of each number of the activity exceeds each of `BENDS_AT`, else 0."""
+    HINGES = "hinges"
+    """What of each number of the activity exceeds each of `HINGES_AT`, else 0."""
 
-
-BENDS_AT = (-1.0, 0.0, 1.0)
-"""Standard deviations from the mean, at which a linear model of an embedding can bend."""
 
 Readout = tuple[Block, ...]
 
 PAPER: Readout = (Block.USER, Block.LAST)
 """The readout without activity (PRAGMA, section on probes)."""
 
-ACTIVITY = (Block.STATE, Block.BENDS)
+ACTIVITY = (Block.STATE, Block.HINGES)
 """The blocks that only a model with activity has."""
 
 MOST_NUMBERS = 1024
-"""Most numbers of an embedding that a bend is added to by default."""
+"""Most numbers of an embedding with hinges by default."""
 
 
 def default_readout(activity: int, width: int) -> Readout:
@@ -51,7 +49,7 @@ def default_readout(activity: int, width: int) -> Readout:
 
 def readout_width(readout: Readout, activity: int, width: int) -> int:
     """The number of numbers of an embedding, E."""
-    widths = {Block.STATE: activity, Block.BENDS: len(BENDS_AT) * activity}
+    widths = {Block.STATE: activity, Block.HINGES: len(HINGES_AT) * activity}
     return sum(widths.get(block, width) for block in readout)
 
 

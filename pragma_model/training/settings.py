@@ -267,8 +267,8 @@ class RunOptions:
     mlflow: bool = option(False, "Also log to MLflow.", "--mlflow")
     readout: str | None = option(
         None,
-        "Blocks of an embedding: any of user, last, state, bends.",
-        shown="user,state,bends; user,last for paper",
+        "Blocks of an embedding: any of user, last, state, hinges.",
+        shown="user,state,hinges; user,last for paper",
     )
     """The blocks that make the bundle's embeddings, see `pragma_model.model.readout`."""
     bundle: bool = option(

@@ -36,6 +36,9 @@ ABOUT = ("mean", "last", "min", "max", "sd")
 MAX_CODES = 64
 """Most categories of a key that are taken for ordered numbers; more are names."""
 
+HINGES_AT = (-1.0, 0.0, 1.0)
+"""Standard deviations from the mean, at which a linear model of an embedding can bend."""
+
 SMALLEST_DEVIATION = 1e-6
 """Smallest standard deviation relative to the mean; a smaller one comes from rounding."""
 

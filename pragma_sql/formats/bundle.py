@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from pragma_sql.formats.activity import ActivitySpec
+from pragma_sql.formats.activity import HINGES_AT, ActivitySpec
 from pragma_sql.formats.errors import PragmaError
 from pragma_sql.formats.files import check_hashes, sha256
 
@@ -70,7 +70,7 @@ class BundleManifest:
     def user_states(self) -> slice | None:
         """Where the state of [USR] lies in a user vector; None if it is no part of it."""
         activity = self.activity.width if self.activity else 0
-        widths = {"state": activity, "bends": 3 * activity}
+        widths = {"state": activity, "hinges": len(HINGES_AT) * activity}
         start = 0
         for block in self.readout.replace("both", "user,last").split(","):
             if block == "user":

@@ -41,7 +41,7 @@ class Forecaster:
             lacks = "looks ahead" if manifest.activity is None else "has [USR] in its vectors"
             raise PragmaError(
                 f"forecast: model {manifest.model_id} is not one that {lacks}",
-                "pragma train SHARDS --objective lookahead --readout user,state,bends",
+                "pragma train SHARDS --objective lookahead --readout user,state,hinges",
             )
         self._states = manifest.user_states
         self.windows = [duration(window) for window in manifest.activity.ahead]
